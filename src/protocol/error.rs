@@ -1,0 +1,182 @@
+//! What a caller is told when a call fails.
+
+use serde::Serialize;
+use serde::ser::SerializeMap;
+use std::fmt;
+
+/// The kinds of failure on the wire. Their names are part of the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Code {
+    /// The bytes were no frame or no MessagePack-RPC message; the connection is closed after it.
+    Protocol,
+    /// No module of that name.
+    UnknownModule,
+    /// The module has no function of that name.
+    UnknownFunction,
+    /// A parameter is missing, unknown, of the wrong type or out of range.
+    InvalidParams,
+    /// No such handle, or another user's, or expired: the three are not told apart.
+    NotFound,
+    /// This peer may not call this function.
+    Denied,
+    /// The request is above the function's own limit, or its result would not fit a frame.
+    TooLarge,
+    /// A queue or a quota is full; safe to retry.
+    Overloaded,
+    /// The call's deadline passed.
+    Timeout,
+    /// The caller gave the call up.
+    Cancelled,
+    /// The broker is shutting down; the call did not run.
+    Unavailable,
+    /// The operation itself failed.
+    Failed,
+    /// A defect of the broker.
+    Internal,
+}
+
+impl Code {
+    /// The name on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Protocol => "protocol",
+            Self::UnknownModule => "unknown_module",
+            Self::UnknownFunction => "unknown_function",
+            Self::InvalidParams => "invalid_params",
+            Self::NotFound => "not_found",
+            Self::Denied => "denied",
+            Self::TooLarge => "too_large",
+            Self::Overloaded => "overloaded",
+            Self::Timeout => "timeout",
+            Self::Cancelled => "cancelled",
+            Self::Unavailable => "unavailable",
+            Self::Failed => "failed",
+            Self::Internal => "internal",
+        }
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Machine-readable detail of an error: the `data` map on the wire.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct ErrorData {
+    /// The parameter that is at fault.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parameter: Option<String>,
+    /// What exists instead: modules, functions or parameters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub available: Option<Vec<String>>,
+    /// The parameter names a file that the broker may not open for this peer; the caller may read the file itself
+    /// and send its content in the parameter named here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub send_content_as: Option<String>,
+}
+
+/// A failed call: what the caller gets instead of a result.
+///
+/// The message is one line that a person can act on, and never holds a secret.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("{code}: {message}")]
+pub struct CallError {
+    /// The kind of failure.
+    pub code: Code,
+    /// One line for a person.
+    pub message: String,
+    /// Detail for a program.
+    pub data: Option<Box<ErrorData>>,
+}
+
+impl CallError {
+    /// An error without further data.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), data: None }
+    }
+
+    /// `invalid_params` about one parameter.
+    pub fn invalid(parameter: &str, message: impl Into<String>) -> Self {
+        let data = ErrorData { parameter: Some(parameter.to_owned()), ..ErrorData::default() };
+        Self { code: Code::InvalidParams, message: message.into(), data: Some(Box::new(data)) }
+    }
+
+    /// `failed`: the operation itself did not work.
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self::new(Code::Failed, message)
+    }
+
+    /// The same error with a list of what there is instead.
+    pub fn with_available(mut self, available: Vec<String>) -> Self {
+        self.data.get_or_insert_default().available = Some(available);
+        self
+    }
+
+    /// What may be kept in statistics and logs: the code, and the parameter at fault. The message is left out
+    /// because it may quote what the caller sent (a name of a cipher, say).
+    pub fn summary(&self) -> String {
+        match self.data.as_ref().and_then(|data| data.parameter.as_ref()) {
+            Some(parameter) => format!("{} (parameter {parameter})", self.code),
+            None => self.code.to_string(),
+        }
+    }
+}
+
+impl Serialize for CallError {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(2 + usize::from(self.data.is_some())))?;
+        map.serialize_entry("code", self.code.as_str())?;
+        map.serialize_entry("message", &self.message)?;
+        if let Some(data) = &self.data {
+            map.serialize_entry("data", data)?;
+        }
+        map.end()
+    }
+}
+
+/// Quotes what a caller sent for use in a message: cut to a sane length, control characters escaped.
+pub fn quote(text: &str) -> String {
+    const LONGEST: usize = 64;
+    let cut: String = text.chars().take(LONGEST).flat_map(char::escape_debug).collect();
+    if text.chars().nth(LONGEST).is_some() { format!("{cut}...") } else { cut }
+}
+
+/// The name among `names` that was probably meant by `wanted`.
+pub fn nearest<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // A very long name resembles nothing, and comparing it would take long.
+    if wanted.len() > 64 {
+        return None;
+    }
+    names
+        .into_iter()
+        .map(|name| (strsim::jaro_winkler(wanted, name), name))
+        .filter(|(likeness, _)| *likeness > 0.7)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_name_is_offered_and_nonsense_is_not() {
+        assert_eq!(nearest("encypt", ["encrypt", "decrypt", "hash"]), Some("encrypt"));
+        assert_eq!(nearest("qqqq", ["encrypt", "decrypt", "hash"]), None);
+        assert_eq!(nearest(&"e".repeat(100_000), ["encrypt"]), None);
+    }
+
+    #[test]
+    fn quoted_text_is_one_short_line() {
+        assert_eq!(quote("a\nb"), "a\\nb");
+        assert!(quote(&"x".repeat(1000)).len() < 80);
+    }
+
+    #[test]
+    fn a_summary_does_not_hold_the_message() {
+        let error = CallError::invalid("cipher", "Unsupported cipher algorithm: hunter2");
+        assert_eq!(error.summary(), "invalid_params (parameter cipher)");
+    }
+}

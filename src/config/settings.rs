@@ -1,0 +1,321 @@
+//! The one list of settings: name, kind of value, default, what it does, why it is so.
+
+/// What kind of value a setting takes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Kind {
+    /// A path; without a default of its own.
+    Path,
+    /// A text; empty for none.
+    Text,
+    /// Texts, separated by commas.
+    List,
+    /// Octal permission bits.
+    Mode,
+    /// A number between two bounds.
+    Count(usize, usize),
+    /// A number of bytes between two bounds, with or without a unit.
+    Size(usize, usize),
+    /// Seconds, or a number with a unit; 0 and `off` switch it off.
+    Duration,
+    /// A log level.
+    Level,
+    /// On or off.
+    Flag,
+}
+
+impl Kind {
+    /// What is allowed, as messages and help say it.
+    pub fn allowed(self) -> String {
+        match self {
+            Self::Path => "a path".to_owned(),
+            Self::Text => "a text".to_owned(),
+            Self::List => "names, separated by commas".to_owned(),
+            Self::Mode => "an octal mode such as 0600".to_owned(),
+            Self::Count(least, most) => format!("a number from {least} to {most}"),
+            Self::Size(least, most) => {
+                format!("a size from {least} to {most} bytes, plain or with a unit (64KiB, 16MiB)")
+            }
+            Self::Duration => {
+                "a duration: seconds (90, 0.5) or with a unit (250ms, 90s, 15m, 1h); 0 or off for never".to_owned()
+            }
+            Self::Level => "one of critical, error, warning, info, debug, trace".to_owned(),
+            Self::Flag => "one of 1, 0, true, false, on, off, yes, no".to_owned(),
+        }
+    }
+}
+
+/// One setting.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    /// Its name in the file; flags and environment are derived from it.
+    pub name: &'static str,
+    /// What it takes.
+    pub kind: Kind,
+    /// Its default, as one would write it.
+    pub default: &'static str,
+    /// What it does: one sentence for the help.
+    pub doc: &'static str,
+    /// Why the default is what it is.
+    pub reason: &'static str,
+    /// A name of the old daemon that means the same, in the environment.
+    pub old_variable: Option<&'static str>,
+}
+
+impl Setting {
+    /// The name as a flag, without the dashes before it.
+    pub fn flag(&self) -> String {
+        self.name.replace('_', "-")
+    }
+
+    /// The name in the environment.
+    pub fn variable(&self) -> String {
+        format!("CPAN_BRIDGE_{}", self.name.to_ascii_uppercase())
+    }
+}
+
+const fn setting(
+    name: &'static str,
+    kind: Kind,
+    default: &'static str,
+    doc: &'static str,
+    reason: &'static str,
+) -> Setting {
+    Setting { name, kind, default, doc, reason, old_variable: None }
+}
+
+const fn with_old(mut setting: Setting, variable: &'static str) -> Setting {
+    setting.old_variable = Some(variable);
+    setting
+}
+
+const GIB: usize = 1 << 30;
+
+/// Every setting, in the order in which help and documentation show them.
+pub const TABLE: &[Setting] = &[
+    setting(
+        "socket",
+        Kind::Path,
+        "",
+        "Path of the socket; if not given $XDG_RUNTIME_DIR/cpan-bridge/broker.sock, else /tmp/cpan-bridge-<uid>/broker.sock",
+        "Clients search the same places in the same order.",
+    ),
+    setting("socket_mode", Kind::Mode, "0600", "Permission bits of the socket", "Nobody but the broker's own user."),
+    setting("socket_group", Kind::Text, "", "Group of the socket, by name or number", "The broker's own."),
+    setting(
+        "allow_user",
+        Kind::List,
+        "",
+        "Users that may connect besides the broker's own and root, by name or number",
+        "A broker holds keys: others are let in by name only. The socket's mode must let them reach it as well.",
+    ),
+    setting("allow_group", Kind::List, "", "Groups whose members may connect, by name or number", "As for allow_user."),
+    setting(
+        "max_connections",
+        Kind::Count(1, 1_000_000),
+        "10000",
+        "The most connections at one time; further ones wait in the listen queue",
+        "An idle connection costs well under 1 KiB; the descriptor limit is raised to the hard limit to make room.",
+    ),
+    with_old(
+        setting(
+            "max_frame",
+            Kind::Size(1024, GIB),
+            "16MiB",
+            "The largest message, request or answer",
+            "Large enough for documents, small enough that a few clients can't fill the memory.",
+        ),
+        "CPAN_BRIDGE_MAX_REQUEST_SIZE",
+    ),
+    setting(
+        "max_outstanding",
+        Kind::Count(1, 1_000_000),
+        "1024",
+        "Calls of one connection in work; beyond it the connection is not read until some are answered",
+        "Deep enough for any pipeline.",
+    ),
+    with_old(
+        setting(
+            "stale_timeout",
+            Kind::Duration,
+            "300s",
+            "Closes a connection with nothing outstanding and no byte for that long",
+            "A script that forgot its connection should not hold it for ever; clients reconnect by themselves.",
+        ),
+        "CPAN_BRIDGE_TIMEOUT",
+    ),
+    setting(
+        "frame_timeout",
+        Kind::Duration,
+        "30s",
+        "Closes a connection whose begun message is not complete after that long",
+        "A message crosses a local socket in milliseconds.",
+    ),
+    setting(
+        "write_timeout",
+        Kind::Duration,
+        "30s",
+        "Closes a connection that takes no byte of its answers for that long",
+        "A client that does not read holds memory.",
+    ),
+    setting(
+        "high_water",
+        Kind::Size(1, GIB),
+        "1MiB",
+        "Unsent answers at which a connection is no longer read",
+        "Bounds what a client that reads slowly can make the broker hold.",
+    ),
+    setting(
+        "low_water",
+        Kind::Size(0, GIB),
+        "256KiB",
+        "Unsent answers at which it is read again",
+        "Far enough below high_water that reading does not start and stop with every answer.",
+    ),
+    setting(
+        "workers",
+        Kind::Count(1, 1024),
+        "4",
+        "Threads for calls that wait or burn CPU",
+        "Two busy ones still leave two for others, also on small machines.",
+    ),
+    setting(
+        "worker_queue",
+        Kind::Count(1, 1_000_000),
+        "1024",
+        "Calls that may wait for a worker; beyond it they are answered `overloaded`",
+        "Refusing early beats answering late.",
+    ),
+    setting(
+        "health_interval",
+        Kind::Duration,
+        "60s",
+        "How often the health line is logged",
+        "One line a minute is enough to see a trend.",
+    ),
+    setting(
+        "elevated_connections",
+        Kind::Count(0, 1_000_000),
+        "20",
+        "More connections than this are worth an info line with the health line",
+        "Batch hosts run a few scripts at a time.",
+    ),
+    setting(
+        "high_connections",
+        Kind::Count(0, 1_000_000),
+        "50",
+        "More connections than this are worth a warning with the health line",
+        "The old daemon's leak showed from about here on.",
+    ),
+    setting(
+        "handle_idle_timeout",
+        Kind::Duration,
+        "1h",
+        "A handle (a cipher, say) that no call used for that long ends",
+        "Longer than a batch job pauses; a key should not live on after its job.",
+    ),
+    setting(
+        "max_handles",
+        Kind::Count(1, 10_000_000),
+        "10000",
+        "Live handles of one user; beyond it new ones are refused, live ones are never dropped to make room",
+        "A script that leaks handles is told so before memory is short.",
+    ),
+    setting(
+        "shutdown_grace",
+        Kind::Duration,
+        "10s",
+        "How long running calls may take to finish at shutdown; 0 or off drops them at once",
+        "Shorter than what service managers wait before they kill.",
+    ),
+    setting(
+        "idle_exit",
+        Kind::Duration,
+        "off",
+        "Exits after that long without a connection and without a live handle",
+        "For brokers that clients start by themselves.",
+    ),
+    with_old(
+        setting("log_level", Kind::Level, "info", "What is logged", "One line per connection only at debug."),
+        "CPAN_BRIDGE_DEBUG",
+    ),
+    setting(
+        "log_file",
+        Kind::Path,
+        "",
+        "Logs to this file instead of standard error; SIGHUP re-opens it",
+        "Service managers collect standard error.",
+    ),
+    setting(
+        "daemonize",
+        Kind::Flag,
+        "off",
+        "Goes on in the background once it listens",
+        "A foreground process is easier to supervise.",
+    ),
+    setting(
+        "test_faults",
+        Kind::Flag,
+        "off",
+        "Offers functions that fail on purpose (test.panic, test.panic_worker)",
+        "For the broker's own tests.",
+    ),
+];
+
+/// The setting of a name.
+pub fn find(name: &str) -> Option<&'static Setting> {
+    TABLE.iter().find(|setting| setting.name == name)
+}
+
+/// `docs/settings.md`, made from the table.
+pub fn markdown() -> String {
+    let mut text = String::from(
+        "# Settings\n\n\
+         <!-- Made from src/config/settings.rs; `UPDATE_DOCS=1 cargo test settings_page` writes it anew. -->\n\n\
+         A setting has one name three ways: `health_interval` in the configuration file, `--health-interval` as a flag of\n\
+         `cpan-bridge serve`, `CPAN_BRIDGE_HEALTH_INTERVAL` in the environment. Defaults give way to the file (`--config FILE` or\n\
+         `CPAN_BRIDGE_CONFIG`, TOML), the file to the environment, the environment to flags. `system.info` shows every value in\n\
+         force and where it came from.\n\n\
+         Durations are seconds (`90`, `0.5`) or carry a unit (`250ms`, `90s`, `15m`, `1h`); `0` or `off` means never. Sizes are\n\
+         bytes or carry a unit (`64KiB`, `16MiB`).\n\n\
+         | setting | default | what it does | why |\n\
+         | --- | --- | --- | --- |\n",
+    );
+    for setting in TABLE {
+        let default = if setting.default.is_empty() { String::new() } else { format!("`{}`", setting.default) };
+        let doc = setting.doc.replace('<', "&lt;");
+        let old = setting.old_variable.map(|name| format!(" Also taken from `{name}`.")).unwrap_or_default();
+        text.push_str(&format!("| `{}` | {default} | {doc}. | {}{old} |\n", setting.name, setting.reason));
+    }
+    text.push_str(
+        "\n`CPAN_BRIDGE_DEBUG` is the old daemon's: 0 stands for `info`, anything above for `debug`. Its limits on requests a\n\
+         minute and on the length of texts and lists have no successor: they rejected honest work.\n",
+    );
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_documented() {
+        for (index, setting) in TABLE.iter().enumerate() {
+            assert!(TABLE[..index].iter().all(|earlier| earlier.name != setting.name));
+            assert!(!setting.doc.is_empty() && !setting.reason.is_empty());
+            assert!(!setting.doc.ends_with('.'), "{}", setting.name);
+        }
+    }
+
+    #[test]
+    fn the_settings_page_is_up_to_date() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/settings.md");
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(path, markdown()).unwrap();
+        }
+        let page = std::fs::read_to_string(path).unwrap();
+        assert!(
+            page == markdown(),
+            "docs/settings.md differs from the table: run UPDATE_DOCS=1 cargo test settings_page"
+        );
+    }
+}

@@ -1,0 +1,112 @@
+//! The log: readable and coloured on a terminal, plain in a file, never in the way of the loop.
+//!
+//! Lines are handed to a thread of their own. A terminal that is stopped or a pipe that nobody reads holds up that thread
+//! and not the broker; when its queue is full lines are dropped and their number is logged.
+
+use crate::config::Config;
+use slog::{Drain, Logger, o};
+use slog_async::{Async, AsyncGuard, OverflowStrategy};
+use slog_term::{FullFormat, PlainDecorator, TermDecorator};
+use std::fs::{File, OpenOptions};
+use std::io::{self, IsTerminal, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// Lines that may wait to be written.
+const QUEUE: usize = 4096;
+
+/// The log and what it takes to end or re-open it.
+pub struct Log {
+    /// Where to log to.
+    pub logger: Logger,
+    reopen: Arc<AtomicBool>,
+    // Writes out what is queued when dropped, so it is kept as long as the broker runs.
+    _guard: AsyncGuard,
+}
+
+impl Log {
+    /// The log that the settings ask for.
+    ///
+    /// # Errors
+    /// A log file that can't be opened, with its path.
+    pub fn new(config: &Config) -> io::Result<Self> {
+        let reopen = Arc::new(AtomicBool::new(false));
+        let (asynchronous, guard) = match &config.log_file {
+            Some(path) => {
+                let file = ReopenableFile::open(path, Arc::clone(&reopen))?;
+                asynchronous(FullFormat::new(PlainDecorator::new(file)).use_custom_timestamp(timestamp).build())
+            }
+            None if io::stderr().is_terminal() => {
+                let decorator = TermDecorator::new().stderr().build();
+                asynchronous(FullFormat::new(decorator).use_custom_timestamp(timestamp).build())
+            }
+            None => {
+                let decorator = PlainDecorator::new(io::stderr());
+                asynchronous(FullFormat::new(decorator).use_custom_timestamp(timestamp).build())
+            }
+        };
+        let level = config.log_level;
+        let drain = slog::LevelFilter::new(asynchronous, level).fuse();
+        Ok(Self { logger: Logger::root(drain, o!()), reopen, _guard: guard })
+    }
+
+    /// Has the log file opened anew with the next line, for log rotation.
+    pub fn reopen(&self) {
+        self.reopen.store(true, Ordering::Relaxed);
+    }
+}
+
+fn asynchronous<D>(drain: D) -> (slog::Fuse<Async>, AsyncGuard)
+where
+    D: Drain<Ok = (), Err = io::Error> + Send + 'static,
+{
+    // A line that can't be written (a full disk) is lost; the broker goes on.
+    let (asynchronous, guard) = Async::new(Mutex::new(drain).ignore_res())
+        .chan_size(QUEUE)
+        .overflow_strategy(OverflowStrategy::DropAndReport)
+        .build_with_guard();
+    (asynchronous.fuse(), guard)
+}
+
+fn timestamp(out: &mut dyn Write) -> io::Result<()> {
+    write!(out, "{}", chrono::Local::now().format("%Y-%m-%dT%H:%M:%S%.3f%:z"))
+}
+
+/// A file that is closed and opened anew when asked to.
+struct ReopenableFile {
+    path: PathBuf,
+    file: File,
+    reopen: Arc<AtomicBool>,
+}
+
+impl ReopenableFile {
+    fn open(path: &Path, reopen: Arc<AtomicBool>) -> io::Result<Self> {
+        Ok(Self { path: path.to_owned(), file: open_append(path)?, reopen })
+    }
+}
+
+fn open_append(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(|error| io::Error::new(error.kind(), format!("log_file {}: {error}", path.display())))
+}
+
+impl Write for ReopenableFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.reopen.swap(false, Ordering::Relaxed)
+            && let Ok(file) = open_append(&self.path)
+        {
+            self.file = file;
+        }
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}

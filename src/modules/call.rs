@@ -1,0 +1,117 @@
+//! One call, as a function sees it.
+
+use super::handles::{Handles, Lease};
+use super::host::Host;
+use crate::protocol::reply::write_value;
+use crate::protocol::{Buffer, CallError, Code};
+use serde::Serialize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Who calls, by the kernel's word (SO_PEERCRED).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Caller {
+    /// User id.
+    pub uid: u32,
+    /// Process id when it connected; 0 if unknown.
+    pub pid: i32,
+    /// Whether this is the broker's own user or root.
+    pub privileged: bool,
+}
+
+/// How far a worker's call has come: done, total if known, and what is counted.
+pub type ProgressReport = (u64, Option<u64>, &'static str);
+
+/// The line between a worker's call and the loop while the call runs.
+pub struct Control {
+    cancelled: Arc<AtomicBool>,
+    report: Option<Box<dyn Fn(ProgressReport) + Send>>,
+}
+
+impl Control {
+    /// A line on which the loop cancels by setting `cancelled`, and hears through `report` if the caller asked for it.
+    pub fn new(cancelled: Arc<AtomicBool>, report: Option<Box<dyn Fn(ProgressReport) + Send>>) -> Self {
+        Self { cancelled, report }
+    }
+}
+
+/// What a function may use while it runs.
+pub struct Call<'a> {
+    /// Who calls.
+    pub caller: Caller,
+    place: Place<'a>,
+    out: &'a mut Buffer,
+}
+
+enum Place<'a> {
+    Loop(&'a mut dyn Host),
+    Worker(&'a mut Lease, &'a Control),
+    // A process of its own: no state, no broker to report on.
+    Alone,
+}
+
+impl<'a> Call<'a> {
+    /// A call in the loop: `host` is the broker.
+    pub fn inline(caller: Caller, host: &'a mut dyn Host, out: &'a mut Buffer) -> Self {
+        Self { caller, place: Place::Loop(host), out }
+    }
+
+    /// A call on a worker.
+    pub fn on_worker(caller: Caller, lease: &'a mut Lease, control: &'a Control, out: &'a mut Buffer) -> Self {
+        Self { caller, place: Place::Worker(lease, control), out }
+    }
+
+    /// A call without a broker.
+    pub fn detached(caller: Caller, out: &'a mut Buffer) -> Self {
+        Self { caller, place: Place::Alone, out }
+    }
+
+    /// The broker, for functions that report on it or steer it. They have to run in the loop.
+    ///
+    /// # Errors
+    /// `failed` in a call without a broker.
+    pub fn host(&mut self) -> Result<&mut (dyn Host + 'a), CallError> {
+        match &mut self.place {
+            Place::Loop(host) => Ok(&mut **host),
+            Place::Worker(..) | Place::Alone => Err(super::function::needs_broker()),
+        }
+    }
+
+    /// The state kept between calls.
+    pub fn handles(&mut self) -> Handles<'_> {
+        let owner = self.caller.uid;
+        match &mut self.place {
+            Place::Loop(host) => {
+                let now = host.uptime();
+                Handles::of_store(owner, host.handle_store(), now)
+            }
+            Place::Worker(lease, _) => Handles::of_lease(owner, lease),
+            Place::Alone => Handles::absent(owner),
+        }
+    }
+
+    /// Whether nobody waits for this call any more. Long work asks now and then, and stops.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(&self.place, Place::Worker(_, control) if control.cancelled.load(Ordering::Relaxed))
+    }
+
+    /// Tells the caller how far the work has come, if it asked to be told.
+    pub fn progress(&self, done: u64, total: Option<u64>, unit: &'static str) {
+        if let Place::Worker(_, Control { report: Some(report), .. }) = &self.place {
+            report((done, total, unit));
+        }
+    }
+
+    /// Writes the result.
+    ///
+    /// # Errors
+    /// `internal` for a value that MessagePack has no form for.
+    pub fn write<T: Serialize + ?Sized>(&mut self, result: &T) -> Result<(), CallError> {
+        write_value(self.out, result).map_err(|error| CallError::new(Code::Internal, error.to_string()))
+    }
+
+    /// Where the result goes, for functions that write it piece by piece.
+    pub fn out(&mut self) -> &mut Buffer {
+        self.out
+    }
+}

@@ -1,0 +1,12 @@
+//! Bytes that nobody can guess.
+
+use crate::protocol::CallError;
+use ring::rand::{SecureRandom, SystemRandom};
+
+/// Fills memory from the system's random source.
+///
+/// # Errors
+/// `failed` if the system has no randomness to give.
+pub fn fill(bytes: &mut [u8]) -> Result<(), CallError> {
+    SystemRandom::new().fill(bytes).map_err(|_| CallError::failed("the system's random source gave nothing"))
+}

@@ -1,0 +1,262 @@
+//! Functions and modules as data: what they are called, what they take, where they run.
+
+use super::call::Call;
+use super::diagnose;
+use crate::protocol::error::{CallError, Code};
+use crate::protocol::lenient::TYPE_NAME;
+use crate::protocol::message::MapEntries;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A named table of functions.
+pub struct Module {
+    /// The name callers use.
+    pub name: &'static str,
+    /// One line on what it is for.
+    pub doc: &'static str,
+    /// Its functions.
+    pub functions: Vec<Function>,
+}
+
+/// Where a function runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Placement {
+    /// In the event loop: never more than about 100 microseconds.
+    Inline,
+    /// On a worker: may wait, or burn CPU.
+    Worker,
+    /// In the event loop unless its parameters are larger than so many bytes.
+    InlineUpTo(usize),
+    /// In the event loop unless this parameter is given.
+    InlineWithout(&'static str),
+}
+
+/// What a function may touch beyond its parameters and handles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Touches {
+    /// Nothing.
+    Nothing,
+    /// Files, as the broker's user.
+    Files,
+    /// The network.
+    Network,
+}
+
+/// One parameter, as `system.modules` and error messages describe it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Parameter {
+    /// Its name.
+    pub name: String,
+    /// The kind of value it takes.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Whether a call must give it.
+    pub required: bool,
+    /// What holds when it is not given.
+    pub default: Option<serde_json::Value>,
+    /// One line on what it is for.
+    pub doc: String,
+}
+
+/// A struct of parameters. `Of<'p>` is the same struct borrowing from parameters that live for `'p`.
+///
+/// Implemented by [`parameters!`](crate::parameters).
+pub trait Parameters: 'static {
+    /// The struct, borrowing from the message.
+    type Of<'p>: Deserialize<'p> + JsonSchema;
+}
+
+/// Declares structs to be parameters: `parameters!(Plain, Borrowing<'_>)`.
+#[macro_export]
+macro_rules! parameters {
+    ($($name:ident $(<$lifetime:lifetime>)?),* $(,)?) => { $( $crate::parameters!(@one $name $($lifetime)?); )* };
+    (@one $name:ident) => {
+        impl $crate::modules::Parameters for $name { type Of<'p> = $name; }
+    };
+    (@one $name:ident $lifetime:lifetime) => {
+        impl $crate::modules::Parameters for $name<'static> { type Of<'p> = $name<'p>; }
+    };
+}
+
+/// No parameters at all.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NoParameters {}
+parameters!(NoParameters);
+
+type Run = Box<dyn Fn(&mut Call<'_>, &[u8]) -> Result<(), CallError> + Send + Sync>;
+
+/// One function that callers can call.
+pub struct Function {
+    /// The name after the module's.
+    pub name: &'static str,
+    /// One line on what it does.
+    pub doc: &'static str,
+    /// What it takes.
+    pub parameters: Vec<Parameter>,
+    /// Where it runs.
+    pub placement: Placement,
+    /// What it may touch.
+    pub touches: Touches,
+    /// The parameter that names the handle it works on. Calls on one handle run in the order sent.
+    pub handle_parameter: Option<&'static str>,
+    run: Run,
+}
+
+impl Function {
+    /// A function with typed parameters `P` and a result that is serialised.
+    pub fn new<P: Parameters, R: Serialize + 'static>(
+        name: &'static str,
+        doc: &'static str,
+        function: for<'c, 'p> fn(&mut Call<'c>, P::Of<'p>) -> Result<R, CallError>,
+    ) -> Self {
+        let parameters = describe::<P>();
+        let described = parameters.clone();
+        let run: Run = Box::new(move |call, params| {
+            let arguments = match rmp_serde::from_slice::<P::Of<'_>>(params) {
+                Ok(arguments) => arguments,
+                Err(_) => return Err(diagnose::params::<P>(params, &described)),
+            };
+            let result = function(call, arguments)?;
+            call.write(&result)
+        });
+        Self::with_run(name, doc, parameters, run)
+    }
+
+    /// A function that takes any parameters as they are and writes its result itself.
+    pub fn raw(
+        name: &'static str,
+        doc: &'static str,
+        function: fn(&mut Call<'_>, &[u8]) -> Result<(), CallError>,
+    ) -> Self {
+        Self::with_run(name, doc, Vec::new(), Box::new(function))
+    }
+
+    fn with_run(name: &'static str, doc: &'static str, parameters: Vec<Parameter>, run: Run) -> Self {
+        let (placement, touches) = (Placement::Inline, Touches::Nothing);
+        Self { name, doc, parameters, placement, touches, handle_parameter: None, run }
+    }
+
+    /// The same function, running elsewhere.
+    pub fn runs(mut self, placement: Placement) -> Self {
+        self.placement = placement;
+        self
+    }
+
+    /// The same function, touching something.
+    pub fn touches(mut self, touches: Touches) -> Self {
+        self.touches = touches;
+        self
+    }
+
+    /// The same function, working on the handle that this parameter names.
+    pub fn on_handle(mut self, parameter: &'static str) -> Self {
+        self.handle_parameter = Some(parameter);
+        self
+    }
+
+    /// Whether a call with these parameters has to run on a worker.
+    pub fn wants_worker(&self, params: &[u8]) -> bool {
+        match self.placement {
+            Placement::Inline => false,
+            Placement::Worker => true,
+            Placement::InlineUpTo(limit) => params.len() > limit,
+            Placement::InlineWithout(parameter) => argument(params, parameter).is_some(),
+        }
+    }
+
+    /// The handle that these parameters name, if the function works on one.
+    pub fn handle<'p>(&self, params: &'p [u8]) -> Option<&'p str> {
+        argument(params, self.handle_parameter?).and_then(crate::protocol::message::text)
+    }
+
+    /// Runs the function. Its result is written to the call.
+    ///
+    /// # Errors
+    /// Whatever the caller is to be told.
+    pub fn run(&self, call: &mut Call<'_>, params: &[u8]) -> Result<(), CallError> {
+        (self.run)(call, params)
+    }
+}
+
+fn argument<'p>(params: &'p [u8], name: &str) -> Option<&'p [u8]> {
+    MapEntries::of(params)?.find(|(key, _)| *key == name).map(|(_, value)| value)
+}
+
+/// Reads the description of a parameter struct off its type, so that the two can't differ.
+fn describe<P: Parameters>() -> Vec<Parameter> {
+    let schema = schemars::schema_for!(P::Of<'static>).to_value();
+    let required: Vec<&str> =
+        schema["required"].as_array().into_iter().flatten().filter_map(|name| name.as_str()).collect();
+    let Some(properties) = schema["properties"].as_object() else { return Vec::new() };
+    properties
+        .iter()
+        .map(|(name, property)| Parameter {
+            name: name.clone(),
+            kind: kind_of(property),
+            required: required.contains(&name.as_str()),
+            default: property.get("default").filter(|default| !default.is_null()).cloned(),
+            doc: property["description"].as_str().unwrap_or_default().replace('\n', " "),
+        })
+        .collect()
+}
+
+fn kind_of(property: &serde_json::Value) -> String {
+    if let Some(kind) = property[TYPE_NAME].as_str() {
+        return kind.to_owned();
+    }
+    // Optional parameters are described as "this type, or null".
+    let alternatives = property["anyOf"].as_array();
+    match alternatives.into_iter().flatten().find_map(|alternative| alternative[TYPE_NAME].as_str()) {
+        Some(kind) => kind.to_owned(),
+        None => property["type"].as_str().unwrap_or("unknown").to_owned(),
+    }
+}
+
+/// The error for a function that needs a running broker, called without one.
+pub fn needs_broker() -> CallError {
+    CallError::new(
+        Code::Failed,
+        "this call keeps or needs state between calls, which only a running broker has; start one with `cpan-bridge serve` \
+         (this call was answered by a process of its own)",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::lenient::{Bytes, Integer, Text};
+
+    #[derive(Deserialize, JsonSchema)]
+    #[serde(deny_unknown_fields)]
+    #[allow(dead_code)]
+    struct Sample<'a> {
+        /// What to
+        /// do it to.
+        #[serde(borrow)]
+        data: Bytes<'a>,
+        /// How.
+        #[serde(borrow, default)]
+        how: Option<Text<'a>>,
+        /// How often.
+        #[serde(default)]
+        times: Option<Integer>,
+    }
+    parameters!(Sample<'_>);
+
+    #[test]
+    fn parameters_describe_themselves() {
+        let parameters = describe::<Sample<'static>>();
+        let seen: Vec<_> =
+            parameters.iter().map(|p| (p.name.as_str(), p.kind.as_str(), p.required, p.doc.as_str())).collect();
+        assert_eq!(
+            seen,
+            [
+                ("data", "bytes", true, "What to do it to."),
+                ("how", "text", false, "How."),
+                ("times", "integer", false, "How often."),
+            ]
+        );
+    }
+}

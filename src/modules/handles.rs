@@ -1,0 +1,397 @@
+//! State that lives on between calls.
+//!
+//! A handle is an unguessable name for something a call made: a cipher, later a session or a document. It belongs to the
+//! user who made it and ends when it is freed, when nobody used it for long, or with the broker.
+//!
+//! A worker takes the state out of the store for the time of its call (a [`Lease`]) and gives it back with its answer, so
+//! nothing is shared and nothing is locked. The loop sees to it that one handle has one call at a time.
+
+use super::function::needs_broker;
+use crate::protocol::{CallError, Code};
+use ring::rand::SecureRandom;
+use std::any::Any;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::time::Duration;
+
+/// The name of a handle: 128 random bits, written as 32 lower-case hex digits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct HandleId(u128);
+
+impl HandleId {
+    /// A new name from the system's random source.
+    ///
+    /// # Errors
+    /// `failed` if the system has no randomness to give.
+    pub fn random() -> Result<Self, CallError> {
+        let mut bytes = [0; 16];
+        ring::rand::SystemRandom::new()
+            .fill(&mut bytes)
+            .map_err(|_| CallError::failed("the system's random source gave nothing"))?;
+        Ok(Self(u128::from_be_bytes(bytes)))
+    }
+
+    /// Reads a name; anything but 32 lower-case hex digits is none.
+    pub fn parse(text: &str) -> Option<Self> {
+        let valid = text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        if valid { u128::from_str_radix(text, 16).ok().map(Self) } else { None }
+    }
+}
+
+impl fmt::Display for HandleId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl fmt::Debug for HandleId {
+    // A handle's name is a capability, so it stays out of logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HandleId(..)")
+    }
+}
+
+/// What a handle keeps. Types that hold secrets wipe themselves when dropped.
+pub type State = Box<dyn Any + Send>;
+
+struct Entry {
+    owner: u32,
+    kind: &'static str,
+    // None while a worker has it.
+    state: Option<State>,
+    last_used: Duration,
+}
+
+/// All live handles of a broker. Times are durations since the broker started.
+pub struct HandleStore {
+    entries: HashMap<HandleId, Entry>,
+    per_user: HashMap<u32, usize>,
+    max_per_user: usize,
+    idle_timeout: Option<Duration>,
+    created_total: u64,
+    expired_total: u64,
+}
+
+impl HandleStore {
+    /// An empty store. Each user may have `max_per_user` handles; one not used for `idle_timeout` ends.
+    pub fn new(max_per_user: usize, idle_timeout: Option<Duration>) -> Self {
+        Self {
+            entries: HashMap::new(),
+            per_user: HashMap::new(),
+            max_per_user,
+            idle_timeout,
+            created_total: 0,
+            expired_total: 0,
+        }
+    }
+
+    /// How many handles live.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether none lives.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// How many each user may have.
+    pub fn max_per_user(&self) -> usize {
+        self.max_per_user
+    }
+
+    /// How many the user with the most has.
+    pub fn largest_user(&self) -> usize {
+        self.per_user.values().copied().max().unwrap_or(0)
+    }
+
+    /// How many were made and how many ended unused, since the start.
+    pub fn totals(&self) -> (u64, u64) {
+        (self.created_total, self.expired_total)
+    }
+
+    /// Live handles by kind.
+    pub fn by_kind(&self) -> BTreeMap<&'static str, u64> {
+        let mut kinds = BTreeMap::new();
+        for entry in self.entries.values() {
+            *kinds.entry(entry.kind).or_insert(0) += 1;
+        }
+        kinds
+    }
+
+    /// Ends handles that nobody used for the idle timeout. Returns when to look again.
+    pub fn expire(&mut self, now: Duration) -> Option<Duration> {
+        let timeout = self.idle_timeout?;
+        let due = |entry: &Entry| entry.state.is_some() && entry.last_used + timeout <= now;
+        let expired: Vec<HandleId> = self.entries.iter().filter(|(_, entry)| due(entry)).map(|(id, _)| *id).collect();
+        for id in expired {
+            self.remove_entry(id);
+            self.expired_total += 1;
+        }
+        let next = self.entries.values().map(|entry| entry.last_used + timeout).min()?;
+        // Not for every handle on its own: a hundredth of the timeout is early enough.
+        Some(next.max(now + timeout / 100).max(now + Duration::from_millis(1)))
+    }
+
+    /// Takes a handle's state out for a worker. A name that is none of the owner's gives an empty lease.
+    pub fn lease(&mut self, owner: u32, name: Option<&str>) -> Lease {
+        let id = name.and_then(HandleId::parse);
+        let held = id.and_then(|id| {
+            let entry = self.entries.get_mut(&id).filter(|entry| entry.owner == owner)?;
+            Some(Held { id, kind: entry.kind, state: entry.state.take()? })
+        });
+        Lease { leased: held.as_ref().map(|held| held.id), held, created: Vec::new() }
+    }
+
+    /// Takes back what a worker had and adds what it made.
+    ///
+    /// # Errors
+    /// `overloaded` if what it made is above the owner's quota; it is dropped then.
+    pub fn settle(&mut self, owner: u32, lease: Lease, now: Duration) -> Result<(), CallError> {
+        match (lease.leased, lease.held) {
+            (Some(id), Some(held)) => {
+                if let Some(entry) = self.entries.get_mut(&id) {
+                    entry.state = Some(held.state);
+                    entry.last_used = now;
+                }
+            }
+            // The call freed it, or broke it by a panic.
+            (Some(id), None) => self.remove_entry(id),
+            (None, _) => {}
+        }
+        for created in lease.created {
+            self.insert(owner, created.id, created.kind, created.state, now)?;
+        }
+        Ok(())
+    }
+
+    fn insert(
+        &mut self,
+        owner: u32,
+        id: HandleId,
+        kind: &'static str,
+        state: State,
+        now: Duration,
+    ) -> Result<(), CallError> {
+        let count = self.per_user.entry(owner).or_insert(0);
+        if *count >= self.max_per_user {
+            return Err(CallError::new(
+                Code::Overloaded,
+                format!("you have {count} live handles, as many as max_handles allows; free some and try again"),
+            ));
+        }
+        *count += 1;
+        self.created_total += 1;
+        self.entries.insert(id, Entry { owner, kind, state: Some(state), last_used: now });
+        Ok(())
+    }
+
+    fn remove_entry(&mut self, id: HandleId) {
+        let Some(entry) = self.entries.remove(&id) else { return };
+        if let Some(count) = self.per_user.get_mut(&entry.owner) {
+            *count -= 1;
+            if *count == 0 {
+                self.per_user.remove(&entry.owner);
+            }
+        }
+    }
+}
+
+struct Held {
+    id: HandleId,
+    kind: &'static str,
+    state: State,
+}
+
+/// What a worker's call has of the store: the state of one handle, and room for new ones.
+#[derive(Default)]
+pub struct Lease {
+    leased: Option<HandleId>,
+    held: Option<Held>,
+    created: Vec<Held>,
+}
+
+impl Lease {
+    /// After a panic nobody knows what state the state is in: it ends, and so does what was made.
+    pub fn poison(&mut self) {
+        self.held = None;
+        self.created.clear();
+    }
+}
+
+/// The handles that one call can reach, as its caller.
+pub struct Handles<'a> {
+    owner: u32,
+    reach: Reach<'a>,
+}
+
+enum Reach<'a> {
+    Store(&'a mut HandleStore, Duration),
+    Lease(&'a mut Lease),
+    Nothing,
+}
+
+impl<'a> Handles<'a> {
+    /// In the loop: all of the owner's. `now` is the time since the broker started.
+    pub fn of_store(owner: u32, store: &'a mut HandleStore, now: Duration) -> Self {
+        Self { owner, reach: Reach::Store(store, now) }
+    }
+
+    /// On a worker: the one that was leased.
+    pub fn of_lease(owner: u32, lease: &'a mut Lease) -> Self {
+        Self { owner, reach: Reach::Lease(lease) }
+    }
+
+    /// Without a broker: none.
+    pub fn absent(owner: u32) -> Self {
+        Self { owner, reach: Reach::Nothing }
+    }
+
+    /// Keeps a state under a new name.
+    ///
+    /// # Errors
+    /// `overloaded` above the user's quota, `failed` without a broker.
+    pub fn insert<T: Any + Send>(self, kind: &'static str, state: T) -> Result<HandleId, CallError> {
+        let id = HandleId::random()?;
+        match self.reach {
+            Reach::Store(store, now) => store.insert(self.owner, id, kind, Box::new(state), now)?,
+            Reach::Lease(lease) => lease.created.push(Held { id, kind, state: Box::new(state) }),
+            Reach::Nothing => return Err(needs_broker()),
+        }
+        Ok(id)
+    }
+
+    /// The state under a name, if the owner has one of that type there.
+    ///
+    /// # Errors
+    /// `failed` without a broker; an unknown name is `Ok(None)`, so that the module can say it in its own words.
+    pub fn get<T: Any + Send>(self, name: &str) -> Result<Option<&'a mut T>, CallError> {
+        let id = HandleId::parse(name);
+        match self.reach {
+            Reach::Store(store, now) => {
+                let entry = id.and_then(|id| store.entries.get_mut(&id)).filter(|entry| entry.owner == self.owner);
+                Ok(entry.and_then(|entry| {
+                    entry.last_used = now;
+                    entry.state.as_mut()?.downcast_mut()
+                }))
+            }
+            Reach::Lease(lease) => {
+                Ok(lease.held.as_mut().filter(|held| Some(held.id) == id).and_then(|held| held.state.downcast_mut()))
+            }
+            Reach::Nothing => Err(needs_broker()),
+        }
+    }
+
+    /// Frees a handle of the given kind. Returns whether there was one.
+    ///
+    /// # Errors
+    /// `failed` without a broker.
+    pub fn remove(self, kind: &str, name: &str) -> Result<bool, CallError> {
+        let id = HandleId::parse(name);
+        match self.reach {
+            Reach::Store(store, _) => {
+                let owned = |id: &HandleId| {
+                    store.entries.get(id).is_some_and(|entry| entry.owner == self.owner && entry.kind == kind)
+                };
+                match id.filter(owned) {
+                    Some(id) => {
+                        store.remove_entry(id);
+                        Ok(true)
+                    }
+                    None => Ok(false),
+                }
+            }
+            Reach::Lease(lease) => {
+                let held = lease.held.take_if(|held| Some(held.id) == id && held.kind == kind);
+                Ok(held.is_some())
+            }
+            Reach::Nothing => Err(needs_broker()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALICE: u32 = 1;
+    const BOB: u32 = 2;
+
+    fn store() -> HandleStore {
+        HandleStore::new(2, Some(Duration::from_secs(10)))
+    }
+
+    fn at(owner: u32, store: &mut HandleStore, seconds: u64) -> Handles<'_> {
+        Handles::of_store(owner, store, Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn a_handle_is_its_owners() {
+        let mut store = store();
+        let name = at(ALICE, &mut store, 0).insert("cipher", 5u8).unwrap().to_string();
+        assert_eq!(name.len(), 32);
+        assert_eq!(at(ALICE, &mut store, 0).get::<u8>(&name).unwrap(), Some(&mut 5));
+        assert_eq!(at(BOB, &mut store, 0).get::<u8>(&name).unwrap(), None);
+        assert_eq!(at(ALICE, &mut store, 0).get::<u16>(&name).unwrap(), None);
+        assert!(!at(BOB, &mut store, 0).remove("cipher", &name).unwrap());
+        assert!(!at(ALICE, &mut store, 0).remove("session", &name).unwrap());
+        assert!(at(ALICE, &mut store, 0).remove("cipher", &name).unwrap());
+        assert!(!at(ALICE, &mut store, 0).remove("cipher", &name).unwrap());
+        assert!(store.is_empty() && store.per_user.is_empty());
+    }
+
+    #[test]
+    fn the_quota_refuses_and_never_evicts() {
+        let mut store = store();
+        let first = at(ALICE, &mut store, 0).insert("cipher", 1u8).unwrap().to_string();
+        at(ALICE, &mut store, 0).insert("cipher", 2u8).unwrap();
+        assert_eq!(at(ALICE, &mut store, 0).insert("cipher", 3u8).unwrap_err().code, Code::Overloaded);
+        at(BOB, &mut store, 0).insert("cipher", 3u8).unwrap();
+        assert!(at(ALICE, &mut store, 0).get::<u8>(&first).unwrap().is_some());
+    }
+
+    #[test]
+    fn idle_handles_expire_and_used_ones_do_not() {
+        let mut store = store();
+        let used = at(ALICE, &mut store, 0).insert("cipher", 1u8).unwrap().to_string();
+        let idle = at(ALICE, &mut store, 0).insert("cipher", 2u8).unwrap().to_string();
+        at(ALICE, &mut store, 8).get::<u8>(&used).unwrap();
+        assert_eq!(store.expire(Duration::from_secs(10)), Some(Duration::from_secs(18)));
+        assert!(at(ALICE, &mut store, 10).get::<u8>(&idle).unwrap().is_none());
+        assert!(at(ALICE, &mut store, 10).get::<u8>(&used).unwrap().is_some());
+        assert_eq!(store.expire(Duration::from_secs(99)), None);
+    }
+
+    #[test]
+    fn a_lease_takes_the_state_and_gives_it_back() {
+        let mut store = store();
+        let name = at(ALICE, &mut store, 0).insert("cipher", 1u8).unwrap().to_string();
+        assert!(store.lease(BOB, Some(&name)).held.is_none());
+        let mut lease = store.lease(ALICE, Some(&name));
+        *Handles::of_lease(ALICE, &mut lease).get::<u8>(&name).unwrap().unwrap() = 7;
+        Handles::of_lease(ALICE, &mut lease).insert("cipher", 9u8).unwrap();
+        store.expire(Duration::from_secs(99));
+        assert_eq!(store.len(), 1, "a handle at work does not expire");
+        store.settle(ALICE, lease, Duration::from_secs(99)).unwrap();
+        assert_eq!(store.len(), 2);
+        assert_eq!(at(ALICE, &mut store, 99).get::<u8>(&name).unwrap(), Some(&mut 7));
+    }
+
+    #[test]
+    fn a_poisoned_lease_ends_its_handle() {
+        let mut store = store();
+        let name = at(ALICE, &mut store, 0).insert("cipher", 1u8).unwrap().to_string();
+        let mut lease = store.lease(ALICE, Some(&name));
+        lease.poison();
+        store.settle(ALICE, lease, Duration::ZERO).unwrap();
+        assert!(store.is_empty());
+    }
+
+    #[test]
+    fn names_are_exact() {
+        assert!(HandleId::parse("0123456789abcdef0123456789abcdef").is_some());
+        for wrong in ["", "0123456789ABCDEF0123456789abcdef", "+123456789abcdef0123456789abcdef", "0123"] {
+            assert!(HandleId::parse(wrong).is_none());
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! What the broker shows of itself to the functions that report on it.
+//!
+//! The loop implements [`Host`]; `system` and `test` only see this trait and plain figures.
+
+use super::Registry;
+use super::handles::HandleStore;
+use crate::health;
+use crate::stats::{Counters, FunctionReport, Performance, RecentError};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The broker, as seen from a function.
+pub trait Host {
+    /// Every module there is.
+    fn registry(&self) -> &Registry;
+    /// Time since the start.
+    fn uptime(&self) -> Duration;
+    /// The time now, ISO 8601 in local time.
+    fn timestamp(&self) -> String;
+    /// The path of the socket.
+    fn socket_path(&self) -> String;
+    /// Every setting in force.
+    fn settings(&self) -> Vec<SettingInForce>;
+    /// Plain counters.
+    fn counters(&self) -> Counters;
+    /// All calls taken together.
+    fn performance(&self) -> Performance;
+    /// The functions called most.
+    fn busiest(&self) -> Vec<FunctionReport>;
+    /// The latest failures.
+    fn recent_errors(&self) -> Vec<RecentError>;
+    /// The verdict.
+    fn health(&self) -> health::Report;
+    /// Memory, CPU, descriptors.
+    fn resources(&self) -> Resources;
+    /// Every connection.
+    fn connections(&self) -> Connections;
+    /// Live handles.
+    fn handle_store(&mut self) -> &mut HandleStore;
+    /// Closes connections idle past the stale timeout, except the one that asks.
+    fn close_stale(&mut self) -> Vec<Cleaned>;
+    /// Begins to drain and exit.
+    fn shut_down(&mut self);
+}
+
+/// One setting, as `system.info` shows it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SettingInForce {
+    /// Its name.
+    #[serde(skip)]
+    pub name: &'static str,
+    /// Its value.
+    pub value: String,
+    /// Where the value came from: `default`, `file`, `environment` or `flag`, with the exact place.
+    pub source: String,
+}
+
+/// `resource_status`.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Resources {
+    /// Resident memory now, MB.
+    pub memory_mb: f64,
+    /// The most resident memory, MB.
+    pub peak_memory: f64,
+    /// CPU use since the start, percent of one core.
+    pub cpu_percent: f64,
+    /// The highest CPU use over one health interval, percent of one core.
+    pub peak_cpu: f64,
+    /// Calls a minute, over the last health interval.
+    pub requests_per_minute: f64,
+    /// Calls in work now, the one that asks included.
+    pub concurrent_requests: u64,
+    /// Open descriptors.
+    pub open_fds: u64,
+    /// Checks of the health report that fail.
+    pub violations: Vec<String>,
+    /// Checks of the health report that warn.
+    pub warnings: Vec<String>,
+}
+
+/// `system.connections`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Connections {
+    /// Connections accepted since the start.
+    pub total_connections: u64,
+    /// Connections now.
+    pub active_connections: u64,
+    /// Those idle past the stale timeout.
+    pub stale_connections: u64,
+    /// The most at one time.
+    pub peak_connections: u64,
+    /// One entry a connection.
+    pub connections: Vec<Connection>,
+    /// Closed connections by reason.
+    pub closed: BTreeMap<&'static str, u64>,
+    /// The limits in force.
+    pub connection_limits: ConnectionLimits,
+}
+
+/// One connection.
+#[derive(Clone, Debug, Serialize)]
+pub struct Connection {
+    /// Its number; never used again within the life of the broker.
+    pub connection_id: u64,
+    /// When it was accepted, ISO 8601 in local time.
+    pub start_time: String,
+    /// Seconds since then.
+    pub duration_seconds: f64,
+    /// Calls it made.
+    pub requests_count: u64,
+    /// When a byte last came or went, ISO 8601 in local time.
+    pub last_activity: String,
+    /// Seconds since then.
+    pub idle_time: f64,
+    /// `active` or `stale`.
+    pub status: &'static str,
+    /// The peer's process id when it connected.
+    pub peer_pid: i32,
+    /// The peer's user id.
+    pub peer_uid: u32,
+    /// Bytes read from it.
+    pub bytes_in: u64,
+    /// Bytes written to it.
+    pub bytes_out: u64,
+}
+
+/// Limits on connections.
+#[derive(Clone, Debug, Serialize)]
+pub struct ConnectionLimits {
+    /// The most at one time.
+    pub max_concurrent: u64,
+    /// Seconds without a byte after which a connection is stale; 0 = never.
+    pub stale_timeout: f64,
+}
+
+/// A connection that a clean-up closed.
+#[derive(Clone, Debug, Serialize)]
+pub struct Cleaned {
+    /// Its number.
+    pub connection_id: u64,
+    /// Seconds it had been idle.
+    pub idle_time: f64,
+}

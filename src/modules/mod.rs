@@ -1,0 +1,159 @@
+//! What callers can do.
+//!
+//! A module is a table of functions; a function is a Rust function with typed parameters, a place to run and a word on
+//! what it touches. Nothing here sees a socket or the event loop: a function gets a [`Call`] and returns a value.
+//! `docs/adding-a-module.md` walks through adding one.
+
+pub mod call;
+pub mod crypto;
+pub mod diagnose;
+pub mod function;
+pub mod handles;
+pub mod host;
+pub mod system;
+pub mod test;
+
+pub use call::{Call, Caller};
+pub use function::{Function, Module, Parameters, Placement, Touches};
+
+use crate::protocol::error::{CallError, Code, nearest, quote};
+use std::collections::HashMap;
+
+/// Which modules a broker offers beyond the usual ones.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Offer {
+    /// Adds functions that misbehave on purpose (`test.panic`), for tests of the broker.
+    pub faults: bool,
+}
+
+/// The number of a function within a [`Registry`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FunctionId(pub usize);
+
+/// Every module there is, and the way from a method's name to its function.
+pub struct Registry {
+    modules: Vec<Module>,
+    functions: Vec<(usize, usize)>,
+    by_method: HashMap<String, FunctionId>,
+}
+
+impl Registry {
+    /// The modules of this program. Adding a module is one line here.
+    pub fn new(offer: Offer) -> Self {
+        Self::of(vec![crypto::module(), system::module(), test::module(offer)])
+    }
+
+    fn of(modules: Vec<Module>) -> Self {
+        let mut functions = Vec::new();
+        let mut by_method = HashMap::new();
+        for (module_index, module) in modules.iter().enumerate() {
+            for (function_index, function) in module.functions.iter().enumerate() {
+                by_method.insert(format!("{}.{}", module.name, function.name), FunctionId(functions.len()));
+                functions.push((module_index, function_index));
+            }
+        }
+        Self { modules, functions, by_method }
+    }
+
+    /// The modules, in alphabetical order.
+    pub fn modules(&self) -> &[Module] {
+        &self.modules
+    }
+
+    /// `module.function` of every function, in the order of their [`FunctionId`]s.
+    pub fn methods(&self) -> Vec<String> {
+        self.functions
+            .iter()
+            .map(|&(module, function)| {
+                format!("{}.{}", self.modules[module].name, self.modules[module].functions[function].name)
+            })
+            .collect()
+    }
+
+    /// The function that a method names.
+    ///
+    /// # Errors
+    /// `unknown_module` and `unknown_function`, naming the nearest that exists and listing all.
+    pub fn find(&self, method: &str) -> Result<FunctionId, CallError> {
+        match self.by_method.get(method) {
+            Some(&id) => Ok(id),
+            None => Err(self.unknown(method)),
+        }
+    }
+
+    /// The function of an id that [`Registry::find`] gave.
+    pub fn function(&self, FunctionId(id): FunctionId) -> &Function {
+        let (module, function) = self.functions[id];
+        &self.modules[module].functions[function]
+    }
+
+    /// Whether there is a module of that name.
+    pub fn has_module(&self, name: &str) -> bool {
+        self.modules.iter().any(|module| module.name == name)
+    }
+
+    fn unknown(&self, method: &str) -> CallError {
+        let (module_name, function_name) = method.split_once('.').unwrap_or((method, ""));
+        let Some(module) = self.modules.iter().find(|module| module.name == module_name) else {
+            let names: Vec<&str> = self.modules.iter().map(|module| module.name).collect();
+            return unknown(Code::UnknownModule, "module", module_name, &names);
+        };
+        let names: Vec<&str> = module.functions.iter().map(|function| function.name).collect();
+        let mut error = unknown(Code::UnknownFunction, "function", function_name, &names);
+        error.message = format!("{} in module {module_name}", error.message);
+        error
+    }
+}
+
+fn unknown(code: Code, what: &str, name: &str, existing: &[&str]) -> CallError {
+    let hint = match nearest(name, existing.iter().copied()) {
+        Some(nearest) => format!("; did you mean `{nearest}`?"),
+        None => String::new(),
+    };
+    CallError::new(code, format!("unknown {what} `{}`{hint}", quote(name)))
+        .with_available(existing.iter().map(|&name| name.to_owned()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_function_is_found_and_described() {
+        let registry = Registry::new(Offer { faults: true });
+        for (index, method) in registry.methods().iter().enumerate() {
+            let id = registry.find(method).unwrap();
+            assert_eq!(id, FunctionId(index));
+            let function = registry.function(id);
+            assert!(function.doc.ends_with('.') && function.doc.len() > 10, "{method} needs a doc line");
+            for parameter in &function.parameters {
+                assert!(!parameter.doc.is_empty(), "{method}: parameter {} needs a doc", parameter.name);
+                assert_ne!(parameter.kind, "unknown", "{method}: parameter {} needs a type", parameter.name);
+            }
+            if let Some(handle) = function.handle_parameter {
+                assert!(function.parameters.iter().any(|parameter| parameter.name == handle), "{method}");
+            }
+        }
+    }
+
+    #[test]
+    fn unknown_names_are_answered_with_the_nearest() {
+        let registry = Registry::new(Offer::default());
+        let error = registry.find("crypt.new").unwrap_err();
+        assert_eq!(error.code, Code::UnknownModule);
+        assert!(error.message.contains("did you mean `crypto`?"), "{}", error.message);
+        let error = registry.find("crypto.encypt").unwrap_err();
+        assert_eq!(error.code, Code::UnknownFunction);
+        assert!(error.message.contains("did you mean `encrypt`?"), "{}", error.message);
+        assert!(error.data.unwrap().available.unwrap().contains(&"decrypt".to_owned()));
+        for odd in ["", ".", "crypto", "crypto.", ".new", "a.b.c"] {
+            assert!(registry.find(odd).is_err());
+        }
+    }
+
+    #[test]
+    fn faults_are_offered_only_where_asked_for() {
+        assert!(Registry::new(Offer::default()).find("test.panic").is_err());
+        assert!(Registry::new(Offer { faults: true }).find("test.panic").is_ok());
+    }
+}

@@ -1,0 +1,333 @@
+//! Module `system`: what the broker knows about itself, and steering it.
+//!
+//! The shapes are those that monitoring scripts of the old daemon read.
+
+use super::call::Call;
+use super::function::{Function, Module, NoParameters, Parameter, Placement, Touches};
+use super::host::{Cleaned, Connections, Resources, SettingInForce};
+use crate::health::Report;
+use crate::protocol::{CallError, Code, PROTOCOL_VERSION};
+use crate::stats::{Counters, FunctionReport, Performance, RecentError};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The platform, as `system.info` names it.
+pub const PLATFORM: &str = std::env::consts::OS;
+
+/// The module's table.
+pub fn module() -> Module {
+    Module {
+        name: "system",
+        doc: "What the broker knows about itself, and steering it.",
+        functions: vec![
+            Function::new::<NoParameters, _>(
+                "cleanup",
+                "Closes connections that are idle past the stale timeout.",
+                cleanup,
+            ),
+            Function::new::<NoParameters, _>(
+                "connections",
+                "Every connection, with its peer, age and traffic.",
+                connections,
+            ),
+            Function::new::<NoParameters, _>("health", "The verdict on the broker, check by check.", health),
+            Function::new::<NoParameters, _>("info", "Version, process, modules and every setting in force.", info),
+            Function::new::<NoParameters, _>(
+                "metrics",
+                "Resources, performance, connections and handles in one.",
+                metrics,
+            ),
+            Function::new::<NoParameters, _>(
+                "modules",
+                "Every module and function, with parameters and where it runs.",
+                modules,
+            ),
+            Function::new::<NoParameters, _>(
+                "performance",
+                "Response times, the busiest functions, recent errors.",
+                performance,
+            ),
+            Function::new::<NoParameters, _>(
+                "shutdown",
+                "Drains and exits; for the broker's own user and root.",
+                shutdown,
+            ),
+            Function::new::<NoParameters, _>("stats", "Counters, performance and resources.", stats),
+        ],
+    }
+}
+
+#[derive(Serialize)]
+struct Info {
+    daemon_version: &'static str,
+    protocol_version: u32,
+    platform: &'static str,
+    working_directory: String,
+    socket_path: String,
+    pid: u32,
+    uptime: f64,
+    loaded_modules: Vec<&'static str>,
+    active_connections: u64,
+    configuration: BTreeMap<&'static str, SettingInForce>,
+}
+
+fn info(call: &mut Call<'_>, _: NoParameters) -> Result<Info, CallError> {
+    let host = call.host()?;
+    Ok(Info {
+        daemon_version: crate::VERSION,
+        protocol_version: PROTOCOL_VERSION,
+        platform: PLATFORM,
+        working_directory: std::env::current_dir().map(|dir| dir.display().to_string()).unwrap_or_default(),
+        socket_path: host.socket_path(),
+        pid: std::process::id(),
+        uptime: host.uptime().as_secs_f64(),
+        loaded_modules: host.registry().modules().iter().map(|module| module.name).collect(),
+        active_connections: host.counters().active_connections,
+        configuration: host.settings().into_iter().map(|setting| (setting.name, setting)).collect(),
+    })
+}
+
+#[derive(Serialize)]
+struct ModuleReport {
+    name: &'static str,
+    doc: &'static str,
+    functions: Vec<FunctionDescription>,
+}
+
+#[derive(Serialize)]
+struct FunctionDescription {
+    name: &'static str,
+    doc: &'static str,
+    parameters: Vec<Parameter>,
+    runs: String,
+    touches: Touches,
+}
+
+fn modules(call: &mut Call<'_>, _: NoParameters) -> Result<Vec<ModuleReport>, CallError> {
+    let describe = |function: &Function| FunctionDescription {
+        name: function.name,
+        doc: function.doc,
+        parameters: function.parameters.clone(),
+        runs: match function.placement {
+            Placement::Inline => "inline".to_owned(),
+            Placement::Worker => "worker".to_owned(),
+            Placement::InlineUpTo(limit) => format!("inline, on a worker above {limit} bytes"),
+            Placement::InlineWithout(parameter) => format!("inline, on a worker with {parameter}"),
+        },
+        touches: function.touches,
+    };
+    let modules = call.host()?.registry().modules();
+    Ok(modules
+        .iter()
+        .map(|module| ModuleReport {
+            name: module.name,
+            doc: module.doc,
+            functions: module.functions.iter().map(describe).collect(),
+        })
+        .collect())
+}
+
+/// `system.health`, and `test.health` with it.
+pub fn health(call: &mut Call<'_>, _: NoParameters) -> Result<Report, CallError> {
+    Ok(call.host()?.health())
+}
+
+#[derive(Serialize)]
+struct PerformanceReport {
+    performance_metrics: Performance,
+    module_performance: ModulePerformance,
+    recent_errors: Vec<RecentError>,
+    health_indicators: HealthIndicators,
+}
+
+#[derive(Serialize)]
+struct ModulePerformance {
+    top_modules: Vec<FunctionReport>,
+    total_modules: usize,
+}
+
+#[derive(Serialize)]
+struct HealthIndicators {
+    overall_health: &'static str,
+    concerns: Vec<String>,
+    recommendations: Vec<String>,
+}
+
+fn performance(call: &mut Call<'_>, _: NoParameters) -> Result<PerformanceReport, CallError> {
+    let host = call.host()?;
+    let health = host.health();
+    Ok(PerformanceReport {
+        performance_metrics: host.performance(),
+        module_performance: ModulePerformance {
+            top_modules: host.busiest(),
+            total_modules: host.registry().modules().len(),
+        },
+        recent_errors: host.recent_errors(),
+        health_indicators: HealthIndicators {
+            overall_health: health.overall_status,
+            recommendations: recommendations(&health),
+            concerns: health.errors.into_iter().chain(health.warnings).collect(),
+        },
+    })
+}
+
+/// What to do about each check that does not pass.
+fn recommendations(health: &Report) -> Vec<String> {
+    let advice = |check: &str| match check {
+        "connections" => "look in system.connections for the process that opens connections and does not close them",
+        "handles" => "free ciphers that are done with (crypto.cleanup_cipher), or raise max_handles",
+        "workers" => "raise workers or worker_queue, or spread the heavy calls over time",
+        "socket_connectivity" => "raise max_connections or the descriptor limit (LimitNOFILE, ulimit -n)",
+        "memory_usage" => "look for large messages held by slow readers, or lower high_water and max_frame",
+        "cpu_usage" => "see top_modules for what is called most",
+        "performance" => "see recent_errors for what fails",
+        "daemon_running" => "see the log for the reference of the defect, and report it",
+        _ => "see the check's details in system.health",
+    };
+    let troubled = health.checks.iter().filter(|(_, check)| check.status != crate::health::Status::Pass);
+    troubled.map(|(name, _)| format!("{name}: {}", advice(name))).collect()
+}
+
+fn connections(call: &mut Call<'_>, _: NoParameters) -> Result<Connections, CallError> {
+    Ok(call.host()?.connections())
+}
+
+#[derive(Serialize)]
+struct CleanupReport {
+    cleaned_connections: usize,
+    connections_details: Vec<Cleaned>,
+    remaining_connections: u64,
+}
+
+fn cleanup(call: &mut Call<'_>, _: NoParameters) -> Result<CleanupReport, CallError> {
+    let host = call.host()?;
+    let cleaned = host.close_stale();
+    Ok(CleanupReport {
+        cleaned_connections: cleaned.len(),
+        connections_details: cleaned,
+        remaining_connections: host.counters().active_connections,
+    })
+}
+
+#[derive(Serialize)]
+struct Metrics {
+    timestamp: String,
+    daemon_info: DaemonInfo,
+    resource_status: Resources,
+    performance_metrics: Performance,
+    security_summary: SecuritySummary,
+    connection_summary: ConnectionSummary,
+    module_status: ModuleStatus,
+    handle_summary: BTreeMap<&'static str, u64>,
+    system_stats: Counters,
+}
+
+#[derive(Serialize)]
+struct DaemonInfo {
+    version: &'static str,
+    uptime_seconds: f64,
+    uptime_formatted: String,
+}
+
+#[derive(Serialize)]
+struct SecuritySummary {
+    total_security_events: u64,
+    validation_failures: u64,
+    requests_rejected: u64,
+}
+
+#[derive(Serialize)]
+struct ConnectionSummary {
+    total_connections: u64,
+    active_connections: u64,
+    stale_connections: u64,
+}
+
+#[derive(Serialize)]
+struct ModuleStatus {
+    loaded_modules: usize,
+    available_modules: Vec<&'static str>,
+}
+
+fn metrics(call: &mut Call<'_>, _: NoParameters) -> Result<Metrics, CallError> {
+    let host = call.host()?;
+    let counters = host.counters();
+    let available_modules: Vec<&'static str> = host.registry().modules().iter().map(|module| module.name).collect();
+    Ok(Metrics {
+        timestamp: host.timestamp(),
+        daemon_info: DaemonInfo {
+            version: crate::VERSION,
+            uptime_seconds: host.uptime().as_secs_f64(),
+            uptime_formatted: in_words(host.uptime()),
+        },
+        resource_status: host.resources(),
+        performance_metrics: host.performance(),
+        security_summary: SecuritySummary {
+            total_security_events: counters.security_events,
+            validation_failures: counters.validation_failures,
+            requests_rejected: counters.requests_rejected,
+        },
+        connection_summary: ConnectionSummary {
+            total_connections: counters.connections_total,
+            active_connections: counters.active_connections,
+            stale_connections: host.connections().stale_connections,
+        },
+        module_status: ModuleStatus { loaded_modules: available_modules.len(), available_modules },
+        handle_summary: host.handle_store().by_kind(),
+        system_stats: counters,
+    })
+}
+
+#[derive(Serialize)]
+struct StatsReport {
+    #[serde(flatten)]
+    counters: Counters,
+    performance_summary: Performance,
+    resource_status: Resources,
+}
+
+fn stats(call: &mut Call<'_>, _: NoParameters) -> Result<StatsReport, CallError> {
+    let host = call.host()?;
+    Ok(StatsReport {
+        counters: host.counters(),
+        performance_summary: host.performance(),
+        resource_status: host.resources(),
+    })
+}
+
+#[derive(Serialize)]
+struct Shutdown {
+    message: &'static str,
+}
+
+fn shutdown(call: &mut Call<'_>, _: NoParameters) -> Result<Shutdown, CallError> {
+    if !call.caller.privileged {
+        return Err(CallError::new(Code::Denied, "only the broker's own user and root may shut it down"));
+    }
+    call.host()?.shut_down();
+    Ok(Shutdown { message: "shutting down: calls in work are finished first" })
+}
+
+/// `1h 2m 3s`, without the leading units that are zero.
+fn in_words(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    match (hours, minutes) {
+        (0, 0) => format!("{rest}s"),
+        (0, _) => format!("{minutes}m {rest}s"),
+        _ => format!("{hours}h {minutes}m {rest}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uptime_in_words() {
+        for (seconds, words) in [(0, "0s"), (59, "59s"), (60, "1m 0s"), (3723, "1h 2m 3s"), (90_000, "25h 0m 0s")] {
+            assert_eq!(in_words(Duration::from_secs(seconds)), words);
+        }
+    }
+}

@@ -1,0 +1,408 @@
+//! Counters and latency histograms, and the reports made of them.
+//!
+//! Everything is owned by the loop's thread: counting is an addition, never a lock. Times come in as durations; there is
+//! no clock here.
+
+use hdrhistogram::Histogram;
+use serde::Serialize;
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+/// How many failures `recent_errors` remembers.
+const RECENT_ERRORS: usize = 20;
+/// How many functions `top_modules` lists.
+const TOP_FUNCTIONS: usize = 10;
+/// The longest latency a histogram tells apart: an hour, in nanoseconds.
+const LONGEST: u64 = 3_600_000_000_000;
+
+/// Why a connection ended. Every close has exactly one reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseReason {
+    /// The client closed it.
+    Hangup,
+    /// The client sent something that is no message.
+    Protocol,
+    /// The peer's user is not allowed here.
+    Denied,
+    /// Nothing outstanding and no byte for `stale_timeout`.
+    Idle,
+    /// A begun message was not completed within `frame_timeout`.
+    FrameTimeout,
+    /// Unsent output and no byte taken for `write_timeout`.
+    StalledWrite,
+    /// Reading or writing failed.
+    Io,
+    /// `system.cleanup` closed it.
+    Cleanup,
+    /// The broker shut down.
+    Shutdown,
+}
+
+impl CloseReason {
+    /// All reasons, in the order in which they are counted.
+    pub const ALL: [Self; 9] = [
+        Self::Hangup,
+        Self::Protocol,
+        Self::Denied,
+        Self::Idle,
+        Self::FrameTimeout,
+        Self::StalledWrite,
+        Self::Io,
+        Self::Cleanup,
+        Self::Shutdown,
+    ];
+
+    /// The name in reports.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hangup => "hangup",
+            Self::Protocol => "protocol",
+            Self::Denied => "denied",
+            Self::Idle => "idle",
+            Self::FrameTimeout => "frame_timeout",
+            Self::StalledWrite => "stalled_write",
+            Self::Io => "io",
+            Self::Cleanup => "cleanup",
+            Self::Shutdown => "shutdown",
+        }
+    }
+}
+
+/// How a call ended, as far as counting goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// With a result.
+    Success,
+    /// With an error of the operation, or a timeout, or a cancellation.
+    Failure,
+    /// With an error in what the caller sent.
+    Invalid,
+    /// Turned away: overloaded, shutting down.
+    Rejected,
+    /// Turned away because the peer may not.
+    Denied,
+}
+
+/// A failed call that `recent_errors` remembers. `error` is the code and the parameter at fault, never a value.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RecentError {
+    /// When, ISO 8601 in local time.
+    pub timestamp: String,
+    /// What was called.
+    pub module_function: String,
+    /// What kind of error.
+    pub error: String,
+    /// From arrival to answer.
+    pub duration_ms: f64,
+}
+
+#[derive(Default)]
+struct FunctionStats {
+    requests: u64,
+    errors: u64,
+    total: Duration,
+    // Made with the first call: most functions are never called.
+    latency: Option<Box<Histogram<u32>>>,
+}
+
+/// The counters of one broker.
+pub struct Stats {
+    methods: Vec<String>,
+    // One a method, and one more for calls that name no function there is.
+    functions: Vec<FunctionStats>,
+    recent_errors: VecDeque<RecentError>,
+    closed: [u64; CloseReason::ALL.len()],
+    /// Calls answered, with whatever outcome.
+    pub requests: u64,
+    /// Calls answered with an error.
+    pub failed: u64,
+    /// Calls turned away.
+    pub rejected: u64,
+    /// Calls with wrong parameters or names.
+    pub invalid: u64,
+    /// Peers and calls refused for who they are, and streams that were no messages.
+    pub security_events: u64,
+    /// Connections accepted.
+    pub connections: u64,
+    /// Connections of peers that may not connect.
+    pub connections_rejected: u64,
+    /// The most connections at one time.
+    pub peak_connections: u64,
+    /// Bytes read from clients.
+    pub bytes_in: u64,
+    /// Bytes written to clients.
+    pub bytes_out: u64,
+    /// Panics of functions that were caught.
+    pub panics: u64,
+    /// Unix time of the last clean-up of idle connections, 0 if none.
+    pub last_cleanup: f64,
+}
+
+impl Stats {
+    /// Counters at zero for these functions.
+    pub fn new(methods: Vec<String>) -> Self {
+        let functions = (0..=methods.len()).map(|_| FunctionStats::default()).collect();
+        Self {
+            methods,
+            functions,
+            recent_errors: VecDeque::with_capacity(RECENT_ERRORS),
+            closed: [0; CloseReason::ALL.len()],
+            requests: 0,
+            failed: 0,
+            rejected: 0,
+            invalid: 0,
+            security_events: 0,
+            connections: 0,
+            connections_rejected: 0,
+            peak_connections: 0,
+            bytes_in: 0,
+            bytes_out: 0,
+            panics: 0,
+            last_cleanup: 0.0,
+        }
+    }
+
+    /// The name of a function; `None` stands for calls that name none there is.
+    pub fn method(&self, function: Option<usize>) -> &str {
+        function.and_then(|index| self.methods.get(index)).map_or("(unknown)", String::as_str)
+    }
+
+    /// Counts one answered call.
+    pub fn record(&mut self, function: Option<usize>, took: Duration, outcome: Outcome) {
+        let index = function.unwrap_or(self.methods.len());
+        let Some(stats) = self.functions.get_mut(index) else { return };
+        stats.requests += 1;
+        stats.total += took;
+        let nanoseconds = u64::try_from(took.as_nanos()).unwrap_or(LONGEST).clamp(1, LONGEST);
+        stats.latency.get_or_insert_with(|| Box::new(new_histogram())).saturating_record(nanoseconds);
+        self.requests += 1;
+        if outcome != Outcome::Success {
+            stats.errors += 1;
+            self.failed += 1;
+        }
+        match outcome {
+            Outcome::Success | Outcome::Failure => {}
+            Outcome::Invalid => self.invalid += 1,
+            Outcome::Rejected => self.rejected += 1,
+            Outcome::Denied => {
+                self.rejected += 1;
+                self.security_events += 1;
+            }
+        }
+    }
+
+    /// Remembers a failed call.
+    pub fn remember(&mut self, error: RecentError) {
+        if self.recent_errors.len() == RECENT_ERRORS {
+            self.recent_errors.pop_front();
+        }
+        self.recent_errors.push_back(error);
+    }
+
+    /// Counts a closed connection.
+    pub fn closed(&mut self, reason: CloseReason) {
+        self.closed[reason as usize] += 1;
+    }
+
+    /// Closed connections by reason; reasons that never came up are left out.
+    pub fn closes(&self) -> BTreeMap<&'static str, u64> {
+        CloseReason::ALL.iter().zip(self.closed).filter(|(_, count)| *count > 0).map(|(r, n)| (r.as_str(), n)).collect()
+    }
+
+    /// The failures remembered, oldest first.
+    pub fn recent_errors(&self) -> Vec<RecentError> {
+        self.recent_errors.iter().cloned().collect()
+    }
+
+    /// The figures of all calls taken together.
+    pub fn performance(&self, uptime: Duration) -> Performance {
+        let mut all = new_histogram();
+        let mut total = Duration::ZERO;
+        for stats in &self.functions {
+            total += stats.total;
+            if let Some(latency) = &stats.latency {
+                // All histograms have the same bounds, so they can be added.
+                let _ = all.add(latency.as_ref());
+            }
+        }
+        let uptime = uptime.as_secs_f64();
+        Performance {
+            total_requests: self.requests,
+            successful_requests: self.requests - self.failed,
+            failed_requests: self.failed,
+            avg_response_time: ratio(total.as_secs_f64(), self.requests as f64),
+            p50_response_time: seconds_at(&all, 0.50),
+            p95_response_time: seconds_at(&all, 0.95),
+            p99_response_time: seconds_at(&all, 0.99),
+            max_response_time: if self.requests == 0 { 0.0 } else { all.max() as f64 / 1e9 },
+            requests_per_second: ratio(self.requests as f64, uptime),
+            error_rate: ratio(self.failed as f64, self.requests as f64),
+            uptime_seconds: uptime,
+        }
+    }
+
+    /// The functions called most.
+    pub fn busiest(&self) -> Vec<FunctionReport> {
+        let mut called: Vec<(usize, &FunctionStats)> =
+            self.functions.iter().enumerate().filter(|(_, stats)| stats.requests > 0).collect();
+        called.sort_by_key(|(_, stats)| std::cmp::Reverse(stats.requests));
+        called
+            .into_iter()
+            .take(TOP_FUNCTIONS)
+            .map(|(index, stats)| FunctionReport {
+                module_function: self.method(Some(index)).to_owned(),
+                requests: stats.requests,
+                avg_time_ms: ratio(stats.total.as_secs_f64() * 1e3, stats.requests as f64),
+                p99_time_ms: stats.latency.as_ref().map_or(0.0, |latency| seconds_at(latency, 0.99) * 1e3),
+                error_rate: ratio(stats.errors as f64 * 100.0, stats.requests as f64),
+            })
+            .collect()
+    }
+}
+
+fn new_histogram() -> Histogram<u32> {
+    // Two significant digits over nine decades; the bounds are constants that the crate accepts.
+    Histogram::new_with_bounds(1_000, LONGEST, 2).expect("constant histogram bounds are valid")
+}
+
+fn seconds_at(latency: &Histogram<u32>, quantile: f64) -> f64 {
+    if latency.is_empty() { 0.0 } else { latency.value_at_quantile(quantile) as f64 / 1e9 }
+}
+
+/// A ratio that is zero where there is nothing to divide by.
+pub fn ratio(part: f64, whole: f64) -> f64 {
+    if whole > 0.0 { part / whole } else { 0.0 }
+}
+
+/// `test.stats`: plain counters since the start.
+#[derive(Clone, Debug, Serialize)]
+pub struct Counters {
+    /// Calls answered.
+    pub requests_processed: u64,
+    /// Calls answered with an error.
+    pub requests_failed: u64,
+    /// Calls turned away: overloaded, unavailable, denied.
+    pub requests_rejected: u64,
+    /// Calls with wrong parameters or names.
+    pub validation_failures: u64,
+    /// Refused peers and calls, and streams that were no messages.
+    pub security_events: u64,
+    /// When the broker started, Unix time.
+    pub start_time: f64,
+    /// When idle connections were last cleaned up, Unix time; 0 if never.
+    pub last_cleanup: f64,
+    /// Connections accepted.
+    pub connections_total: u64,
+    /// Connections of peers that may not connect.
+    pub connections_rejected: u64,
+    /// The most connections at one time.
+    pub peak_connections: u64,
+    /// Connections now.
+    pub active_connections: u64,
+}
+
+/// `performance_metrics`: all calls taken together. Times in seconds.
+#[derive(Clone, Debug, Serialize)]
+pub struct Performance {
+    /// Calls answered.
+    pub total_requests: u64,
+    /// Calls answered with a result.
+    pub successful_requests: u64,
+    /// Calls answered with an error.
+    pub failed_requests: u64,
+    /// Mean time from arrival to answer.
+    pub avg_response_time: f64,
+    /// Median.
+    pub p50_response_time: f64,
+    /// 95th percentile.
+    pub p95_response_time: f64,
+    /// 99th percentile.
+    pub p99_response_time: f64,
+    /// The longest.
+    pub max_response_time: f64,
+    /// Calls a second, over the whole uptime.
+    pub requests_per_second: f64,
+    /// Failed calls, 0 to 1.
+    pub error_rate: f64,
+    /// Uptime.
+    pub uptime_seconds: f64,
+}
+
+/// One line of `top_modules`.
+#[derive(Clone, Debug, Serialize)]
+pub struct FunctionReport {
+    /// `module.function`.
+    pub module_function: String,
+    /// Calls answered.
+    pub requests: u64,
+    /// Mean time from arrival to answer.
+    pub avg_time_ms: f64,
+    /// 99th percentile.
+    pub p99_time_ms: f64,
+    /// Failed calls, percent.
+    pub error_rate: f64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stats() -> Stats {
+        Stats::new(vec!["test.ping".to_owned(), "test.echo".to_owned()])
+    }
+
+    #[test]
+    fn calls_are_counted_by_function_and_outcome() {
+        let mut stats = stats();
+        for millisecond in 1..=100 {
+            stats.record(Some(0), Duration::from_millis(millisecond), Outcome::Success);
+        }
+        stats.record(Some(1), Duration::from_millis(1), Outcome::Invalid);
+        stats.record(None, Duration::from_millis(1), Outcome::Denied);
+        assert_eq!(
+            (stats.requests, stats.failed, stats.invalid, stats.rejected, stats.security_events),
+            (102, 2, 1, 1, 1)
+        );
+        let busiest = stats.busiest();
+        assert_eq!(busiest[0].module_function, "test.ping");
+        assert!((98.0..=102.0).contains(&busiest[0].p99_time_ms), "{}", busiest[0].p99_time_ms);
+        assert!((50.0..=51.0).contains(&busiest[0].avg_time_ms));
+        assert_eq!(busiest.iter().find(|f| f.module_function == "test.echo").unwrap().error_rate, 100.0);
+        let performance = stats.performance(Duration::from_secs(2));
+        assert_eq!(performance.requests_per_second, 51.0);
+        assert!(performance.p50_response_time > 0.045 && performance.max_response_time >= 0.1);
+    }
+
+    #[test]
+    fn nothing_divided_by_nothing_is_zero() {
+        let performance = stats().performance(Duration::ZERO);
+        assert_eq!(performance.error_rate, 0.0);
+        assert_eq!(performance.max_response_time, 0.0);
+        assert_eq!(performance.requests_per_second, 0.0);
+    }
+
+    #[test]
+    fn only_the_latest_errors_are_kept() {
+        let mut stats = stats();
+        for number in 0..50 {
+            stats.remember(RecentError {
+                timestamp: String::new(),
+                module_function: number.to_string(),
+                error: String::new(),
+                duration_ms: 0.0,
+            });
+        }
+        let errors = stats.recent_errors();
+        assert_eq!((errors.len(), errors[0].module_function.as_str()), (RECENT_ERRORS, "30"));
+    }
+
+    #[test]
+    fn closes_have_one_counter_a_reason() {
+        let mut stats = stats();
+        for (index, reason) in CloseReason::ALL.into_iter().enumerate() {
+            assert_eq!(reason as usize, index);
+            stats.closed(reason);
+        }
+        assert_eq!(stats.closes().len(), CloseReason::ALL.len());
+    }
+}

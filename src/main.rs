@@ -1,1 +1,7 @@
-fn main() {}
+//! The program; see `cpan_bridge::cli`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cpan_bridge::cli::main()
+}

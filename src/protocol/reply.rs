@@ -79,6 +79,11 @@ impl Answer {
         self.close(out);
     }
 
+    /// Takes the whole answer back: nobody asked for one.
+    pub fn take_back(self, out: &mut Buffer) {
+        out.truncate(self.start);
+    }
+
     fn close(self, out: &mut Buffer) {
         close_frame(out, self.framing, self.start);
     }

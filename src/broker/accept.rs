@@ -1,0 +1,149 @@
+//! Taking connections from the listener, and when not to.
+//!
+//! Nothing is accepted to be dropped: who can't be served yet waits in the kernel's queue, and is told so by nothing but
+//! the wait. Accepting stops at `max_connections` and when the descriptors run out; both are logged once, and accepting
+//! goes on by itself.
+
+use super::Broker;
+use super::connection::Connection;
+use super::deadlines::Timer;
+use super::listener::Listener;
+use mio::Interest;
+use nix::errno::Errno;
+use slog::{debug, info, warn};
+use std::io::ErrorKind;
+use std::time::Duration;
+
+/// Connections that are taken in one round, so that a storm of them does not starve those that are there.
+const SHARE: usize = 64;
+/// How long accepting waits for descriptors to become free that are no connections'.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Why no connection is accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Closed {
+    /// As many connections as there may be.
+    Full,
+    /// The process or the host has no descriptor left.
+    NoDescriptors,
+}
+
+/// The listener, and whether connections are taken from it.
+pub struct Gate {
+    /// The socket.
+    pub listener: Listener,
+    /// Whether connections may be waiting.
+    pub ready: bool,
+    closed: Option<Closed>,
+    most: usize,
+}
+
+impl Gate {
+    /// An open gate.
+    pub fn new(listener: Listener) -> Self {
+        Self { listener, ready: true, closed: None, most: usize::MAX }
+    }
+
+    /// Whether connections are being taken.
+    pub fn is_open(&self) -> bool {
+        self.closed.is_none()
+    }
+
+    /// Whether a connection may be waiting that can be taken with so many there.
+    pub fn has_more(&self, connections: usize) -> bool {
+        self.ready && self.closed != Some(Closed::NoDescriptors) && connections < self.most
+    }
+
+    /// Tries again although descriptors had run out.
+    pub fn try_again(&mut self) {
+        if self.closed == Some(Closed::NoDescriptors) {
+            self.closed = None;
+        }
+    }
+}
+
+impl Broker {
+    /// Takes a round's share of the connections that wait.
+    pub(super) fn accept_some(&mut self) {
+        self.gate.most = self.config.max_connections;
+        if !self.gate.ready || self.gate.closed == Some(Closed::NoDescriptors) {
+            return;
+        }
+        for _ in 0..SHARE {
+            if self.connections.len() >= self.config.max_connections {
+                self.close_gate(Closed::Full);
+                return;
+            }
+            match self.gate.listener.socket.accept() {
+                Ok((stream, _)) => self.open_connection(stream),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.gate.ready = false;
+                    break;
+                }
+                Err(error) => match error.raw_os_error().map(Errno::from_raw) {
+                    Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM) => {
+                        self.close_gate(Closed::NoDescriptors);
+                        self.deadlines.want(Timer::AcceptAgain, self.now + RETRY);
+                        return;
+                    }
+                    // The client gave up, or a signal came: the next one.
+                    _ => debug!(self.log.logger, "Accepting failed"; "error" => %error),
+                },
+            }
+        }
+        if self.gate.closed.take().is_some() {
+            info!(self.log.logger, "Accepting connections again"; "connections" => self.connections.len());
+        }
+    }
+
+    fn close_gate(&mut self, why: Closed) {
+        if self.gate.closed.replace(why) == Some(why) {
+            return;
+        }
+        match why {
+            Closed::Full => warn!(self.log.logger, "All connections are in use; new ones wait until one is closed";
+                "max_connections" => self.config.max_connections),
+            Closed::NoDescriptors => warn!(self.log.logger, "No descriptors left; new connections wait";
+                "connections" => self.connections.len(), "descriptor_limit" => self.descriptor_limit),
+        }
+    }
+
+    fn open_connection(&mut self, mut stream: mio::net::UnixStream) {
+        let (caller, allowed) = match self.access.peer(&stream) {
+            Ok(peer) => peer,
+            Err(error) => {
+                warn!(self.log.logger, "A peer without credentials was turned away"; "error" => %error);
+                self.stats.connections_rejected += 1;
+                return;
+            }
+        };
+        let serial = self.stats.connections + 1;
+        let (registry, now) = (self.poll.registry(), self.now);
+        // Readable only: writability would be reported for every answer that a client takes.
+        let made = self.connections.insert_with(serial, |id| {
+            registry.register(&mut stream, id.token(), Interest::READABLE)?;
+            Ok(Connection::new(stream, caller, allowed, serial, now))
+        });
+        let id = match made {
+            Ok(id) => id,
+            Err(error) => {
+                warn!(self.log.logger, "A connection could not be registered"; "error" => %error);
+                return;
+            }
+        };
+        self.stats.connections = serial;
+        self.stats.peak_connections = self.stats.peak_connections.max(self.connections.len() as u64);
+        if !allowed {
+            self.stats.connections_rejected += 1;
+            self.stats.security_events += 1;
+            warn!(self.log.logger, "A user who is not allowed connected"; "uid" => caller.uid, "pid" => caller.pid);
+        }
+        debug!(self.log.logger, "Connection opened"; "connection" => serial, "uid" => caller.uid, "pid" => caller.pid);
+        self.idle_since = None;
+        // Its first request is probably there already; the event for it comes later, and finds it done.
+        if let Some(connection) = self.connections.get(id) {
+            connection.readiness.readable = true;
+        }
+        self.make_ready(id);
+    }
+}

@@ -1,0 +1,112 @@
+//! Who may connect: the broker's own user, root, and whom the settings name.
+
+use crate::config::Config;
+use crate::modules::Caller;
+use mio::net::UnixStream;
+use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+use nix::unistd::{Group, Uid, User};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+
+/// A name in the settings that stands for no user or group.
+#[derive(Debug, thiserror::Error)]
+pub enum AccessError {
+    /// No such user or group on this host.
+    #[error("{setting}: no {what} `{name}` on this host")]
+    Unknown {
+        /// The setting.
+        setting: &'static str,
+        /// `user` or `group`.
+        what: &'static str,
+        /// The name.
+        name: String,
+    },
+}
+
+/// The users and groups that may connect. Names are looked up once, at the start: looking up a name can take seconds.
+pub struct Access {
+    own: u32,
+    users: Vec<u32>,
+    groups: Vec<u32>,
+}
+
+impl Access {
+    /// What the settings allow.
+    ///
+    /// # Errors
+    /// A name that stands for nobody.
+    pub fn new(config: &Config) -> Result<Self, AccessError> {
+        let users = config.allow_user.iter().map(|name| user_id(name)).collect::<Result<_, _>>()?;
+        let groups = config.allow_group.iter().map(|name| group_id("allow_group", name)).collect::<Result<_, _>>()?;
+        Ok(Self { own: Uid::effective().as_raw(), users, groups })
+    }
+
+    /// Whether somebody besides the broker's own user and root may connect.
+    pub fn is_shared(&self) -> bool {
+        !self.users.is_empty() || !self.groups.is_empty()
+    }
+
+    /// Who is at the other end, by the kernel's word, and whether he may make calls.
+    ///
+    /// # Errors
+    /// Those of `getsockopt(2)`.
+    pub fn peer(&self, stream: &UnixStream) -> io::Result<(Caller, bool)> {
+        let credentials = getsockopt(&stream.as_fd(), PeerCredentials)?;
+        let uid = credentials.uid();
+        let caller = Caller { uid, pid: credentials.pid(), privileged: uid == self.own || uid == 0 };
+        let allowed = caller.privileged
+            || self.users.contains(&uid)
+            || (!self.groups.is_empty()
+                && (self.groups.contains(&credentials.gid())
+                    || supplementary_groups(stream)?.iter().any(|group| self.groups.contains(group))));
+        Ok((caller, allowed))
+    }
+}
+
+fn user_id(name: &str) -> Result<u32, AccessError> {
+    if let Ok(id) = name.parse() {
+        return Ok(id);
+    }
+    let user = User::from_name(name).ok().flatten();
+    user.map(|user| user.uid.as_raw()).ok_or(AccessError::Unknown {
+        setting: "allow_user",
+        what: "user",
+        name: name.to_owned(),
+    })
+}
+
+/// The number of a group by name or number.
+///
+/// # Errors
+/// [`AccessError::Unknown`], naming the setting it came from.
+pub fn group_id(setting: &'static str, name: &str) -> Result<u32, AccessError> {
+    if let Ok(id) = name.parse() {
+        return Ok(id);
+    }
+    let group = Group::from_name(name).ok().flatten();
+    group.map(|group| group.gid.as_raw()).ok_or(AccessError::Unknown { setting, what: "group", name: name.to_owned() })
+}
+
+/// The groups the peer's process had when it connected, besides its first (SO_PEERGROUPS, see unix(7)).
+fn supplementary_groups(stream: &UnixStream) -> io::Result<Vec<libc::gid_t>> {
+    // As many as the kernel allows a process; asking twice would be the alternative.
+    const MOST: usize = 65_536;
+    let mut groups: Vec<libc::gid_t> = vec![0; MOST];
+    let mut size = (MOST * size_of::<libc::gid_t>()) as libc::socklen_t;
+    // SAFETY: `groups` is `size` bytes of initialised, writable memory for the whole call; the kernel writes at most
+    // `size` bytes to it and the number written to `size`. The descriptor is open: `stream` is borrowed.
+    let result = unsafe {
+        libc::getsockopt(
+            stream.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_PEERGROUPS,
+            groups.as_mut_ptr().cast(),
+            &raw mut size,
+        )
+    };
+    if result != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    groups.truncate(size as usize / size_of::<libc::gid_t>());
+    Ok(groups)
+}

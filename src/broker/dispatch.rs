@@ -1,0 +1,249 @@
+//! One message: find the function, run it here or queue it for a worker, answer.
+
+use super::Broker;
+use super::connection::State;
+use super::deadlines::Timer;
+use super::ending::Phase;
+use super::jobs::{HandleKey, Job, Stage};
+use super::panics::{self, Panic};
+use super::turn::Turn;
+use super::view::View;
+use crate::modules::function::Function;
+use crate::modules::handles::HandleId;
+use crate::modules::{Call, Caller, FunctionId, Registry};
+use crate::protocol::message::{Arguments, Malformed, Message, parse};
+use crate::protocol::{Buffer, CallError, Code};
+use crate::stats::{CloseReason, Outcome, RecentError};
+use slog::error;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A call that is about to run.
+struct Request<'m> {
+    msgid: Option<u32>,
+    function: FunctionId,
+    arguments: Arguments<'m>,
+    caller: Caller,
+}
+
+/// What became of a request.
+enum Fate {
+    /// It was answered, or will not be.
+    Answered(Result<(), CallError>),
+    /// A worker will run it.
+    Queued,
+}
+
+impl Broker {
+    /// Serves one message; answers go to the turn's output.
+    ///
+    /// # Errors
+    /// [`Malformed`] for what is no message; the connection is beyond repair then.
+    pub(super) fn serve_message(
+        &mut self,
+        turn: &mut Turn,
+        bytes: &[u8],
+        registry: &Registry,
+    ) -> Result<(), Malformed> {
+        let (msgid, method, arguments) = match parse(bytes)? {
+            Message::Request { msgid, method, arguments } => (Some(msgid), method, arguments),
+            Message::Notification { method, arguments } => (None, method, arguments),
+            Message::Cancel { msgid } => {
+                self.cancel(turn, msgid);
+                return Ok(());
+            }
+        };
+        let Some(connection) = self.connections.get(turn.id) else { return Ok(()) };
+        connection.requests += 1;
+        let caller = connection.caller;
+        let function = registry.find(method);
+        let counted = function.as_ref().ok().map(|function| function.0);
+        let admitted = self.admit(turn);
+        let request = admitted
+            .and(function)
+            .and_then(|function| Ok(Request { msgid, function, arguments: arguments?, caller }))
+            .and_then(|request| if request.arguments.timeout_ms == Some(0) { Err(timed_out()) } else { Ok(request) });
+        let fate = match request {
+            Ok(request) => self.perform(turn, &request, registry.function(request.function)),
+            Err(error) => {
+                answer_error(turn, msgid, self.config.max_frame, &error);
+                Fate::Answered(Err(error))
+            }
+        };
+        if let Fate::Answered(result) = fate {
+            let took = self.lap();
+            self.record(counted, took, &result);
+        }
+        Ok(())
+    }
+
+    /// Whether calls of this connection are run at all.
+    fn admit(&mut self, turn: &Turn) -> Result<(), CallError> {
+        let Some(connection) = self.connections.get(turn.id) else { return Ok(()) };
+        if !connection.allowed {
+            connection.state = State::Closing(CloseReason::Denied);
+            return Err(CallError::new(
+                Code::Denied,
+                format!("user {} may not use this broker (settings allow_user, allow_group)", connection.caller.uid),
+            ));
+        }
+        match self.phase {
+            Phase::Draining { .. } => Err(shutting_down()),
+            Phase::Serving | Phase::Leaving => Ok(()),
+        }
+    }
+
+    /// Runs a call here, or queues it for a worker.
+    fn perform(&mut self, turn: &mut Turn, request: &Request<'_>, function: &Function) -> Fate {
+        let params = request.arguments.params;
+        let handle = function.handle(params).and_then(HandleId::parse).map(|id| (request.caller.uid, id));
+        // Behind an earlier call on the same handle also what could run here has to wait.
+        if !function.wants_worker(params) && !handle.is_some_and(|handle| self.jobs.is_busy(handle)) {
+            return Fate::Answered(self.run_here(turn, request, function));
+        }
+        if self.jobs.waiting() >= self.config.worker_queue {
+            let error = CallError::new(
+                Code::Overloaded,
+                format!("{} calls wait for a worker already (setting worker_queue); try again", self.jobs.waiting()),
+            );
+            answer_error(turn, request.msgid, self.config.max_frame, &error);
+            return Fate::Answered(Err(error));
+        }
+        self.queue(turn, request, handle);
+        Fate::Queued
+    }
+
+    fn run_here(&mut self, turn: &mut Turn, request: &Request<'_>, function: &Function) -> Result<(), CallError> {
+        let answer = turn.begin_answer(request.msgid.unwrap_or(0), self.config.max_frame);
+        let params = request.arguments.params;
+        let outcome = {
+            let mut view = View { broker: self, asking: turn.id };
+            let mut call = Call::inline(request.caller, &mut view, &mut turn.output);
+            panics::catch(|| function.run(&mut call, params))
+        };
+        let result = outcome.unwrap_or_else(|panic| {
+            let mut lease = self.handles.lease(request.caller.uid, function.handle(params));
+            lease.poison();
+            let _ = self.handles.settle(request.caller.uid, lease, self.now);
+            Err(self.defect(request.function, &panic))
+        });
+        let result = match result {
+            Ok(()) => answer.finish(&mut turn.output),
+            Err(error) => {
+                answer.fail(&mut turn.output, &error);
+                Err(error)
+            }
+        };
+        if request.msgid.is_none() {
+            answer.take_back(&mut turn.output);
+        }
+        result
+    }
+
+    fn queue(&mut self, turn: &Turn, request: &Request<'_>, handle: Option<HandleKey>) {
+        let mut params = Buffer::new();
+        params.push(request.arguments.params);
+        let size = params.len();
+        let deadline =
+            request.arguments.timeout_ms.map(|timeout| self.now.saturating_add(Duration::from_millis(timeout)));
+        let job = self.jobs.add(Job {
+            connection: turn.id,
+            msgid: request.msgid,
+            function: request.function,
+            caller: request.caller,
+            params,
+            size,
+            handle,
+            progress: request.arguments.progress && request.msgid.is_some(),
+            deadline,
+            arrived: self.clock,
+            stage: Stage::Waiting,
+            cancelled: Arc::default(),
+        });
+        if let Some(connection) = self.connections.get(turn.id) {
+            connection.jobs.push(job);
+            connection.job_bytes += size;
+        }
+        if let Some(deadline) = deadline {
+            self.deadlines.want(Timer::Job(job.slot()), deadline);
+        }
+        self.start_jobs();
+    }
+
+    /// A caller gives up a call of its own. One that waits is answered and never runs; one that runs is told.
+    fn cancel(&mut self, turn: &mut Turn, msgid: u32) {
+        let Some(connection) = self.connections.get(turn.id) else { return };
+        let jobs = &mut self.jobs;
+        let found =
+            connection.jobs.iter().copied().find(|job| jobs.get(*job).is_some_and(|job| job.msgid == Some(msgid)));
+        let Some(id) = found else { return };
+        let Some(job) = self.jobs.get(id) else { return };
+        if job.stage == Stage::Waiting {
+            self.answer_unrun(id, CallError::new(Code::Cancelled, "the caller gave the call up before it ran"));
+        } else {
+            job.cancelled.store(true, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+
+    /// Begins to time calls from now.
+    pub(super) fn begin_timing(&mut self) {
+        self.clock = Instant::now();
+    }
+
+    /// The time since the last call ended or timing began: one look at the clock a call.
+    fn lap(&mut self) -> Duration {
+        let now = Instant::now();
+        let took = now - self.clock;
+        self.clock = now;
+        took
+    }
+
+    /// Counts an answered call; an error is remembered without what the caller sent.
+    pub(super) fn record(&mut self, function: Option<usize>, took: Duration, result: &Result<(), CallError>) {
+        let Err(error) = result else { return self.stats.record(function, took, Outcome::Success) };
+        self.stats.record(function, took, outcome_of(error.code));
+        let recent = RecentError {
+            timestamp: super::view::timestamp(std::time::SystemTime::now()),
+            module_function: self.stats.method(function).to_owned(),
+            error: error.summary(),
+            duration_ms: took.as_secs_f64() * 1e3,
+        };
+        self.stats.remember(recent);
+    }
+
+    /// Logs a caught panic, and makes the error that says no more than where to look.
+    pub(super) fn defect(&mut self, function: FunctionId, panic: &Panic) -> CallError {
+        self.stats.panics += 1;
+        let reference = format!("{}-{}", std::process::id(), self.stats.panics);
+        error!(self.log.logger, "A function failed by a defect of the broker"; "reference" => &reference,
+            "method" => self.stats.method(Some(function.0)), "place" => &panic.location);
+        CallError::new(Code::Internal, format!("a defect of the broker; see its log for reference {reference}"))
+    }
+}
+
+fn answer_error(turn: &mut Turn, msgid: Option<u32>, max_frame: usize, error: &CallError) {
+    if let Some(msgid) = msgid {
+        turn.begin_answer(msgid, max_frame).fail(&mut turn.output, error);
+    }
+}
+
+/// The error of a call whose deadline passed.
+pub(super) fn timed_out() -> CallError {
+    CallError::new(Code::Timeout, "the call's deadline (timeout_ms) passed before its result was there")
+}
+
+/// The error of a call that came too late.
+pub(super) fn shutting_down() -> CallError {
+    CallError::new(Code::Unavailable, "the broker is shutting down; the call did not run")
+}
+
+fn outcome_of(code: Code) -> Outcome {
+    match code {
+        Code::InvalidParams | Code::UnknownModule | Code::UnknownFunction | Code::TooLarge | Code::Protocol => {
+            Outcome::Invalid
+        }
+        Code::Denied => Outcome::Denied,
+        Code::Overloaded | Code::Unavailable => Outcome::Rejected,
+        Code::NotFound | Code::Timeout | Code::Cancelled | Code::Failed | Code::Internal => Outcome::Failure,
+    }
+}

@@ -1,0 +1,249 @@
+//! Calls on their way through the workers: which wait, which run, and in what order.
+//!
+//! The queue is the loop's. A job waits for two things: for its handle, while an earlier call on the same handle is not
+//! done, and for a worker. Until a worker has it, it can be taken back.
+
+use super::connection::ConnectionId;
+use crate::modules::handles::HandleId;
+use crate::modules::{Caller, FunctionId};
+use crate::protocol::Buffer;
+use slab::Slab;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// Names one job for as long as the broker lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct JobId {
+    slot: u32,
+    generation: u32,
+}
+
+impl JobId {
+    /// The slot, for timers.
+    pub fn slot(self) -> u32 {
+        self.slot
+    }
+}
+
+/// A handle as its owner knows it. What others call by the same name waits for nothing of this.
+pub type HandleKey = (u32, HandleId);
+
+/// How far a job has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Waits for its handle or for a worker.
+    Waiting,
+    /// A worker has it.
+    Running,
+    /// A worker has it, but nobody waits for its answer any more.
+    Abandoned,
+}
+
+/// A call that a worker is to run.
+pub struct Job {
+    /// Who is to get the answer.
+    pub connection: ConnectionId,
+    /// The caller's number for the call; none for a notification.
+    pub msgid: Option<u32>,
+    /// What to run.
+    pub function: FunctionId,
+    /// For whom.
+    pub caller: Caller,
+    /// With what; empty once a worker has it.
+    pub params: Buffer,
+    /// How many bytes that was.
+    pub size: usize,
+    /// The handle's name among the parameters.
+    pub handle: Option<HandleKey>,
+    /// Whether the caller asked for progress.
+    pub progress: bool,
+    /// When the caller stops waiting, as time since the broker's start.
+    pub deadline: Option<Duration>,
+    /// When it came.
+    pub arrived: Instant,
+    /// How far it has come.
+    pub stage: Stage,
+    /// Tells the worker that nobody waits any more.
+    pub cancelled: Arc<AtomicBool>,
+}
+
+impl Job {
+    /// Nobody waits for the answer any more.
+    pub fn abandon(&mut self) {
+        self.stage = Stage::Abandoned;
+        self.cancelled.store(true, Ordering::Relaxed);
+    }
+}
+
+/// All jobs.
+#[derive(Default)]
+pub struct Jobs {
+    slab: Slab<(u32, Job)>,
+    generation: u32,
+    waiting: usize,
+    ready: VecDeque<JobId>,
+    // A handle is here while a job that works on it is ready or running; behind it, those that come after.
+    by_handle: HashMap<HandleKey, VecDeque<JobId>>,
+}
+
+impl Jobs {
+    /// How many jobs wait.
+    pub fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    /// How many jobs run, whether or not somebody waits for them.
+    pub fn running(&self) -> usize {
+        self.slab.len() - self.waiting
+    }
+
+    /// Whether a call on this handle is not done yet.
+    pub fn is_busy(&self, handle: HandleKey) -> bool {
+        self.by_handle.contains_key(&handle)
+    }
+
+    /// Adds a job behind those on the same handle.
+    pub fn add(&mut self, job: Job) -> JobId {
+        self.generation = self.generation.wrapping_add(1);
+        let handle = job.handle;
+        let slot = self.slab.insert((self.generation, job));
+        let id = JobId { slot: slot as u32, generation: self.generation };
+        self.waiting += 1;
+        match handle.map(|handle| self.by_handle.entry(handle)) {
+            Some(std::collections::hash_map::Entry::Occupied(mut behind)) => behind.get_mut().push_back(id),
+            Some(std::collections::hash_map::Entry::Vacant(free)) => {
+                free.insert(VecDeque::new());
+                self.ready.push_back(id);
+            }
+            None => self.ready.push_back(id),
+        }
+        id
+    }
+
+    /// The job of an id, unless it is gone.
+    pub fn get(&mut self, id: JobId) -> Option<&mut Job> {
+        self.slab.get_mut(id.slot as usize).filter(|(generation, _)| *generation == id.generation).map(|(_, job)| job)
+    }
+
+    /// Whichever job is in a slot now.
+    pub fn in_slot(&self, slot: u32) -> Option<JobId> {
+        self.slab.get(slot as usize).map(|(generation, _)| JobId { slot, generation: *generation })
+    }
+
+    /// Whether a job is ready to run.
+    pub fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// The next job that a worker may have. It counts as running from here on.
+    pub fn start_next(&mut self) -> Option<JobId> {
+        let id = self.ready.pop_front()?;
+        self.waiting -= 1;
+        if let Some(job) = self.get(id) {
+            job.stage = Stage::Running;
+        }
+        Some(id)
+    }
+
+    /// Takes a job out: one that is done, or one that never ran. The next on its handle may go.
+    pub fn remove(&mut self, id: JobId) -> Option<Job> {
+        self.get(id)?;
+        let (_, job) = self.slab.try_remove(id.slot as usize)?;
+        let was_waiting = job.stage == Stage::Waiting;
+        if was_waiting {
+            self.waiting -= 1;
+        }
+        match job.handle {
+            Some(handle) => self.leave_handle(handle, id),
+            None if was_waiting => self.ready.retain(|ready| *ready != id),
+            None => {}
+        }
+        Some(job)
+    }
+
+    fn leave_handle(&mut self, handle: HandleKey, id: JobId) {
+        let Some(behind) = self.by_handle.get_mut(&handle) else { return };
+        if let Some(position) = behind.iter().position(|waiting| *waiting == id) {
+            behind.remove(position);
+            return;
+        }
+        self.ready.retain(|ready| *ready != id);
+        match behind.pop_front() {
+            Some(next) => self.ready.push_back(next),
+            None => {
+                self.by_handle.remove(&handle);
+            }
+        }
+    }
+
+    /// Every job that waits.
+    pub fn waiting_ids(&self) -> Vec<JobId> {
+        let waiting = self.slab.iter().filter(|(_, (_, job))| job.stage == Stage::Waiting);
+        waiting.map(|(slot, (generation, _))| JobId { slot: slot as u32, generation: *generation }).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mio::Token;
+
+    fn job(handle: Option<HandleKey>) -> Job {
+        Job {
+            connection: ConnectionId::of_token(Token(0)),
+            msgid: Some(1),
+            function: FunctionId(0),
+            caller: Caller::default(),
+            params: Buffer::new(),
+            size: 0,
+            handle,
+            progress: false,
+            deadline: None,
+            arrived: Instant::now(),
+            stage: Stage::Waiting,
+            cancelled: Arc::default(),
+        }
+    }
+
+    #[test]
+    fn jobs_on_one_handle_go_one_after_the_other() {
+        let key = (0, HandleId::random().unwrap());
+        let handle = Some(key);
+        let mut jobs = Jobs::default();
+        let first = jobs.add(job(handle));
+        let second = jobs.add(job(handle));
+        let other = jobs.add(job(None));
+        assert_eq!(jobs.start_next(), Some(first));
+        assert_eq!(jobs.start_next(), Some(other));
+        assert_eq!(jobs.start_next(), None);
+        assert_eq!((jobs.running(), jobs.waiting()), (2, 1));
+        jobs.remove(first);
+        assert_eq!(jobs.start_next(), Some(second));
+        jobs.remove(second);
+        assert!(!jobs.is_busy(key));
+    }
+
+    #[test]
+    fn a_job_that_is_taken_back_holds_up_nobody() {
+        let handle = Some((0, HandleId::random().unwrap()));
+        let mut jobs = Jobs::default();
+        let ids = [jobs.add(job(handle)), jobs.add(job(handle)), jobs.add(job(handle))];
+        jobs.remove(ids[1]);
+        jobs.remove(ids[0]);
+        assert_eq!(jobs.start_next(), Some(ids[2]));
+        assert_eq!(jobs.start_next(), None);
+        assert_eq!((jobs.running(), jobs.waiting()), (1, 0));
+    }
+
+    #[test]
+    fn an_id_of_an_earlier_job_in_the_slot_finds_nothing() {
+        let mut jobs = Jobs::default();
+        let first = jobs.add(job(None));
+        jobs.remove(first);
+        let second = jobs.add(job(None));
+        assert_eq!(first.slot(), second.slot());
+        assert!(jobs.get(first).is_none());
+    }
+}

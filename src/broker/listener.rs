@@ -1,0 +1,294 @@
+//! The socket: where it may be, who holds its place, and how it is taken and given up.
+//!
+//! A lock file beside the socket says which broker holds the place; the kernel drops the lock with the process, however it
+//! ends. Only who has the lock removes what is left of an earlier broker, and only what nobody listens on.
+
+use super::access::{self, AccessError};
+use crate::config::Config;
+use mio::net::UnixListener;
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+use nix::sys::socket::{self, AddressFamily, Backlog, SockFlag, SockType, UnixAddr};
+use nix::unistd::{Gid, Uid};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io::{self, ErrorKind};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// Bytes that fit a Unix socket's address, without the terminating zero (unix(7)).
+const LONGEST_PATH: usize = 107;
+
+/// Why a broker can't listen.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// The path does not fit an address.
+    #[error(
+        "the socket path is {0} bytes long, and a Unix socket's can have {LONGEST_PATH} at most; choose a shorter one with --socket"
+    )]
+    PathTooLong(usize),
+    /// The path names no file in a directory.
+    #[error("{0} is no path for a socket")]
+    NoFile(PathBuf),
+    /// The directory is none that a socket may be in.
+    #[error("refusing to listen in {directory}: {why}")]
+    Directory {
+        /// The directory.
+        directory: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Another broker is there.
+    #[error("another broker holds {0}")]
+    Held(PathBuf),
+    /// Something else listens there.
+    #[error("another program listens on {0}")]
+    Live(PathBuf),
+    /// Something else is there.
+    #[error("{0} exists and is no socket; remove it or choose another path with --socket")]
+    NoSocket(PathBuf),
+    /// The descriptor handed over is none to listen on.
+    #[error("LISTEN_FDS: {0}")]
+    Activation(String),
+    /// The socket's group does not exist.
+    #[error(transparent)]
+    Group(#[from] AccessError),
+    /// The system refused.
+    #[error("{path}: {what}: {source}")]
+    System {
+        /// Where.
+        path: PathBuf,
+        /// Doing what.
+        what: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl ListenError {
+    fn system(path: &Path, what: &'static str) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::System { path, what, source }
+    }
+}
+
+/// The socket that the broker listens on, and its claim to the path.
+pub struct Listener {
+    /// The socket; non-blocking.
+    pub socket: UnixListener,
+    path: PathBuf,
+    place: Option<Place>,
+}
+
+/// What is removed when the socket is given up. A socket that was handed over is its owner's to remove.
+struct Place {
+    lock: Flock<File>,
+    lock_path: PathBuf,
+    identity: (u64, u64),
+}
+
+impl Listener {
+    /// Takes the configured path, or the socket that a service manager handed over.
+    ///
+    /// # Errors
+    /// [`ListenError`], saying which path and what would be right.
+    pub fn new(config: &Config) -> Result<Self, ListenError> {
+        match handed_over()? {
+            Some(listener) => Ok(listener),
+            None => Self::bind(config),
+        }
+    }
+
+    fn bind(config: &Config) -> Result<Self, ListenError> {
+        let path = config.socket.as_path();
+        let length = path.as_os_str().len();
+        if length > LONGEST_PATH {
+            return Err(ListenError::PathTooLong(length));
+        }
+        let directory = match path.parent() {
+            Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+            Some(parent) if path.file_name().is_some() => parent,
+            _ => return Err(ListenError::NoFile(path.to_owned())),
+        };
+        prepare_directory(directory)?;
+        let lock_path = lock_path(path);
+        let lock = take_lock(&lock_path)?;
+        remove_stale(path)?;
+        let socket = listen(path)?;
+        let metadata = fs::symlink_metadata(path).map_err(ListenError::system(path, "looking at the new socket"))?;
+        give_access(path, config)?;
+        let place = Place { lock, lock_path, identity: (metadata.dev(), metadata.ino()) };
+        Ok(Self { socket, path: path.to_owned(), place: Some(place) })
+    }
+
+    /// The path that clients connect to.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether others can pass the directory to reach the socket.
+    pub fn directory_is_open(&self) -> bool {
+        let directory = self.path.parent().and_then(|directory| fs::metadata(directory).ok());
+        directory.is_none_or(|directory| directory.mode() & 0o011 != 0)
+    }
+
+    /// Removes the socket's file and gives up the lock, so that another broker can take the place. Clients that
+    /// connected before are still accepted.
+    pub fn give_up_place(&mut self) {
+        let Some(place) = self.place.take() else { return };
+        let ours = |metadata: fs::Metadata| (metadata.dev(), metadata.ino()) == place.identity;
+        if fs::symlink_metadata(&self.path).is_ok_and(ours) {
+            let _ = fs::remove_file(&self.path);
+        }
+        // While it is still locked: whoever locks the old file afterwards sees that it is not the one at the path.
+        let _ = fs::remove_file(&place.lock_path);
+        drop(place.lock);
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.give_up_place();
+    }
+}
+
+fn lock_path(socket: &Path) -> PathBuf {
+    let mut path = socket.as_os_str().to_owned();
+    path.push(".lock");
+    path.into()
+}
+
+/// Creates the directory, private, or refuses one in which somebody else could put another socket in place of ours.
+fn prepare_directory(directory: &Path) -> Result<(), ListenError> {
+    let refuse = |why: String| Err(ListenError::Directory { directory: directory.to_owned(), why });
+    match DirBuilder::new().recursive(true).mode(0o700).create(directory) {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(ListenError::system(directory, "creating the socket's directory")(error)),
+    }
+    let metadata =
+        fs::symlink_metadata(directory).map_err(ListenError::system(directory, "looking at the socket's directory"))?;
+    let own = Uid::effective().as_raw();
+    if metadata.is_symlink() {
+        return refuse(
+            "it is a symbolic link, which its owner could point elsewhere; name the directory itself".into(),
+        );
+    }
+    if !metadata.is_dir() {
+        return refuse("it is no directory".into());
+    }
+    if metadata.uid() != own && metadata.uid() != 0 {
+        return refuse(format!("it belongs to user {}, and the broker runs as user {own}", metadata.uid()));
+    }
+    let mode = metadata.mode() & 0o7777;
+    if mode & 0o022 != 0 {
+        return refuse(format!("others can write to it (mode {mode:04o}); chmod go-w it or choose another"));
+    }
+    Ok(())
+}
+
+fn take_lock(path: &Path) -> Result<Flock<File>, ListenError> {
+    loop {
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC)
+            .open(path)
+            .map_err(ListenError::system(path, "opening the lock file"))?;
+        let lock = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => lock,
+            Err((_, Errno::EWOULDBLOCK)) => return Err(ListenError::Held(path.to_owned())),
+            Err((_, error)) => return Err(ListenError::system(path, "locking")(error.into())),
+        };
+        // An earlier holder removes the file while it holds it; a lock on a removed file claims nothing.
+        let locked = lock.metadata().map(|metadata| (metadata.dev(), metadata.ino())).ok();
+        let named = fs::symlink_metadata(path).map(|metadata| (metadata.dev(), metadata.ino())).ok();
+        if locked.is_some() && locked == named {
+            return Ok(lock);
+        }
+    }
+}
+
+fn remove_stale(path: &Path) -> Result<(), ListenError> {
+    let metadata = match fs::symlink_metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(ListenError::system(path, "looking at what is there")(error)),
+    };
+    if !metadata.file_type().is_socket() {
+        return Err(ListenError::NoSocket(path.to_owned()));
+    }
+    // Non-blocking: a listener whose queue is full would keep us waiting.
+    let probe = new_socket().map_err(|error| ListenError::system(path, "creating a socket")(error.into()))?;
+    let address = address(path)?;
+    match socket::connect(probe.as_raw_fd(), &address) {
+        Err(Errno::ECONNREFUSED) => fs::remove_file(path).map_err(ListenError::system(path, "removing a stale socket")),
+        Err(Errno::ENOENT) => Ok(()),
+        _ => Err(ListenError::Live(path.to_owned())),
+    }
+}
+
+fn new_socket() -> nix::Result<OwnedFd> {
+    let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
+    socket::socket(AddressFamily::Unix, SockType::Stream, flags, None)
+}
+
+fn address(path: &Path) -> Result<UnixAddr, ListenError> {
+    UnixAddr::new(path).map_err(|error| ListenError::system(path, "naming the socket")(error.into()))
+}
+
+fn listen(path: &Path) -> Result<UnixListener, ListenError> {
+    let failed = |what| move |error: Errno| ListenError::system(path, what)(error.into());
+    let socket = new_socket().map_err(failed("creating a socket"))?;
+    socket::bind(socket.as_raw_fd(), &address(path)?).map_err(failed("binding"))?;
+    // As long a queue as the host allows: a thousand scripts may start in one second.
+    socket::listen(&socket, Backlog::MAXALLOWABLE).map_err(failed("listening"))?;
+    Ok(UnixListener::from_std(socket.into()))
+}
+
+fn give_access(path: &Path, config: &Config) -> Result<(), ListenError> {
+    if let Some(name) = &config.socket_group {
+        let group = Gid::from_raw(access::group_id("socket_group", name)?);
+        nix::unistd::chown(path, None, Some(group))
+            .map_err(|error| ListenError::system(path, "changing the socket's group")(error.into()))?;
+    }
+    fs::set_permissions(path, Permissions::from_mode(config.socket_mode))
+        .map_err(ListenError::system(path, "changing the socket's mode"))
+}
+
+/// The socket that a service manager handed over by the protocol of sd_listen_fds(3), if it did.
+fn handed_over() -> Result<Option<Listener>, ListenError> {
+    const FIRST: i32 = 3;
+    let variable = |name: &str| std::env::var(name).ok();
+    // The variables are meant for one process; children that inherit them are not it.
+    if variable("LISTEN_PID").and_then(|pid| pid.parse().ok()) != Some(std::process::id()) {
+        return Ok(None);
+    }
+    match variable("LISTEN_FDS").as_deref() {
+        None | Some("0") => return Ok(None),
+        Some("1") => {}
+        Some(other) => {
+            return Err(ListenError::Activation(format!("{other} sockets handed over; the broker takes one")));
+        }
+    }
+    // SAFETY: the variables say that this process was started with descriptor 3 open and meant for it; nothing else in
+    // this program knows or uses it, and this runs once, before any other descriptor could have taken the number.
+    let fd = unsafe { OwnedFd::from_raw_fd(FIRST) };
+    let refuse = |why: &str| Err(ListenError::Activation(format!("descriptor {FIRST} {why}")));
+    match socket::getsockopt(&fd, socket::sockopt::SockType) {
+        Ok(SockType::Stream) => {}
+        _ => return refuse("is no stream socket"),
+    }
+    if !socket::getsockopt(&fd, socket::sockopt::AcceptConn).unwrap_or(false) {
+        return refuse("does not listen");
+    }
+    let Ok(address) = socket::getsockname::<UnixAddr>(fd.as_raw_fd()) else {
+        return refuse("is no Unix socket");
+    };
+    let path = address.path().map(Path::to_owned).unwrap_or_default();
+    let socket = std::os::unix::net::UnixListener::from(fd);
+    socket.set_nonblocking(true).map_err(ListenError::system(&path, "making the socket non-blocking"))?;
+    Ok(Some(Listener { socket: UnixListener::from_std(socket), path, place: None }))
+}

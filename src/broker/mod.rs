@@ -1,0 +1,304 @@
+//! The event loop and everything tied to it.
+//!
+//! One thread owns every connection, buffer and counter. A round of the loop is: wait for events; note them at their
+//! connections without serving any; then give every connection on the ready list one turn. Nothing is served while events
+//! are being noted, so no event can meet a slot that changed hands in the same round; and every id carries the slot's
+//! generation, so no late one can either.
+//!
+//! The kernel reports changes only (edge-triggered): what was reported and not used up stays noted at the connection, and
+//! a connection that has something left stands on the ready list. While that list is not empty the loop does not wait.
+//!
+//! | file | owns |
+//! | --- | --- |
+//! | `accept` | taking connections from the listener, and when not to |
+//! | `turn` | one connection's turn: write, read, cut, write |
+//! | `dispatch` | one message: find the function, run it or queue it, answer |
+//! | `work` | handing jobs to workers and their answers to callers |
+//! | `time` | what happens when a deadline comes |
+//! | `ending` | shutting down, leaving when idle |
+//! | `view` | what functions see of the broker |
+
+mod accept;
+mod access;
+mod connection;
+mod deadlines;
+mod dispatch;
+mod ending;
+mod jobs;
+mod listener;
+mod panics;
+mod process;
+mod signals;
+mod time;
+mod turn;
+mod view;
+mod work;
+mod workers;
+
+pub use access::AccessError;
+pub use listener::ListenError;
+pub use process::harden as keep_secrets;
+pub use signals::block as block_signals;
+
+use crate::config::Config;
+use crate::logging::Log;
+use crate::modules::handles::HandleStore;
+use crate::modules::{Offer, Registry};
+use crate::protocol::Buffer;
+use crate::stats::Stats;
+use accept::Gate;
+use access::Access;
+use connection::{ConnectionId, Connections};
+use deadlines::{Deadlines, Timer};
+use ending::Phase;
+use jobs::Jobs;
+use listener::Listener;
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token, Waker};
+use signals::Signals;
+use slog::{info, warn};
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+use workers::Workers;
+
+/// Bytes that one read takes at most.
+const SCRATCH: usize = 64 * 1024;
+/// Events that one wait reports at most.
+const EVENTS: usize = 1024;
+/// Descriptors that are left for what is no connection: the loop's own, log, files that functions open.
+const SPARE_DESCRIPTORS: u64 = 64;
+
+// Tokens that no connection has: their slots are beyond every limit.
+const LISTENER: Token = Token(usize::MAX - 1);
+const TIMER: Token = Token(usize::MAX - 2);
+const SIGNALS: Token = Token(usize::MAX - 3);
+const WAKER: Token = Token(usize::MAX - 4);
+
+/// Why a broker can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// It can't listen.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The settings allow somebody who does not exist.
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    /// The system refused something else.
+    #[error("{what}: {source}")]
+    System {
+        /// Doing what.
+        what: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl StartError {
+    fn system(what: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::System { what, source }
+    }
+}
+
+/// A broker: everything the loop owns.
+pub struct Broker {
+    config: Config,
+    log: Log,
+    registry: Arc<Registry>,
+    poll: Poll,
+    gate: Gate,
+    access: Access,
+    signals: Signals,
+    deadlines: Deadlines,
+    connections: Connections,
+    ready: VecDeque<ConnectionId>,
+    jobs: Jobs,
+    workers: Workers,
+    handles: HandleStore,
+    stats: Stats,
+    phase: Phase,
+    // The loop's own memory for reading, and the buffer lent to each turn for its answers.
+    scratch: Box<[u8]>,
+    spare: Buffer,
+    started: Instant,
+    started_at: SystemTime,
+    // Time since the start, taken once a round.
+    now: Duration,
+    // When the last call or piece of one was timed; the next begins there.
+    clock: Instant,
+    // Since when nobody has been connected.
+    idle_since: Option<Duration>,
+    descriptor_limit: u64,
+    trend: view::Trend,
+}
+
+impl Broker {
+    /// Takes the socket and makes ready to serve. [`block_signals`] has to come first, before any thread.
+    ///
+    /// # Errors
+    /// [`StartError`], saying what stood in the way.
+    pub fn new(mut config: Config, log: Log) -> Result<Self, StartError> {
+        process::harden().map_err(StartError::system("setting process flags"))?;
+        panics::install_hook();
+        let descriptor_limit =
+            process::raise_descriptor_limit().map_err(StartError::system("reading the descriptor limit"))?;
+        fit_connections(&mut config, descriptor_limit, &log);
+        let access = Access::new(&config)?;
+        let mut listener = Listener::new(&config)?;
+        if access.is_shared() && !listener.directory_is_open() {
+            warn!(log.logger, "Others are allowed to connect, but the socket's directory keeps them out";
+                "socket" => %listener.path().display());
+        }
+        let failed = StartError::system;
+        let poll = Poll::new().map_err(failed("creating the event queue"))?;
+        let signals = Signals::new().map_err(failed("creating the signal descriptor"))?;
+        let mut deadlines = Deadlines::new().map_err(failed("creating the timer"))?;
+        let register = failed("registering for events");
+        let events = poll.registry();
+        events
+            .register(&mut listener.socket, LISTENER, Interest::READABLE)
+            .and_then(|()| events.register(&mut SourceFd(&signals.descriptor()), SIGNALS, Interest::READABLE))
+            .and_then(|()| events.register(&mut SourceFd(&deadlines.descriptor()), TIMER, Interest::READABLE))
+            .map_err(register)?;
+        let waker = Arc::new(Waker::new(events, WAKER).map_err(failed("creating the waker"))?);
+        let registry = Arc::new(Registry::new(Offer { faults: config.test_faults }));
+        if let Some(interval) = config.health_interval {
+            deadlines.want(Timer::Health, interval);
+        }
+        if let Some(idle) = config.idle_exit {
+            deadlines.want(Timer::IdleExit, idle);
+        }
+        Ok(Self {
+            workers: Workers::new(Arc::clone(&registry), waker, config.workers),
+            handles: HandleStore::new(config.max_handles, config.handle_idle_timeout),
+            stats: Stats::new(registry.methods()),
+            gate: Gate::new(listener),
+            registry,
+            poll,
+            access,
+            signals,
+            deadlines,
+            connections: Connections::default(),
+            ready: VecDeque::new(),
+            jobs: Jobs::default(),
+            phase: Phase::Serving,
+            scratch: vec![0; SCRATCH].into_boxed_slice(),
+            spare: Buffer::new(),
+            started: Instant::now(),
+            started_at: SystemTime::now(),
+            now: Duration::ZERO,
+            clock: Instant::now(),
+            idle_since: Some(Duration::ZERO),
+            descriptor_limit,
+            trend: view::Trend::default(),
+            config,
+            log,
+        })
+    }
+
+    /// The path that clients connect to.
+    pub fn socket_path(&self) -> &Path {
+        self.gate.listener.path()
+    }
+
+    /// Serves until asked to end. Returns how the process is to exit.
+    ///
+    /// # Errors
+    /// Those of the event queue, which no client can cause.
+    pub fn run(mut self) -> io::Result<ExitCode> {
+        info!(self.log.logger, "Serving"; "socket" => %self.socket_path().display(), "version" => crate::VERSION,
+            "pid" => std::process::id());
+        let registry = Arc::clone(&self.registry);
+        let mut events = Events::with_capacity(EVENTS);
+        loop {
+            self.deadlines.arm(self.now)?;
+            let wait = if self.has_more_to_do() { Some(Duration::ZERO) } else { None };
+            match self.poll.poll(&mut events, wait) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                result => result?,
+            }
+            self.now = self.started.elapsed();
+            if let Some(code) = self.note(&events) {
+                return Ok(code);
+            }
+            self.accept_some();
+            self.serve_ready(&registry);
+            self.expect_handles_to_expire();
+            if let Some(code) = self.ended() {
+                return Ok(code);
+            }
+        }
+    }
+
+    /// Notes what happened; only what is the loop's own is acted on here. A second request to stop ends it at once.
+    fn note(&mut self, events: &Events) -> Option<ExitCode> {
+        let (mut timer, mut reports) = (false, false);
+        for event in events {
+            match event.token() {
+                LISTENER => self.gate.ready = true,
+                TIMER => timer = true,
+                WAKER => reports = true,
+                SIGNALS => {
+                    while let Some(request) = self.signals.next() {
+                        if let Some(code) = self.obey(request) {
+                            return Some(code);
+                        }
+                    }
+                }
+                token => self.note_connection(ConnectionId::of_token(token), event),
+            }
+        }
+        if reports {
+            self.take_reports();
+        }
+        if timer {
+            self.deadlines.fired();
+            self.serve_deadlines();
+        }
+        None
+    }
+
+    fn note_connection(&mut self, id: ConnectionId, event: &mio::event::Event) {
+        let Some(connection) = self.connections.get(id) else { return };
+        connection.readiness.readable |= event.is_readable() || event.is_read_closed();
+        connection.readiness.hung_up |= event.is_write_closed();
+        self.make_ready(id);
+    }
+
+    /// Puts a connection on the ready list, unless it is there.
+    fn make_ready(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.connections.get(id)
+            && !connection.queued
+        {
+            connection.queued = true;
+            self.ready.push_back(id);
+        }
+    }
+
+    fn has_more_to_do(&self) -> bool {
+        !self.ready.is_empty() || self.gate.has_more(self.connections.len())
+    }
+
+    /// Gives one turn to every connection that is ready now. One that is not done with its turn comes again next round,
+    /// after new events were noted.
+    fn serve_ready(&mut self, registry: &Registry) {
+        for _ in 0..self.ready.len() {
+            if let Some(id) = self.ready.pop_front() {
+                self.turn(id, registry);
+            }
+        }
+    }
+}
+
+/// Keeps the connections within the descriptors: one that can't be accepted would wait without being told why.
+fn fit_connections(config: &mut Config, descriptors: u64, log: &Log) {
+    let room = usize::try_from(descriptors.saturating_sub(SPARE_DESCRIPTORS)).unwrap_or(usize::MAX).max(1);
+    if config.max_connections > room {
+        warn!(log.logger, "Fewer connections than max_connections are possible: the process may not open more descriptors";
+            "max_connections" => config.max_connections, "possible" => room, "descriptor_limit" => descriptors);
+        config.max_connections = room;
+    }
+}

@@ -1,0 +1,67 @@
+//! What happens when a deadline comes.
+
+use super::Broker;
+use super::deadlines::Timer;
+use crate::health::{self, Leak};
+use slog::{debug, info, warn};
+
+impl Broker {
+    /// Serves every deadline that has come.
+    pub(super) fn serve_deadlines(&mut self) {
+        while let Some(timer) = self.deadlines.due(self.now) {
+            match timer {
+                Timer::Health => self.tick(),
+                Timer::Connection(slot) => self.check_connection(slot),
+                Timer::Job(slot) => self.check_job(slot),
+                Timer::Handles => {
+                    if let Some(next) = self.handles.expire(self.now) {
+                        self.deadlines.want(Timer::Handles, next);
+                    }
+                }
+                Timer::IdleExit => self.check_idle(),
+                Timer::AcceptAgain => self.gate.try_again(),
+                Timer::ShutdownGrace => self.end_grace(),
+            }
+        }
+    }
+
+    /// Logs the health line and the verdict on the number of connections.
+    fn tick(&mut self) {
+        let figures = self.figures();
+        info!(self.log.logger, "{}", health::line(&figures));
+        match health::leak(&figures) {
+            Leak::None => {}
+            Leak::Elevated(line) => info!(self.log.logger, "{}", line),
+            Leak::High(line) => warn!(self.log.logger, "{}", line),
+        }
+        self.trend.advance(self.now, self.stats.requests);
+        if let Some(interval) = self.config.health_interval {
+            self.deadlines.want(Timer::Health, self.now + interval);
+        }
+    }
+
+    fn check_connection(&mut self, slot: u32) {
+        let Some(id) = self.connections.in_slot(slot) else { return };
+        let (now, config) = (self.now, &self.config);
+        let Some(connection) = self.connections.get(id) else { return };
+        connection.timer_at = None;
+        match connection.next_deadline(config) {
+            Some((at, reason)) if at <= now => {
+                debug!(self.log.logger, "A connection reached its limit"; "connection" => connection.serial,
+                    "limit" => reason.as_str());
+                self.close(id, reason);
+            }
+            _ => self.watch_limits(id),
+        }
+    }
+
+    /// Has handles that nobody uses looked at, as soon as there are any.
+    pub(super) fn expect_handles_to_expire(&mut self) {
+        if !self.handles.is_empty()
+            && self.deadlines.wanted(Timer::Handles).is_none()
+            && let Some(timeout) = self.config.handle_idle_timeout
+        {
+            self.deadlines.want(Timer::Handles, self.now + timeout);
+        }
+    }
+}

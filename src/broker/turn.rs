@@ -1,0 +1,327 @@
+//! One connection's turn: write what waits, read, answer, write.
+//!
+//! A turn reads at most [`BYTES`] and answers at most [`CALLS`] messages; what is left waits for the next turn, behind
+//! everybody else. Answers of one turn are collected and written together at its end.
+
+use super::Broker;
+use super::connection::{ConnectionId, State};
+use super::deadlines::Timer;
+use crate::modules::Registry;
+use crate::protocol::framing::{Cut, Framing};
+use crate::protocol::reply::{Answer, write_rpc_error};
+use crate::protocol::{Buffer, CallError, Code, buffer};
+use crate::stats::CloseReason;
+use mio::Interest;
+use slog::{debug, info};
+use std::io::{ErrorKind, Read};
+
+/// Bytes that a turn reads.
+const BYTES: usize = 256 * 1024;
+/// Messages that a turn serves.
+const CALLS: usize = 512;
+/// Memory that the lent output buffer may keep for the next turn.
+const SPARE: usize = 256 * 1024;
+
+/// What a turn works with; taken out of the connection so that functions can look at all connections meanwhile.
+pub(super) struct Turn {
+    /// Whose turn it is.
+    pub id: ConnectionId,
+    /// Answers.
+    pub output: Buffer,
+    /// How many messages it may still serve.
+    pub calls_left: usize,
+    /// The framing to answer in, once the client has shown it.
+    pub framing: Option<Framing>,
+    bytes_left: usize,
+    wiped: usize,
+}
+
+impl Turn {
+    /// Begins an answer in the turn's output.
+    pub fn begin_answer(&mut self, msgid: u32, max_frame: usize) -> Answer {
+        Answer::begin(&mut self.output, self.framing.unwrap_or(Framing::Bare), msgid, max_frame)
+    }
+}
+
+/// What to do after serving what there is.
+enum Next {
+    /// Read on.
+    Read,
+    /// Stop for this turn: its share is used up, or the connection is paused, or nothing more is wanted of it.
+    Stop,
+}
+
+/// What a read brought.
+enum Took {
+    /// So many bytes.
+    Bytes(usize),
+    /// Nothing for now.
+    Nothing,
+    /// The end of what the client sends.
+    End,
+    /// The connection is broken.
+    Broken,
+}
+
+impl Broker {
+    /// Gives a connection its turn.
+    pub(super) fn turn(&mut self, id: ConnectionId, registry: &Registry) {
+        let Some(connection) = self.connections.get(id) else { return };
+        connection.queued = false;
+        let mut output = std::mem::take(&mut connection.output);
+        if output.is_empty() {
+            output = std::mem::take(&mut self.spare);
+        } else if !self.flush(id, &mut output) {
+            return;
+        }
+        let mut turn = Turn { id, output, calls_left: CALLS, framing: None, bytes_left: BYTES, wiped: 0 };
+        self.converse(&mut turn, registry);
+        buffer::wipe(&mut self.scratch[..turn.wiped]);
+        self.end_turn(turn);
+    }
+
+    /// Reads and answers until there is nothing more to do now.
+    fn converse(&mut self, turn: &mut Turn, registry: &Registry) {
+        if let Next::Stop = self.serve_kept(turn, registry) {
+            return;
+        }
+        loop {
+            match self.read(turn) {
+                Took::Bytes(count) => {
+                    if let Next::Stop = self.serve_read(turn, count, registry) {
+                        return;
+                    }
+                }
+                Took::Nothing => return,
+                Took::End => return self.hear_end(turn),
+                Took::Broken => return self.close(turn.id, CloseReason::Io),
+            }
+        }
+    }
+
+    fn read(&mut self, turn: &mut Turn) -> Took {
+        let Some(connection) = self.connections.get(turn.id) else { return Took::Nothing };
+        if connection.state != State::Open || !connection.readiness.readable {
+            return Took::Nothing;
+        }
+        loop {
+            match connection.stream.read(&mut self.scratch) {
+                Ok(0) => return Took::End,
+                Ok(count) => {
+                    // A short read means that there is no more (epoll(7)), except for the end of the stream, which was
+                    // announced or will be.
+                    if count < self.scratch.len() && !connection.readiness.hung_up {
+                        connection.readiness.readable = false;
+                    }
+                    connection.bytes_in += count as u64;
+                    connection.last_activity = self.now;
+                    self.stats.bytes_in += count as u64;
+                    turn.bytes_left = turn.bytes_left.saturating_sub(count);
+                    turn.wiped = turn.wiped.max(count);
+                    return Took::Bytes(count);
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    connection.readiness.readable = false;
+                    return Took::Nothing;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => return Took::End,
+                Err(_) => return Took::Broken,
+            }
+        }
+    }
+
+    /// Serves messages that an earlier turn left.
+    fn serve_kept(&mut self, turn: &mut Turn, registry: &Registry) -> Next {
+        let Some(connection) = self.connections.get(turn.id) else { return Next::Stop };
+        if connection.paused {
+            return Next::Stop;
+        }
+        if !std::mem::take(&mut connection.unserved) {
+            return Next::Read;
+        }
+        let mut input = std::mem::take(&mut connection.input);
+        let (used, next) = self.serve(turn, input.as_slice(), registry);
+        input.consume(used);
+        self.keep(turn, input);
+        next
+    }
+
+    /// Serves the bytes just read: in place, unless they continue a message that is kept.
+    fn serve_read(&mut self, turn: &mut Turn, count: usize, registry: &Registry) -> Next {
+        let Some(connection) = self.connections.get(turn.id) else { return Next::Stop };
+        let mut input = std::mem::take(&mut connection.input);
+        if !input.is_empty() {
+            input.push(&self.scratch[..count]);
+            let (used, next) = self.serve(turn, input.as_slice(), registry);
+            input.consume(used);
+            self.keep(turn, input);
+            return next;
+        }
+        // Functions see the whole broker, so its scratch memory is taken out as well.
+        let scratch = std::mem::take(&mut self.scratch);
+        let (used, next) = self.serve(turn, &scratch[..count], registry);
+        if used < count {
+            input.push(&scratch[used..count]);
+        }
+        self.scratch = scratch;
+        self.keep(turn, input);
+        next
+    }
+
+    fn keep(&mut self, turn: &Turn, input: Buffer) {
+        let now = self.now;
+        let Some(connection) = self.connections.get(turn.id) else { return };
+        connection.frame_since = if input.is_empty() { None } else { connection.frame_since.or(Some(now)) };
+        connection.input = input;
+    }
+
+    /// Serves whole messages from the front of `bytes`. Returns how many bytes they were.
+    fn serve(&mut self, turn: &mut Turn, bytes: &[u8], registry: &Registry) -> (usize, Next) {
+        let mut used = 0;
+        self.begin_timing();
+        loop {
+            let Some(connection) = self.connections.get(turn.id) else { return (bytes.len(), Next::Stop) };
+            let cut = connection.cutter.cut(&bytes[used..], self.config.max_frame);
+            turn.framing = connection.cutter.framing();
+            let (start, end) = match cut {
+                Ok(Cut::Message { start, end }) => (used + start, used + end),
+                Ok(Cut::Incomplete) => {
+                    let next = if turn.bytes_left == 0 { Next::Stop } else { Next::Read };
+                    return (used, next);
+                }
+                Err(error) => {
+                    self.protocol_error(turn, error.to_string());
+                    return (bytes.len(), Next::Stop);
+                }
+            };
+            if let Err(malformed) = self.serve_message(turn, &bytes[start..end], registry) {
+                self.protocol_error(turn, malformed.to_string());
+                return (bytes.len(), Next::Stop);
+            }
+            used = end;
+            // A message has begun anew, so its time begins anew.
+            let Some(connection) = self.connections.get(turn.id) else { return (bytes.len(), Next::Stop) };
+            connection.frame_since = None;
+            if connection.state != State::Open {
+                return (bytes.len(), Next::Stop);
+            }
+            if connection.must_pause(turn.output.len(), &self.config) {
+                connection.paused = true;
+                connection.unserved = true;
+                return (used, Next::Stop);
+            }
+            turn.calls_left -= 1;
+            if turn.calls_left == 0 {
+                connection.unserved = true;
+                return (used, Next::Stop);
+            }
+        }
+    }
+
+    fn protocol_error(&mut self, turn: &mut Turn, message: String) {
+        let Some(connection) = self.connections.get(turn.id) else { return };
+        info!(self.log.logger, "A client broke the protocol"; "connection" => connection.serial,
+            "uid" => connection.caller.uid, "pid" => connection.caller.pid, "error" => &message);
+        connection.state = State::Closing(CloseReason::Protocol);
+        self.stats.security_events += 1;
+        let framing = turn.framing.unwrap_or(Framing::Bare);
+        write_rpc_error(&mut turn.output, framing, &CallError::new(Code::Protocol, message));
+    }
+
+    /// The client sends no more: gone, or only waiting for its answers.
+    fn hear_end(&mut self, turn: &Turn) {
+        let Some(connection) = self.connections.get(turn.id) else { return };
+        connection.readiness.readable = false;
+        // Half of a message will never be whole.
+        connection.input.release();
+        connection.frame_since = None;
+        if connection.state == State::Open {
+            connection.state = State::HalfClosed;
+        }
+    }
+
+    /// Writes the turn's answers and leaves the connection as the next turn wants to find it.
+    fn end_turn(&mut self, turn: Turn) {
+        let Turn { id, mut output, .. } = turn;
+        if let Some(connection) = self.connections.get(id) {
+            // Calls that were answered meanwhile by others than this turn.
+            output.push(connection.output.as_slice());
+            connection.output.release();
+        }
+        if self.connections.get(id).is_none() || (!output.is_empty() && !self.flush(id, &mut output)) {
+            output.clear();
+            return self.keep_spare(output);
+        }
+        let unsent = output.len();
+        if output.is_empty() {
+            self.keep_spare(output);
+        } else if let Some(connection) = self.connections.get(id) {
+            connection.output = output;
+        }
+        let Some(connection) = self.connections.get(id) else { return };
+        connection.regulate(unsent, &self.config, self.now);
+        if let Some(reason) = connection.is_done() {
+            return self.close(id, reason);
+        }
+        connection.settle();
+        if connection.wants_turn() {
+            self.make_ready(id);
+        }
+        self.watch_limits(id);
+    }
+
+    fn keep_spare(&mut self, output: Buffer) {
+        if output.capacity() > self.spare.capacity() && output.capacity() <= SPARE {
+            self.spare = output;
+        }
+    }
+
+    /// Writes what a connection is owed. Returns whether the connection is still there.
+    fn flush(&mut self, id: ConnectionId, output: &mut Buffer) -> bool {
+        let Some(connection) = self.connections.get(id) else { return false };
+        match connection.write_out(output, self.now) {
+            Ok(written) => self.stats.bytes_out += written,
+            Err(error) => {
+                let gone = matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset);
+                self.close(id, if gone { CloseReason::Hangup } else { CloseReason::Io });
+                return false;
+            }
+        }
+        let wants_write = !output.is_empty();
+        if connection.wants_write != wants_write {
+            let interest = if wants_write { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
+            if self.poll.registry().reregister(&mut connection.stream, id.token(), interest).is_err() {
+                self.close(id, CloseReason::Io);
+                return false;
+            }
+            connection.wants_write = wants_write;
+        }
+        true
+    }
+
+    /// Sees to it that the connection's timer fires when its next limit is reached, or earlier.
+    pub(super) fn watch_limits(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get(id) else { return };
+        let Some((at, _)) = connection.next_deadline(&self.config) else { return };
+        if connection.timer_at.is_none_or(|earlier| at < earlier) {
+            connection.timer_at = Some(self.deadlines.want(Timer::Connection(id.slot()), at));
+        }
+    }
+
+    /// Frees a connection's slot, buffers and waiting calls. Its running calls go on, for nobody.
+    pub(super) fn close(&mut self, id: ConnectionId, reason: CloseReason) {
+        let Some(mut connection) = self.connections.remove(id) else { return };
+        // Before the socket is closed: epoll watches the open file, not the descriptor.
+        let _ = self.poll.registry().deregister(&mut connection.stream);
+        self.stats.closed(reason);
+        debug!(self.log.logger, "Connection closed"; "connection" => connection.serial, "reason" => reason.as_str(),
+            "requests" => connection.requests, "bytes_in" => connection.bytes_in, "bytes_out" => connection.bytes_out);
+        for job in std::mem::take(&mut connection.jobs) {
+            self.forsake(job);
+        }
+        if self.connections.is_empty() {
+            self.idle_since = Some(self.now);
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! What functions see of the broker, and the figures that its health is judged by.
+
+use super::connection::{Connection, ConnectionId};
+use super::{Broker, process};
+use crate::health::{self, Figures};
+use crate::modules::Registry;
+use crate::modules::handles::HandleStore;
+use crate::modules::host::{self, Cleaned, ConnectionLimits, Host, Resources, SettingInForce};
+use crate::stats::{CloseReason, Counters, FunctionReport, Performance, RecentError, ratio};
+use chrono::{DateTime, FixedOffset, Local, SecondsFormat, Utc};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+const MB: f64 = (1 << 20) as f64;
+
+/// ISO 8601 in local time, to the millisecond.
+pub fn timestamp(time: SystemTime) -> String {
+    DateTime::<Local>::from(time).to_rfc3339_opts(SecondsFormat::Millis, false)
+}
+
+/// How busy the broker was over the last health interval.
+#[derive(Debug, Default)]
+pub struct Trend {
+    since: Duration,
+    requests: u64,
+    cpu: f64,
+    per_minute: Option<f64>,
+    peak_cpu: f64,
+}
+
+impl Trend {
+    /// Ends an interval.
+    pub fn advance(&mut self, now: Duration, requests: u64) {
+        let cpu = process::cpu_seconds();
+        let elapsed = (now - self.since).as_secs_f64();
+        self.per_minute = Some(ratio((requests - self.requests) as f64 * 60.0, elapsed));
+        self.peak_cpu = self.peak_cpu.max(ratio((cpu - self.cpu) * 100.0, elapsed));
+        (self.since, self.requests, self.cpu) = (now, requests, cpu);
+    }
+}
+
+impl Broker {
+    /// Everything that health is judged by.
+    pub(super) fn figures(&self) -> Figures {
+        Figures {
+            uptime: self.now.as_secs(),
+            requests: self.stats.requests,
+            errors: self.stats.failed,
+            panics: self.stats.panics,
+            active_connections: self.connections.len() as u64,
+            peak_connections: self.stats.peak_connections,
+            stale_connections: self.stale_connections(),
+            max_connections: self.config.max_connections as u64,
+            elevated_connections: self.config.elevated_connections,
+            high_connections: self.config.high_connections,
+            memory_mb: process::memory().0 as f64 / MB,
+            cpu_percent: ratio(process::cpu_seconds() * 100.0, self.now.as_secs_f64()),
+            open_fds: process::open_descriptors(),
+            max_fds: self.descriptor_limit,
+            accepting: self.gate.is_open(),
+            largest_handle_user: self.handles.largest_user() as u64,
+            max_handles: self.handles.max_per_user() as u64,
+            handles: self.handles.len() as u64,
+            workers: self.config.workers as u64,
+            busy_workers: self.workers.busy() as u64,
+            queued_jobs: self.jobs.waiting() as u64,
+            max_queued_jobs: self.config.worker_queue as u64,
+            modules: self.registry.modules().len() as u64,
+            p99_response_time: self.stats.performance(self.now).p99_response_time,
+        }
+    }
+
+    fn is_stale(&self, connection: &Connection) -> bool {
+        let idle = self.now.saturating_sub(connection.last_activity);
+        connection.is_idle() && self.config.stale_timeout.is_some_and(|timeout| idle > timeout)
+    }
+
+    fn stale_connections(&self) -> u64 {
+        self.connections.iter().filter(|(_, connection)| self.is_stale(connection)).count() as u64
+    }
+}
+
+/// The broker as a function sees it: everything, and who asks.
+pub struct View<'b> {
+    /// The broker.
+    pub broker: &'b mut Broker,
+    /// The connection whose call this is.
+    pub asking: ConnectionId,
+}
+
+impl View<'_> {
+    fn describe(&self, connection: &Connection, offset: FixedOffset) -> host::Connection {
+        let broker = &*self.broker;
+        // The offset is looked up once for all: with thousands of connections, looking it up for each takes too long.
+        let text = |time: Duration| {
+            DateTime::<Utc>::from(broker.started_at + time)
+                .with_timezone(&offset)
+                .to_rfc3339_opts(SecondsFormat::Millis, false)
+        };
+        host::Connection {
+            connection_id: connection.serial,
+            start_time: text(connection.accepted),
+            duration_seconds: broker.now.saturating_sub(connection.accepted).as_secs_f64(),
+            requests_count: connection.requests,
+            last_activity: text(connection.last_activity),
+            idle_time: broker.now.saturating_sub(connection.last_activity).as_secs_f64(),
+            status: if broker.is_stale(connection) { "stale" } else { "active" },
+            peer_pid: connection.caller.pid,
+            peer_uid: connection.caller.uid,
+            bytes_in: connection.bytes_in,
+            bytes_out: connection.bytes_out,
+        }
+    }
+}
+
+impl Host for View<'_> {
+    fn registry(&self) -> &Registry {
+        &self.broker.registry
+    }
+
+    fn uptime(&self) -> Duration {
+        self.broker.now
+    }
+
+    fn timestamp(&self) -> String {
+        timestamp(SystemTime::now())
+    }
+
+    fn socket_path(&self) -> String {
+        self.broker.socket_path().display().to_string()
+    }
+
+    fn settings(&self) -> Vec<SettingInForce> {
+        let in_force = self.broker.config.values.in_force();
+        in_force.into_iter().map(|(name, value, source)| SettingInForce { name, value, source }).collect()
+    }
+
+    fn counters(&self) -> Counters {
+        let stats = &self.broker.stats;
+        Counters {
+            requests_processed: stats.requests,
+            requests_failed: stats.failed,
+            requests_rejected: stats.rejected,
+            validation_failures: stats.invalid,
+            security_events: stats.security_events,
+            start_time: self.broker.started_at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64(),
+            last_cleanup: stats.last_cleanup,
+            connections_total: stats.connections,
+            connections_rejected: stats.connections_rejected,
+            peak_connections: stats.peak_connections,
+            active_connections: self.broker.connections.len() as u64,
+        }
+    }
+
+    fn performance(&self) -> Performance {
+        self.broker.stats.performance(self.broker.now)
+    }
+
+    fn busiest(&self) -> Vec<FunctionReport> {
+        self.broker.stats.busiest()
+    }
+
+    fn recent_errors(&self) -> Vec<RecentError> {
+        self.broker.stats.recent_errors()
+    }
+
+    fn health(&self) -> health::Report {
+        health::judge(&self.broker.figures(), self.timestamp())
+    }
+
+    fn resources(&self) -> Resources {
+        let broker = &*self.broker;
+        let (resident, peak) = process::memory();
+        let health = self.health();
+        let cpu_percent = ratio(process::cpu_seconds() * 100.0, broker.now.as_secs_f64());
+        let whole_life = ratio(broker.stats.requests as f64 * 60.0, broker.now.as_secs_f64());
+        Resources {
+            memory_mb: resident as f64 / MB,
+            peak_memory: peak as f64 / MB,
+            cpu_percent,
+            peak_cpu: broker.trend.peak_cpu.max(cpu_percent),
+            requests_per_minute: broker.trend.per_minute.unwrap_or(whole_life),
+            concurrent_requests: broker.jobs.running() as u64 + 1,
+            open_fds: process::open_descriptors(),
+            violations: health.errors,
+            warnings: health.warnings,
+        }
+    }
+
+    fn connections(&self) -> host::Connections {
+        let broker = &*self.broker;
+        let offset = *Local::now().offset();
+        let connections: Vec<host::Connection> =
+            broker.connections.iter().map(|(_, connection)| self.describe(connection, offset)).collect();
+        host::Connections {
+            total_connections: broker.stats.connections,
+            active_connections: connections.len() as u64,
+            stale_connections: broker.stale_connections(),
+            peak_connections: broker.stats.peak_connections,
+            connections,
+            closed: broker.stats.closes(),
+            connection_limits: ConnectionLimits {
+                max_concurrent: broker.config.max_connections as u64,
+                stale_timeout: broker.config.stale_timeout.unwrap_or_default().as_secs_f64(),
+            },
+        }
+    }
+
+    fn handle_store(&mut self) -> &mut HandleStore {
+        &mut self.broker.handles
+    }
+
+    fn close_stale(&mut self) -> Vec<Cleaned> {
+        let broker = &mut *self.broker;
+        let stale: Vec<(ConnectionId, Cleaned)> = broker
+            .connections
+            .iter()
+            .filter(|(id, connection)| *id != self.asking && broker.is_stale(connection))
+            .map(|(id, connection)| {
+                let idle_time = broker.now.saturating_sub(connection.last_activity).as_secs_f64();
+                (id, Cleaned { connection_id: connection.serial, idle_time })
+            })
+            .collect();
+        broker.stats.last_cleanup = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+        stale
+            .into_iter()
+            .map(|(id, cleaned)| {
+                broker.close(id, CloseReason::Cleanup);
+                cleaned
+            })
+            .collect()
+    }
+
+    fn shut_down(&mut self) {
+        self.broker.drain("system.shutdown");
+    }
+}

@@ -1,0 +1,167 @@
+//! Handing jobs to workers, and their answers to those who wait for them.
+
+use super::Broker;
+use super::connection::ConnectionId;
+use super::dispatch::timed_out;
+use super::jobs::{Job, JobId, Stage};
+use super::workers::{Done, Report, Task};
+use crate::modules::call::ProgressReport;
+use crate::protocol::reply::{Progress, write_answer, write_progress};
+use crate::protocol::{Buffer, CallError, Code};
+use slog::warn;
+use std::sync::Arc;
+use std::time::Duration;
+
+impl Broker {
+    /// Hands jobs to workers as long as there are both.
+    pub(super) fn start_jobs(&mut self) {
+        while self.jobs.has_ready() {
+            match self.workers.available() {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => {
+                    warn!(self.log.logger, "No worker thread can be started"; "error" => %error);
+                    return self.refuse_waiting(&CallError::new(
+                        Code::Overloaded,
+                        "the broker's host lets it start no thread for the call; try again",
+                    ));
+                }
+            }
+            let Some(id) = self.jobs.start_next() else { return };
+            let Some(job) = self.jobs.get(id) else { continue };
+            let task = Task {
+                job: id,
+                function: job.function,
+                caller: job.caller,
+                params: std::mem::take(&mut job.params),
+                lease: Default::default(),
+                cancelled: Arc::clone(&job.cancelled),
+                progress: job.progress,
+            };
+            let name = job.handle.map(|(_, handle)| handle.to_string());
+            let lease = self.handles.lease(task.caller.uid, name.as_deref());
+            if let Err(unsent) = self.workers.start(Task { lease, ..task }) {
+                // Its thread is gone, which only a defect can cause; the handle is still good.
+                let owner = unsent.caller.uid;
+                let _ = self.handles.settle(owner, unsent.lease, self.now);
+                self.answer_unrun(id, CallError::new(Code::Internal, "the worker for the call is gone"));
+            }
+        }
+    }
+
+    /// Answers every call that waits for a worker with the same error.
+    pub(super) fn refuse_waiting(&mut self, error: &CallError) {
+        for id in self.jobs.waiting_ids() {
+            self.answer_unrun(id, error.clone());
+        }
+    }
+
+    /// Takes what the workers have to tell.
+    pub(super) fn take_reports(&mut self) {
+        while let Some(report) = self.workers.report() {
+            match report {
+                Report::Progress(job, progress) => self.pass_progress(job, progress),
+                Report::Done(done) => self.finish(*done),
+            }
+        }
+        self.start_jobs();
+    }
+
+    fn pass_progress(&mut self, id: JobId, (done, total, unit): ProgressReport) {
+        let Some(job) = self.jobs.get(id).filter(|job| job.stage == Stage::Running) else { return };
+        let (Some(msgid), to) = (job.msgid, job.connection) else { return };
+        let Some(connection) = self.connections.get(to) else { return };
+        // Progress is news: to a client that does not read, it is not repeated without end.
+        if connection.output.len() > self.config.low_water {
+            return;
+        }
+        let framing = connection.framing();
+        let before = connection.output.len();
+        if write_progress(&mut connection.output, framing, &Progress { msgid, done, total, unit }).is_err() {
+            connection.output.truncate(before);
+        }
+        self.make_ready(to);
+    }
+
+    fn finish(&mut self, done: Done) {
+        let Done { job: id, owner, result, lease, .. } = done;
+        // Settled also for a call that nobody waits for: the handle goes on without it.
+        let settled = self.handles.settle(owner, lease, self.now);
+        let Some(job) = self.jobs.remove(id) else { return };
+        let result = match result {
+            Ok(result) => result.and_then(|result| settled.map(|()| result)),
+            Err(panic) => Err(self.defect(job.function, &panic)),
+        };
+        if job.stage == Stage::Running {
+            self.answer(id, &job, &result);
+        }
+    }
+
+    /// Answers a job that will not run, and takes it out.
+    pub(super) fn answer_unrun(&mut self, id: JobId, error: CallError) {
+        if let Some(job) = self.jobs.remove(id) {
+            self.answer(id, &job, &Err(error));
+        }
+    }
+
+    /// The deadline of a job has come, or has been put off by another job in its slot.
+    pub(super) fn check_job(&mut self, slot: u32) {
+        let Some(id) = self.jobs.in_slot(slot) else { return };
+        let now = self.now;
+        let Some(job) = self.jobs.get(id) else { return };
+        let Some(deadline) = job.deadline.filter(|_| job.stage != Stage::Abandoned) else { return };
+        if deadline > now {
+            self.deadlines.want(super::deadlines::Timer::Job(slot), deadline);
+            return;
+        }
+        match job.stage {
+            Stage::Waiting => self.answer_unrun(id, timed_out()),
+            Stage::Running => self.answer_early(id, timed_out()),
+            Stage::Abandoned => {}
+        }
+    }
+
+    /// Answers a job that still runs. What it brings later is dropped.
+    pub(super) fn answer_early(&mut self, id: JobId, error: CallError) {
+        let Some(job) = self.jobs.get(id) else { return };
+        job.abandon();
+        let facts = Job { params: Buffer::new(), cancelled: Arc::clone(&job.cancelled), ..*job };
+        self.answer(id, &facts, &Err(error));
+    }
+
+    /// Nobody waits for this call any more. One that did not run never will.
+    pub(super) fn forsake(&mut self, id: JobId) {
+        match self.jobs.get(id) {
+            Some(job) if job.stage == Stage::Waiting => {
+                self.jobs.remove(id);
+            }
+            Some(job) => job.abandon(),
+            None => {}
+        }
+    }
+
+    fn answer(&mut self, id: JobId, job: &Job, result: &Result<Buffer, CallError>) {
+        let sent = self.send_answer(id, job, result);
+        let counted = match (result, sent) {
+            (Ok(_), sent) => sent,
+            (Err(error), _) => Err(error.clone()),
+        };
+        let took: Duration = job.arrived.elapsed();
+        self.record(Some(job.function.0), took, &counted);
+    }
+
+    fn send_answer(&mut self, id: JobId, job: &Job, result: &Result<Buffer, CallError>) -> Result<(), CallError> {
+        let to: ConnectionId = job.connection;
+        let max_frame = self.config.max_frame;
+        let Some(connection) = self.connections.get(to) else { return Ok(()) };
+        connection.jobs.retain(|other| *other != id);
+        connection.job_bytes -= job.size;
+        let framing = connection.framing();
+        let written = match job.msgid {
+            Some(msgid) => write_answer(&mut connection.output, framing, msgid, max_frame, result),
+            None => Ok(()),
+        };
+        self.make_ready(to);
+        written
+    }
+}

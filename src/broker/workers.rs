@@ -1,0 +1,170 @@
+//! Threads for calls that wait or burn CPU.
+//!
+//! A worker takes a whole job and gives back a whole answer; nothing is shared while it works. Jobs are handed only to
+//! workers that are idle, so everything that waits, waits in the loop, where it can still be cancelled.
+
+use super::jobs::JobId;
+use super::panics::{self, Panic};
+use crate::modules::call::{Control, ProgressReport};
+use crate::modules::function::Function;
+use crate::modules::handles::Lease;
+use crate::modules::{Call, Caller, FunctionId, Registry};
+use crate::protocol::{Buffer, CallError};
+use mio::Waker;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+
+/// A job as a worker gets it: everything the call needs, and nothing of the loop's.
+pub struct Task {
+    /// Which job.
+    pub job: JobId,
+    /// What to run.
+    pub function: FunctionId,
+    /// For whom.
+    pub caller: Caller,
+    /// With what.
+    pub params: Buffer,
+    /// The state of the handle it works on.
+    pub lease: Lease,
+    /// Set by the loop when nobody waits any more.
+    pub cancelled: Arc<AtomicBool>,
+    /// Whether the caller asked for progress.
+    pub progress: bool,
+}
+
+/// What a worker tells the loop.
+pub enum Report {
+    /// How far a job has come.
+    Progress(JobId, ProgressReport),
+    /// A job is done.
+    Done(Box<Done>),
+}
+
+/// A job that is done.
+pub struct Done {
+    /// Which job.
+    pub job: JobId,
+    /// Whose it was, for the handle's sake.
+    pub owner: u32,
+    /// Which worker is free again.
+    pub worker: usize,
+    /// The result's bytes; a panic where there is none.
+    pub result: Result<Result<Buffer, CallError>, Panic>,
+    /// The handle's state, and what was made.
+    pub lease: Lease,
+}
+
+/// The worker threads. They are started when first needed.
+pub struct Workers {
+    registry: Arc<Registry>,
+    waker: Arc<Waker>,
+    threads: Vec<Sender<Task>>,
+    idle: Vec<usize>,
+    most: usize,
+    reports: (Sender<Report>, Receiver<Report>),
+}
+
+impl Workers {
+    /// Up to `most` workers, who ring `waker` when they have something to tell.
+    pub fn new(registry: Arc<Registry>, waker: Arc<Waker>, most: usize) -> Self {
+        Self { registry, waker, threads: Vec::new(), idle: Vec::new(), most, reports: channel() }
+    }
+
+    /// How many are at work.
+    pub fn busy(&self) -> usize {
+        self.threads.len() - self.idle.len()
+    }
+
+    /// Whether another job could start now. Starts a thread if that is what it takes.
+    ///
+    /// # Errors
+    /// A thread that can't be started, if there is none at all.
+    pub fn available(&mut self) -> io::Result<bool> {
+        if !self.idle.is_empty() {
+            return Ok(true);
+        }
+        if self.threads.len() >= self.most {
+            return Ok(false);
+        }
+        match self.start_thread() {
+            Ok(()) => Ok(true),
+            Err(error) if self.threads.is_empty() => Err(error),
+            // Those that there are will do.
+            Err(_) => Ok(false),
+        }
+    }
+
+    /// Hands a job to an idle worker. Without one (see [`Workers::available`]) it comes back.
+    pub fn start(&mut self, task: Task) -> Result<(), Box<Task>> {
+        let Some(worker) = self.idle.pop() else { return Err(Box::new(task)) };
+        self.threads[worker].send(task).map_err(|unsent| Box::new(unsent.0))
+    }
+
+    /// The next thing a worker has to tell.
+    pub fn report(&mut self) -> Option<Report> {
+        let report = self.reports.1.try_recv().ok()?;
+        if let Report::Done(done) = &report {
+            self.idle.push(done.worker);
+        }
+        Some(report)
+    }
+
+    fn start_thread(&mut self) -> io::Result<()> {
+        let worker = self.threads.len();
+        let (tasks, inbox) = channel();
+        let registry = Arc::clone(&self.registry);
+        let outbox = Outbox { reports: self.reports.0.clone(), waker: Arc::clone(&self.waker) };
+        thread::Builder::new()
+            .name(format!("worker-{worker}"))
+            .spawn(move || work(worker, &registry, &inbox, &outbox))?;
+        self.threads.push(tasks);
+        self.idle.push(worker);
+        Ok(())
+    }
+}
+
+#[derive(Clone)]
+struct Outbox {
+    reports: Sender<Report>,
+    waker: Arc<Waker>,
+}
+
+impl Outbox {
+    fn send(&self, report: Report) {
+        // Both fail only when the loop is gone, and then nobody is left to tell.
+        if self.reports.send(report).is_ok() {
+            let _ = self.waker.wake();
+        }
+    }
+}
+
+fn work(worker: usize, registry: &Registry, inbox: &Receiver<Task>, outbox: &Outbox) {
+    while let Ok(task) = inbox.recv() {
+        let (job, owner) = (task.job, task.caller.uid);
+        let (result, lease) = run(registry.function(task.function), task, outbox);
+        outbox.send(Report::Done(Box::new(Done { job, owner, worker, result, lease })));
+    }
+}
+
+fn run(function: &Function, task: Task, outbox: &Outbox) -> (Result<Result<Buffer, CallError>, Panic>, Lease) {
+    let Task { job, caller, params, mut lease, cancelled, progress, .. } = task;
+    let report = progress.then(|| {
+        let outbox = outbox.clone();
+        Box::new(move |report: ProgressReport| outbox.send(Report::Progress(job, report)))
+            as Box<dyn Fn(ProgressReport) + Send>
+    });
+    let control = Control::new(cancelled, report);
+    let mut out = Buffer::new();
+    let outcome =
+        panics::catch(|| function.run(&mut Call::on_worker(caller, &mut lease, &control, &mut out), params.as_slice()));
+    match outcome {
+        Ok(result) => (Ok(result.map(|()| out)), lease),
+        Err(panic) => {
+            lease.poison();
+            (Err(panic), lease)
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! The command line: one file a subcommand.
+
+mod modules;
+mod oneshot;
+mod serve;
+
+use crate::config::settings::{Kind, Setting, TABLE};
+use crate::config::{Config, SettingError, Values};
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+const ABOUT: &str = "A broker that gives Perl scripts ciphers and other services over a Unix socket";
+
+const LONG_ABOUT: &str = "A broker that gives Perl scripts ciphers and other services over a Unix socket.\n\n\
+    Scripts need nothing but core Perl and the client CPANBridge.pm. They call functions by name \
+    (crypto.encrypt, test.ping); `cpan-bridge modules` lists them. What a call leaves behind, a cipher say, lives on in \
+    the broker and is at hand for the next call, also from another connection or process of the same user.";
+
+const AFTER: &str = "Start a broker and try it:\n  \
+    cpan-bridge serve &\n  \
+    perl -MCPANBridge -e 'print CPANBridge->new->call(\"test.ping\", {})->{message}, \"\\n\"'\n\n\
+    The socket is, in this order: --socket, $CPAN_BRIDGE_SOCKET, $XDG_RUNTIME_DIR/cpan-bridge/broker.sock, \
+    /tmp/cpan-bridge-<uid>/broker.sock. Clients search the same places. Only the user who runs the broker, and root, \
+    may connect unless settings allow others.\n\n\
+    Signals to a broker: TERM and INT end it when running calls are done (a second one ends it at once), HUP opens \
+    the log file anew.\n\n\
+    Settings of `serve` are flags, CPAN_BRIDGE_* variables or lines of a TOML file: see `cpan-bridge serve --help`.";
+
+/// Runs the program: reads the command line, does what it says. Returns the exit code: 0 for success, 1 for failure, 2 for
+/// a command line or settings that make no sense.
+pub fn main() -> ExitCode {
+    let matches = command().get_matches();
+    match matches.subcommand() {
+        Some(("serve", flags)) => serve::run(flags),
+        Some(("oneshot", flags)) => oneshot::run(flags),
+        Some(("modules", flags)) => modules::run(flags),
+        _ => ExitCode::from(2),
+    }
+}
+
+/// The command line, made from the table of settings.
+pub fn command() -> Command {
+    let styles = Styles::styled()
+        .header(AnsiColor::Green.on_default().bold())
+        .usage(AnsiColor::Green.on_default().bold())
+        .literal(AnsiColor::Cyan.on_default().bold())
+        .placeholder(AnsiColor::Cyan.on_default());
+    Command::new("cpan-bridge")
+        .version(crate::VERSION)
+        .about(ABOUT)
+        .long_about(LONG_ABOUT)
+        .after_help(AFTER)
+        .styles(styles)
+        .max_term_width(110)
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(serve::command())
+        .subcommand(oneshot::command())
+        .subcommand(modules::command())
+}
+
+/// `--config`, and a flag for each of the settings.
+fn settings_flags(which: impl Fn(&Setting) -> bool) -> Vec<Arg> {
+    let config = Arg::new("config")
+        .long("config")
+        .value_name("FILE")
+        .help("Reads settings from this TOML file [env: CPAN_BRIDGE_CONFIG]")
+        .value_parser(clap::value_parser!(PathBuf));
+    std::iter::once(config).chain(TABLE.iter().filter(|setting| which(setting)).map(setting_flag)).collect()
+}
+
+fn setting_flag(setting: &Setting) -> Arg {
+    let mut help = setting.doc.to_owned();
+    if !setting.default.is_empty() {
+        help.push_str(&format!(" [default: {}]", setting.default));
+    }
+    help.push_str(&format!(" [env: {}]", setting.variable()));
+    let flag = Arg::new(setting.name).long(setting.flag()).help(help).value_name(placeholder(setting.kind));
+    let flag = match setting.kind {
+        // Given alone it means on; `--daemonize=off` takes back what a file says.
+        Kind::Flag => flag.num_args(0..=1).require_equals(true).default_missing_value("on"),
+        _ => flag.num_args(1).allow_hyphen_values(true),
+    };
+    flag.action(ArgAction::Set).hide(setting.name == "test_faults")
+}
+
+const fn placeholder(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Path => "PATH",
+        Kind::Text => "NAME",
+        Kind::List => "NAMES",
+        Kind::Mode => "MODE",
+        Kind::Count(..) => "NUMBER",
+        Kind::Size(..) => "SIZE",
+        Kind::Duration => "TIME",
+        Kind::Level => "LEVEL",
+        Kind::Flag => "on|off",
+    }
+}
+
+/// Why the settings are of no use.
+#[derive(Debug, thiserror::Error)]
+enum ConfigError {
+    /// A file that can't be read.
+    #[error("can't read the settings file {path}: {source}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A value that makes no sense.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+}
+
+/// The settings in force: defaults, then file, then environment, then flags.
+fn configure(flags: &ArgMatches) -> Result<Config, ConfigError> {
+    let mut values = Values::defaults();
+    let given = flags.get_one::<PathBuf>("config").cloned();
+    let file =
+        given.or_else(|| std::env::var_os("CPAN_BRIDGE_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from));
+    if let Some(path) = file {
+        let content =
+            std::fs::read_to_string(&path).map_err(|source| ConfigError::Unreadable { path: path.clone(), source })?;
+        values.merge_toml(&path.display().to_string(), &content)?;
+    }
+    let text = |text: OsString| text.to_string_lossy().into_owned();
+    values.merge_environment(std::env::vars_os().map(|(name, value)| (text(name), text(value))));
+    for setting in TABLE {
+        if let Ok(Some(value)) = flags.try_get_one::<String>(setting.name) {
+            values.set_flag(setting.name, value.clone());
+        }
+    }
+    Ok(Config::new(values)?)
+}
+
+/// Says on standard error why the program ends, and ends it with this code.
+fn fail(code: u8, error: &dyn std::fmt::Display) -> ExitCode {
+    eprintln!("cpan-bridge: {error}");
+    ExitCode::from(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn every_setting_is_in_the_help_with_its_default() {
+        let help = command().find_subcommand_mut("serve").unwrap().render_long_help().to_string();
+        let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        for setting in TABLE.iter().filter(|setting| setting.name != "test_faults") {
+            assert!(help.contains(&format!("--{}", setting.flag())), "{}", setting.name);
+            assert!(help.contains(&format!("[env: {}]", setting.variable())), "{}", setting.name);
+            assert!(setting.default.is_empty() || help.contains(&format!("[default: {}]", setting.default)));
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! `cpan-bridge serve`: the broker, in the foreground or not.
+
+use super::{configure, fail, settings_flags};
+use crate::broker::{self, Broker};
+use crate::config::Config;
+use crate::logging::Log;
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use nix::unistd::{close, dup2_stderr, dup2_stdin, dup2_stdout, setsid};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::absolute;
+use std::process::{self, ExitCode, Stdio};
+
+/// What is written when the broker listens, to `--ready-fd` and to the process that started it in the background.
+const READY: &[u8] = b"ready\n";
+
+/// The subcommand.
+pub fn command() -> Command {
+    let hidden = |name: &'static str| Arg::new(name).long(name).hide(true);
+    Command::new("serve")
+        .about("Runs the broker")
+        .long_about(
+            "Runs the broker in the foreground, logging to standard error.\n\n\
+             Durations are seconds (90, 0.5) or carry a unit (250ms, 90s, 15m, 1h); 0 or off means never. Sizes are bytes \
+             or carry a unit (64KiB, 16MiB). A setting has one name three ways: health_interval in the file, \
+             --health-interval, CPAN_BRIDGE_HEALTH_INTERVAL. Flags win over the environment, the environment over the \
+             file. Also taken from the environment, as the old daemon did: CPAN_BRIDGE_MAX_REQUEST_SIZE (max_frame), \
+             CPAN_BRIDGE_TIMEOUT (stale_timeout), CPAN_BRIDGE_DEBUG (log_level).",
+        )
+        .args(settings_flags(|_| true))
+        .arg(hidden("ready-fd").value_parser(clap::value_parser!(i32).range(1..)))
+        .arg(hidden("detached").action(ArgAction::SetTrue))
+}
+
+/// Runs it.
+pub fn run(flags: &ArgMatches) -> ExitCode {
+    let mut config = match configure(flags) {
+        Ok(config) => config,
+        Err(error) => return fail(2, &error),
+    };
+    let detached = flags.get_flag("detached");
+    if config.daemonize && !detached {
+        return start_in_background();
+    }
+    if let Err(error) = settle_in(&mut config, detached) {
+        return fail(1, &error);
+    }
+    let ready_fd = flags.get_one::<i32>("ready-fd").copied().or(detached.then_some(1));
+    match serve(config, ready_fd, detached) {
+        Ok(code) => code,
+        Err(error) => fail(1, &error),
+    }
+}
+
+fn serve(config: Config, ready_fd: Option<i32>, detached: bool) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    // Opened anew before the process closes itself to inspection, which includes its own descriptors' names.
+    let ready = ready_fd.map(|fd| OpenOptions::new().write(true).open(format!("/proc/self/fd/{fd}"))).transpose()?;
+    broker::block_signals()?;
+    let log = Log::new(&config)?;
+    let broker = Broker::new(config, log)?;
+    if let (Some(mut ready), Some(fd)) = (ready, ready_fd) {
+        // Who started the broker may be gone already; it serves all the same.
+        let _ = ready.write_all(READY);
+        drop(ready);
+        release(fd, detached)?;
+    }
+    Ok(broker.run()?)
+}
+
+/// Lets go of the descriptor that readiness was told on, so that its reader sees the end; in the background also of the
+/// starter's others, so that whoever waits for the end of its output is not kept waiting.
+fn release(fd: i32, detached: bool) -> io::Result<()> {
+    let null = File::options().read(true).write(true).open("/dev/null")?;
+    match fd {
+        1 => dup2_stdout(&null)?,
+        2 => dup2_stderr(&null)?,
+        _ => close(fd)?,
+    }
+    if detached {
+        dup2_stdin(&null)?;
+        dup2_stderr(&null)?;
+    }
+    Ok(())
+}
+
+/// Paths are those of the place the broker was started from, also after it has left that place.
+fn settle_in(config: &mut Config, detached: bool) -> io::Result<()> {
+    config.socket = absolute(&config.socket)?;
+    config.log_file = config.log_file.as_ref().map(absolute).transpose()?;
+    if detached {
+        setsid()?;
+        // Not to hold on to a directory that somebody wants to unmount.
+        std::env::set_current_dir("/")?;
+    }
+    Ok(())
+}
+
+/// Starts the same program again in a session of its own, and ends when that one listens.
+///
+/// A new program rather than a fork: nothing is inherited that was not meant to be.
+fn start_in_background() -> ExitCode {
+    let arguments = std::env::args_os().skip(1);
+    let started = process::Command::new("/proc/self/exe")
+        .args(arguments)
+        .arg("--detached")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn();
+    let mut child = match started {
+        Ok(child) => child,
+        Err(error) => return fail(1, &format_args!("can't start in the background: {error}")),
+    };
+    let mut said = Vec::new();
+    if let Some(mut stdout) = child.stdout.take() {
+        // An error here looks like an end without a word.
+        let _ = stdout.read_to_end(&mut said);
+    }
+    if said == READY {
+        return ExitCode::SUCCESS;
+    }
+    // It has said why on standard error, which it shares.
+    let code = child.wait().ok().and_then(|status| status.code()).and_then(|code| u8::try_from(code).ok());
+    ExitCode::from(code.filter(|code| *code != 0).unwrap_or(1))
+}

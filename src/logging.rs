@@ -36,15 +36,20 @@ impl Log {
         let (asynchronous, guard) = match &config.log_file {
             Some(path) => {
                 let file = ReopenableFile::open(path, Arc::clone(&reopen))?;
-                asynchronous(FullFormat::new(PlainDecorator::new(file)).use_custom_timestamp(timestamp).build())
+                asynchronous(
+                    FullFormat::new(PlainDecorator::new(file))
+                        .use_custom_timestamp(timestamp)
+                        .use_original_order()
+                        .build(),
+                )
             }
             None if io::stderr().is_terminal() => {
                 let decorator = TermDecorator::new().stderr().build();
-                asynchronous(FullFormat::new(decorator).use_custom_timestamp(timestamp).build())
+                asynchronous(FullFormat::new(decorator).use_custom_timestamp(timestamp).use_original_order().build())
             }
             None => {
                 let decorator = PlainDecorator::new(io::stderr());
-                asynchronous(FullFormat::new(decorator).use_custom_timestamp(timestamp).build())
+                asynchronous(FullFormat::new(decorator).use_custom_timestamp(timestamp).use_original_order().build())
             }
         };
         let level = config.log_level;

@@ -1,0 +1,279 @@
+package CPANBridge::Connection;
+
+use strict;
+use warnings;
+
+use Errno qw(EAGAIN ECONNRESET EINTR ENOENT ECONNREFUSED EPIPE EWOULDBLOCK);
+use Socket qw(AF_UNIX PF_UNIX SOCK_STREAM SOL_SOCKET SO_RCVTIMEO SO_SNDTIMEO MSG_DONTWAIT MSG_NOSIGNAL pack_sockaddr_un);
+
+our $VERSION = '0.100';
+
+# The largest message that is taken from a broker: no setting of it can be larger.
+use constant MAX_FRAME => 1 << 30;
+use constant READ_SIZE => 65_536;
+use constant SEND_FLAGS => MSG_DONTWAIT | MSG_NOSIGNAL;
+
+# The clock of time limits: monotonic where there is one. Time::HiRes is core, but a package of its own on some systems.
+my $CLOCK;
+
+sub now {
+    if (!$CLOCK) {
+        local ($@, $!);
+        $CLOCK = eval {
+            require Time::HiRes;
+            my $monotonic = Time::HiRes::CLOCK_MONOTONIC();
+            Time::HiRes::clock_gettime($monotonic) > 0 or die;
+            sub { return Time::HiRes::clock_gettime($monotonic) };
+        } || sub { return time };
+    }
+    return $CLOCK->();
+}
+
+# Connects; returns the connection, or undef with $! set. $timeout limits the wait for a broker whose queue is full.
+sub open {    ## no critic (ProhibitBuiltinHomonyms)
+    my ($class, $path, $timeout) = @_;
+    socket my $handle, PF_UNIX, SOCK_STREAM, 0 or return;
+    my $limit = _timeval($timeout);
+    setsockopt $handle, SOL_SOCKET, SO_SNDTIMEO, $limit or return;
+    # A path too long for an address dies in pack_sockaddr_un on some versions, and is cut on others.
+    my $address = length $path <= 107 ? pack_sockaddr_un($path) : do { $! = Errno::ENAMETOOLONG(); return };
+    my $deadline = now() + $timeout;
+    until (connect $handle, $address) {
+        return if $! != EINTR || now() >= $deadline;
+    }
+    return $class->adopt($handle, $path);
+}
+
+# A connection on a socket that is connected already.
+sub adopt {
+    my ($class, $handle, $path) = @_;
+    return bless { handle => $handle, pid => $$, path => $path, in => '', out => '', sent => 0, read_timeout => 0 }, $class;
+}
+
+# Whether this process may use the connection: after a fork it is the parent's.
+sub is_mine { return $_[0]->{pid} == $$ }
+
+sub path   { return $_[0]->{path} }
+sub handle { return $_[0]->{handle} }
+
+# How many bytes the kernel took so far.
+sub sent { return $_[0]->{sent} }
+
+# Whether part of a message waits to be sent, or to be completed by the broker.
+sub has_unsent { return length $_[0]->{out} ? 1 : 0 }
+
+# Sends what fits without waiting; the rest is kept. False, with $! set, if the broker is gone: nothing that is kept can
+# have been acted on then, because a message is acted on only when it is whole.
+sub send_now {
+    my ($self, undef) = @_;
+    my $out = \$self->{out};
+    if (!length $$out) {
+        my $sent = send $self->{handle}, $_[1], SEND_FLAGS;
+        $self->{sent} += $sent || 0;
+        return 1 if defined $sent && $sent == length $_[1];
+        return if !defined $sent && !_would_block();
+        $$out = substr $_[1], $sent || 0;
+    }
+    else {
+        $$out .= $_[1];
+    }
+    return $self->_push;
+}
+
+sub _push {
+    my ($self) = @_;
+    my $out = \$self->{out};
+    while (length $$out) {
+        my $sent = send $self->{handle}, $$out, SEND_FLAGS;
+        if (!defined $sent) {
+            next if $! == EINTR;
+            return _would_block();
+        }
+        $self->{sent} += $sent;
+        substr $$out, 0, $sent, '';
+    }
+    return 1;
+}
+
+sub _would_block { return $! == EAGAIN || $! == EWOULDBLOCK }
+
+# The fast way for the usual case, one request and its answer: one blocking read with the kernel's own time limit, no
+# select. Returns the answer's frame without its length, or nothing if it was not exactly that: then `receive` goes on.
+sub read_one {
+    my ($self, $timeout) = @_;
+    return if length $self->{in} || length $self->{out};
+    if ($self->{read_timeout} != $timeout) {
+        setsockopt $self->{handle}, SOL_SOCKET, SO_RCVTIMEO, _timeval($timeout) or return;
+        $self->{read_timeout} = $timeout;
+    }
+    my $count = sysread $self->{handle}, my $bytes, READ_SIZE;
+    if (!$count) {
+        # The kernel tells of a reset once; everything else `receive` finds out again.
+        $self->_fail('reset') if !defined $count && $! == ECONNRESET;
+        return;
+    }
+    return substr $bytes, 4 if $count > 4 && unpack('N', $bytes) == $count - 4;
+    $self->{in} = $bytes;
+    return;
+}
+
+# Waits until $deadline for a frame, sending meanwhile what is to be sent: a broker that holds back until its answers are
+# taken must not wait for us while we wait for it. Returns (frame), or () with the reason in $self->{failure}: `timeout`,
+# `end` (the broker closed after taking everything), `reset` (it closed without taking everything), `protocol`.
+sub receive {
+    my ($self, $deadline) = @_;
+    while (!$self->{failure}) {
+        my $frame = $self->_cut;
+        return $frame if defined $frame;
+        return if $self->{failure};
+        # First without waiting: also who has no time left gets what is there.
+        my $count = $self->_pull;
+        next if $count;
+        return if $self->{failure};
+        my $left = $deadline - now();
+        return $self->_fail('timeout') if $left <= 0;
+        $self->wait_ready($left);
+        $self->_push if length $self->{out};
+    }
+    return;
+}
+
+# Waits for the socket. Signals cut the wait short; the caller looks at the clock and comes again.
+sub wait_ready {
+    my ($self, $seconds) = @_;
+    my $readable = '';
+    vec($readable, fileno $self->{handle}, 1) = 1;
+    my $writable = length $self->{out} ? $readable : undef;
+    return select $readable, $writable, undef, $seconds;
+}
+
+sub _cut {
+    my ($self) = @_;
+    my $in = \$self->{in};
+    return if length $$in < 4;
+    my $length = unpack 'N', $$in;
+    return $self->_fail('protocol') if !$length || $length > MAX_FRAME;
+    return if length $$in < 4 + $length;
+    my $frame = substr $$in, 4, $length;
+    substr $$in, 0, 4 + $length, '';
+    return $frame;
+}
+
+# Reads what is there without waiting. Returns how many bytes.
+sub _pull {
+    my ($self) = @_;
+    # recv and not sysread, for its flag; large answers are taken in large pieces.
+    my $wanted = READ_SIZE;
+    if (length $self->{in} >= 4) {
+        my $missing = 4 + unpack('N', $self->{in}) - length $self->{in};
+        $wanted = $missing > 1 << 20 ? 1 << 20 : $missing > $wanted ? $missing : $wanted;
+    }
+    my $from = recv $self->{handle}, my $bytes, $wanted, MSG_DONTWAIT;
+    if (!defined $from) {
+        return 0 if _would_block() || $! == EINTR;
+        return $self->_fail($! == ECONNRESET || $! == EPIPE ? 'reset' : 'end') || 0;
+    }
+    return $self->_fail('end') || 0 if !length $bytes;
+    $self->{in} .= $bytes;
+    return length $bytes;
+}
+
+sub _fail {
+    my ($self, $failure) = @_;
+    # Running out of time says nothing about the connection; the others are its end.
+    $self->{failure} = $failure;
+    return;
+}
+
+sub failure { return delete $_[0]->{failure} }
+
+sub _timeval {
+    my ($seconds) = @_;
+    # Zero would mean no limit.
+    $seconds = 0.001 if $seconds < 0.001;
+    my $whole = int $seconds;
+    return pack 'l!l!', $whole, int(($seconds - $whole) * 1_000_000);
+}
+
+1;
+
+__END__
+
+=encoding utf8
+
+=head1 NAME
+
+CPANBridge::Connection - one connection to a broker (used by CPANBridge)
+
+=head1 DESCRIPTION
+
+A socket, what was received and not cut into messages yet, what is to be sent and was not taken yet. No method waits longer
+than it is told, none uses C<alarm>, and none can raise C<SIGPIPE>. The methods change C<$!>; L<CPANBridge> keeps that from
+its callers.
+
+=head1 METHODS
+
+=head2 open
+
+    my $connection = CPANBridge::Connection->open($path, $seconds);
+
+Connects, or returns nothing with the reason in C<$!>.
+
+=head2 adopt
+
+    my $connection = CPANBridge::Connection->adopt($handle, $name);
+
+A connection on a socket that is connected already.
+
+=head2 is_mine
+
+Whether this process opened it: false after a fork, in the child.
+
+=head2 path
+
+=head2 handle
+
+The socket's path, and the handle.
+
+=head2 sent
+
+How many bytes were sent so far: if none, nothing can have been acted on.
+
+=head2 has_unsent
+
+Whether part of a request waits to be sent.
+
+=head2 send_now
+
+    $connection->send_now($bytes) or ...;
+
+Sends without waiting; what does not fit is kept and sent by the methods that wait. False if the broker is gone.
+
+=head2 read_one
+
+    my $message = $connection->read_one($seconds);
+
+One read with the kernel's time limit. The message, if the read brought exactly one; otherwise nothing, and L</receive> has
+to go on.
+
+=head2 receive
+
+    my $message = $connection->receive($deadline);
+
+Waits until a point of time by L</now> for the next message. Nothing if there is none; L</failure> says why.
+
+=head2 failure
+
+Why L</receive> gave nothing: C<timeout>, C<end>, C<reset> or C<protocol>. Asking clears it.
+
+=head2 wait_ready
+
+    $connection->wait_ready($seconds);
+
+Waits until there is something to read, or room for what is to be sent.
+
+=head2 now
+
+The clock that deadlines are by: monotonic where the system has such a clock.
+
+=cut

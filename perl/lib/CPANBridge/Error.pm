@@ -1,0 +1,104 @@
+package CPANBridge::Error;
+
+use strict;
+use warnings;
+
+our $VERSION = '0.100';
+
+use overload
+    '""'     => sub { $_[0]->as_string },
+    'bool'   => sub { 1 },
+    fallback => 1;
+
+sub new {
+    my ($class, %fields) = @_;
+    my $self = bless {%fields}, $class;
+    @{$self}{qw(file line)} = _caller() unless defined $self->{file};
+    return $self;
+}
+
+sub code    { return $_[0]->{code} }
+sub message { return $_[0]->{message} }
+sub data    { return $_[0]->{data} }
+sub method  { return $_[0]->{method} }
+sub file    { return $_[0]->{file} }
+sub line    { return $_[0]->{line} }
+
+sub as_string {
+    my ($self) = @_;
+    my $method = defined $self->{method} ? "$self->{method}: " : '';
+    return "$method$self->{message} ($self->{code}) at $self->{file} line $self->{line}.\n";
+}
+
+# The place in the script: the nearest caller that is none of ours.
+sub _caller {
+    my $level = 0;
+    my ($file, $line) = ($0, 0);
+    while (my ($package, $at, $number) = caller $level++) {
+        ($file, $line) = ($at, $number);
+        last if $package !~ /\ACPANBridge(?:::|\z)/;
+    }
+    return ($file, $line);
+}
+
+1;
+
+__END__
+
+=encoding utf8
+
+=head1 NAME
+
+CPANBridge::Error - why a call failed
+
+=head1 SYNOPSIS
+
+    my $result = eval { $bridge->call('crypto.decrypt', \%params) };
+    if (my $error = $@) {
+        die $error unless ref $error && $error->isa('CPANBridge::Error');
+        warn "no such cipher\n" if $error->code eq 'not_found';
+    }
+
+=head1 DESCRIPTION
+
+L<CPANBridge/call> dies with such an object. It is true, and as a string it is one line that ends with the file and line
+of the script.
+
+=head1 METHODS
+
+=head2 new
+
+    CPANBridge::Error->new(code => 'failed', message => '...', data => undef, method => 'crypto.new');
+
+Makes one; the place is that of the nearest caller outside of CPANBridge.
+
+=head2 code
+
+The kind of failure. From the broker: C<unknown_module>, C<unknown_function>, C<invalid_params>, C<not_found>, C<denied>,
+C<too_large>, C<overloaded>, C<timeout>, C<cancelled>, C<unavailable>, C<failed>, C<internal>, C<protocol>. From the client:
+C<connect> (no broker could be reached), C<lost> (the connection broke after the request was sent; the call may have run),
+C<timeout>, C<cancelled>, C<protocol>, C<invalid_params> (a value that has no MessagePack form).
+
+=head2 message
+
+One line for a person.
+
+=head2 data
+
+A hash with detail, or undef: C<parameter>, C<available>.
+
+=head2 method
+
+What was called, C<module.function>.
+
+=head2 file
+
+=head2 line
+
+Where the script called it.
+
+=head2 as_string
+
+The line that the object is as a string.
+
+=cut

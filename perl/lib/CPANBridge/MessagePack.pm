@@ -1,0 +1,371 @@
+package CPANBridge::MessagePack;
+
+use strict;
+use warnings;
+
+our $VERSION = '0.100';
+
+# The protocol's limit; the broker counts the message's own array as well.
+use constant MAX_DEPTH => 64;
+
+my %BOOLEAN_CLASS = map { $_ => 1 } qw(
+    CPANBridge::MessagePack::Boolean JSON::PP::Boolean Types::Serialiser::BooleanBase Types::Serialiser::Boolean boolean
+);
+
+sub new {
+    my ($class, %args) = @_;
+    my $self = bless {}, ref $class || $class;
+    for my $name (qw(canonical booleans)) {
+        $self->{$name} = delete $args{$name} ? 1 : 0;
+    }
+    if (my @unknown = sort keys %args) {
+        require Carp;
+        Carp::croak("unknown argument to CPANBridge::MessagePack->new: @unknown");
+    }
+    return $self;
+}
+
+# While a value is written or read its state is in these, not in an object: a method call and a hash look-up for every
+# element would double the time. They are package variables so that `local` keeps a signal handler, which may come
+# between any two steps and make calls of its own, from disturbing what it interrupts.
+our ($CANONICAL, $BOOLEANS, $DEPTH);
+our ($IN, $AT, $END);
+
+sub pack {    ## no critic (ProhibitBuiltinHomonyms)
+    my ($self) = @_;
+    local $CANONICAL = ref $self ? $self->{canonical} : 0;
+    local $DEPTH = 0;
+    return _write($_[1]);
+}
+
+sub unpack {    ## no critic (ProhibitBuiltinHomonyms)
+    my ($self, undef) = @_;
+    my ($value, $end) = $self->unpack_at($_[1], 0);
+    _bad('bytes follow the value') if $end < length $_[1];
+    return $value;
+}
+
+sub unpack_at {
+    my ($self, undef, $at) = @_;
+    local ($IN, $AT, $END) = ($_[1], $at, length $_[1]);
+    local $BOOLEANS = ref $self ? $self->{booleans} : 0;
+    local $DEPTH = 0;
+    _bad('a value of bytes is wanted, not characters') if utf8::is_utf8($IN) && !utf8::downgrade($IN, 1);
+    my $value = _read();
+    # Looked at once, here: reading beyond the end gives empty strings and goes on counting.
+    _bad('the value is cut off') if $AT > $END;
+    return ($value, $AT);
+}
+
+sub true  { return _boolean(1) }
+sub false { return _boolean(0) }
+
+sub _bad {
+    my ($why) = @_;
+    die "not MessagePack: $why\n";
+}
+
+sub _unfit {
+    my ($why) = @_;
+    die "no MessagePack form: $why\n";
+}
+
+sub _write {
+    # $_[0] is not copied: it may be megabytes long.
+    my $type = ref $_[0];
+    if (!$type) {
+        return "\xc0" if !defined $_[0];
+        if (utf8::is_utf8($_[0])) {
+            my $bytes = $_[0];
+            utf8::encode($bytes);
+            return _str_head(length $bytes) . $bytes;
+        }
+        # A string and a number are told apart by what `&` does with them. Strings that were once used as numbers look
+        # like numbers here; _number looks closer, which takes a microsecond. On a copy, because `&` leaves its mark.
+        {
+            no warnings;
+            my $copy = $_[0];
+            if (length((my $empty = '') & $copy)) {
+                my $number = _number($_[0]);
+                return $number if defined $number;
+            }
+        }
+        my $length = length $_[0];
+        return _bin_head($length) . $_[0] if $_[0] =~ tr/\x80-\xff//;
+        return $length < 32 ? chr(0xa0 | $length) . $_[0] : _str_head($length) . $_[0];
+    }
+    if ($type eq 'HASH') {
+        my $map = $_[0];
+        my $count = keys %$map;
+        _unfit('nested more deeply than ' . MAX_DEPTH . ' levels') if ++$DEPTH > MAX_DEPTH;
+        my $out = $count < 16 ? chr(0x80 | $count)
+            : $count < 65_536 ? CORE::pack('Cn', 0xde, $count)
+            :                   CORE::pack('CN', 0xdf, $count);
+        for my $key ($CANONICAL ? sort keys %$map : keys %$map) {
+            $out .= _write_key($key) . _write($map->{$key});
+        }
+        --$DEPTH;
+        return $out;
+    }
+    if ($type eq 'ARRAY') {
+        my $count = @{ $_[0] };
+        _unfit('nested more deeply than ' . MAX_DEPTH . ' levels') if ++$DEPTH > MAX_DEPTH;
+        my $out = $count < 16 ? chr(0x90 | $count)
+            : $count < 65_536 ? CORE::pack('Cn', 0xdc, $count)
+            :                   CORE::pack('CN', 0xdd, $count);
+        for my $element (@{ $_[0] }) {
+            $out .= _write($element);
+        }
+        --$DEPTH;
+        return $out;
+    }
+    if ($type eq 'SCALAR' && defined ${ $_[0] } && ${ $_[0] } =~ /\A[01]\z/) {
+        return ${ $_[0] } ? "\xc3" : "\xc2";
+    }
+    return $_[0] ? "\xc3" : "\xc2" if $BOOLEAN_CLASS{$type};
+    if (overload::Overloaded($_[0]) && overload::Method($_[0], '""')) {
+        return _write("$_[0]");
+    }
+    return _unfit("a reference of type $type");
+}
+
+# A hash key has lost what it was: it is text.
+sub _write_key {
+    my ($key) = @_;
+    utf8::encode($key) if utf8::is_utf8($key);
+    my $length = length $key;
+    return $length < 32 ? chr(0xa0 | $length) . $key : _str_head($length) . $key if $key !~ tr/\x80-\xff// || utf8::is_utf8($_[0]);
+    # Bytes above 0x7f in a key that was never characters: Latin-1, as Perl itself takes it.
+    utf8::upgrade($key);
+    utf8::encode($key);
+    return _str_head(length $key) . $key;
+}
+
+sub _str_head {
+    my ($length) = @_;
+    return $length < 32  ? chr(0xa0 | $length)
+        : $length < 256    ? CORE::pack('CC', 0xd9, $length)
+        : $length < 65_536 ? CORE::pack('Cn', 0xda, $length)
+        :                    CORE::pack('CN', 0xdb, $length);
+}
+
+sub _bin_head {
+    my ($length) = @_;
+    return $length < 256   ? CORE::pack('CC', 0xc4, $length)
+        : $length < 65_536 ? CORE::pack('Cn', 0xc5, $length)
+        :                    CORE::pack('CN', 0xc6, $length);
+}
+
+# The bytes of a number, or undef for what is a string after all.
+sub _number {
+    require B;
+    my $flags = B::svref_2object(\$_[0])->FLAGS;
+    return if $flags & B::SVf_POK();
+    if ($flags & B::SVf_IOK()) {
+        my $integer = $_[0];
+        return _unsigned($integer) if $integer >= 0;
+        return $integer >= -32 ? CORE::pack('c', $integer)
+            : $integer >= -128           ? CORE::pack('Cc',  0xd0, $integer)
+            : $integer >= -32_768        ? CORE::pack('Cs>', 0xd1, $integer)
+            : $integer >= -2_147_483_648 ? CORE::pack('Cl>', 0xd2, $integer)
+            :                              CORE::pack('Cq>', 0xd3, $integer);
+    }
+    return CORE::pack('Cd>', 0xcb, $_[0]) if $flags & B::SVf_NOK();
+    return;
+}
+
+sub _unsigned {
+    my ($integer) = @_;
+    return $integer < 128        ? chr $integer
+        : $integer < 256           ? CORE::pack('CC', 0xcc, $integer)
+        : $integer < 65_536        ? CORE::pack('Cn', 0xcd, $integer)
+        : $integer < 4_294_967_296 ? CORE::pack('CN', 0xce, $integer)
+        :                            CORE::pack('CQ>', 0xcf, $integer);
+}
+
+# One function for each first byte: an array look-up and a call, instead of a chain of comparisons.
+my @READ;
+
+sub _read {
+    no warnings;
+    return $READ[ord substr $IN, $AT++, 1]->();
+}
+
+sub _read_text {
+    my ($length) = @_;
+    my $text = substr $IN, $AT, $length;
+    $AT += $length;
+    utf8::decode($text) || _bad('a text is not valid UTF-8') if $text =~ tr/\x80-\xff//;
+    return $text;
+}
+
+sub _read_bytes {
+    my ($length) = @_;
+    my $bytes = substr $IN, $AT, $length;
+    $AT += $length;
+    return $bytes;
+}
+
+sub _read_array {
+    my ($count) = @_;
+    # A count is believed only as far as bytes back it.
+    _bad('the value is cut off') if $count > $END - $AT;
+    _bad('nested more deeply than ' . MAX_DEPTH . ' levels') if ++$DEPTH > MAX_DEPTH;
+    no warnings;
+    my @array;
+    while ($count-- > 0) {
+        push @array, $READ[ord substr $IN, $AT++, 1]->();
+    }
+    --$DEPTH;
+    return \@array;
+}
+
+sub _read_map {
+    my ($count) = @_;
+    _bad('the value is cut off') if 2 * $count > $END - $AT;
+    _bad('nested more deeply than ' . MAX_DEPTH . ' levels') if ++$DEPTH > MAX_DEPTH;
+    my %map;
+    no warnings;
+    while ($count-- > 0) {
+        my $key = $READ[ord substr $IN, $AT++, 1]->();
+        _bad('a key is no text and no number') if !defined $key || ref $key;
+        $map{$key} = $READ[ord substr $IN, $AT++, 1]->();
+    }
+    --$DEPTH;
+    return \%map;
+}
+
+# A number of $size bytes at the present place.
+sub _fixed {
+    my ($format, $size) = @_;
+    return sub {
+        my $bytes = substr $IN, $AT, $size;
+        $AT += $size;
+        _bad('the value is cut off') if $AT > $END;
+        return CORE::unpack($format, $bytes);
+    };
+}
+
+sub _sized {
+    my ($format, $size, $read) = @_;
+    my $length = _fixed($format, $size);
+    return sub { return $read->($length->()) };
+}
+
+{
+    my $reserved = sub { _bad('byte 0xc1 is reserved') };
+    my $extension = sub { _bad('extension types are not supported') };
+    for my $byte (0x00 .. 0xff) {
+        $READ[$byte] =
+              $byte < 0x80 ? do { my $number = $byte; sub { return $number } }
+            : $byte < 0x90 ? do { my $count = $byte & 0x0f; sub { return _read_map($count) } }
+            : $byte < 0xa0 ? do { my $count = $byte & 0x0f; sub { return _read_array($count) } }
+            : $byte < 0xc0 ? do { my $length = $byte & 0x1f; sub { return _read_text($length) } }
+            : $byte >= 0xe0 ? do { my $number = $byte - 256; sub { return $number } }
+            : $extension;
+    }
+    $READ[0xc0] = sub { return undef };    ## no critic (ProhibitExplicitReturnUndef): it is a value in a list
+    $READ[0xc1] = $reserved;
+    $READ[0xc2] = sub { return $BOOLEANS ? _boolean(0) : 0 };
+    $READ[0xc3] = sub { return $BOOLEANS ? _boolean(1) : 1 };
+    @READ[0xc4 .. 0xc6] = (_sized('C', 1, \&_read_bytes), _sized('n', 2, \&_read_bytes), _sized('N', 4, \&_read_bytes));
+    @READ[0xca, 0xcb] = (_fixed('f>', 4), _fixed('d>', 8));
+    @READ[0xcc .. 0xcf] = (_fixed('C', 1), _fixed('n', 2), _fixed('N', 4), _fixed('Q>', 8));
+    @READ[0xd0 .. 0xd3] = (_fixed('c', 1), _fixed('s>', 2), _fixed('l>', 4), _fixed('q>', 8));
+    @READ[0xd9 .. 0xdb] = (_sized('C', 1, \&_read_text), _sized('n', 2, \&_read_text), _sized('N', 4, \&_read_text));
+    @READ[0xdc, 0xdd] = (_sized('n', 2, \&_read_array), _sized('N', 4, \&_read_array));
+    @READ[0xde, 0xdf] = (_sized('n', 2, \&_read_map), _sized('N', 4, \&_read_map));
+}
+
+my @BOOLEAN;
+
+# JSON::PP::Boolean is what core Perl has for booleans, from 5.14 on; before that a class of our own does the same.
+sub _boolean {
+    my ($value) = @_;
+    if (!@BOOLEAN) {
+        local ($@, $!);
+        my $class = eval { require JSON::PP::Boolean; 1 } || eval { require JSON::PP; 1 }
+            ? 'JSON::PP::Boolean' : 'CPANBridge::MessagePack::Boolean';
+        @BOOLEAN = map { my $bit = $_; bless \$bit, $class } 0, 1;
+    }
+    return $BOOLEAN[$value ? 1 : 0];
+}
+
+package    # not for the index
+    CPANBridge::MessagePack::Boolean;
+
+use overload
+    '0+'     => sub { ${ $_[0] } },
+    'bool'   => sub { ${ $_[0] } },
+    '""'     => sub { ${ $_[0] } },
+    fallback => 1;
+
+1;
+
+__END__
+
+=encoding utf8
+
+=head1 NAME
+
+CPANBridge::MessagePack - MessagePack in pure Perl, as the broker's protocol has it
+
+=head1 SYNOPSIS
+
+    use CPANBridge::MessagePack;
+
+    my $bytes = CPANBridge::MessagePack->pack({ answer => 42, list => [1, 2.5, undef] });
+    my $value = CPANBridge::MessagePack->unpack($bytes);
+
+    my $canonical = CPANBridge::MessagePack->new(canonical => 1);
+
+=head1 DESCRIPTION
+
+The codec alone, as L<CPANBridge> uses it: core modules only, no XS. Specification:
+L<https://github.com/msgpack/msgpack/blob/master/spec.md>.
+
+=head2 From Perl
+
+A string that Perl flags as characters becomes C<str>; one that is not flagged becomes C<str> if it is all ASCII, else
+C<bin>. A value that is a number and was never used as a string becomes an integer or a double. C<undef> becomes nil.
+C<\0> and C<\1> and objects of the boolean classes become booleans; an object that overloads stringification becomes its
+string. Everything else, code references say, dies with the reason. Hash keys become C<str>.
+
+=head2 To Perl
+
+C<str> becomes a character string, C<bin> a byte string, booleans 1 and 0. 64-bit integers and doubles keep every bit.
+Extension types die. Values nest 64 deep at most, both ways.
+
+=head1 METHODS
+
+All die with a line of text that begins C<not MessagePack:> or C<no MessagePack form:> when they can't.
+
+=head2 new
+
+    CPANBridge::MessagePack->new(canonical => 1, booleans => 1)
+
+A codec with C<canonical>: hash keys are written in sorted order, so that the same value always gives the same bytes; and
+C<booleans>: booleans are read as JSON::PP::Boolean objects, which core Perl has, instead of 1 and 0. The other methods can
+be called on the class as well, with neither.
+
+=head2 pack
+
+The bytes of a value.
+
+=head2 unpack
+
+The value of bytes; there has to be exactly one.
+
+=head2 unpack_at
+
+    my ($value, $end) = $codec->unpack_at($bytes, $offset);
+
+The value that begins at an offset, and the offset after it.
+
+=head2 true
+
+=head2 false
+
+Booleans, for parameters that have to be booleans rather than 1 and 0. C<\1> and C<\0> do the same.
+
+=cut

@@ -140,10 +140,9 @@ impl Broker {
         }
         debug!(self.log.logger, "Connection opened"; "connection" => serial, "uid" => caller.uid, "pid" => caller.pid);
         self.idle_since = None;
-        // Its first request is probably there already; the event for it comes later, and finds it done.
         if let Some(connection) = self.connections.get(id) {
             connection.readiness.readable = true;
         }
-        self.make_ready(id);
+        self.newcomers.push(id);
     }
 }

@@ -273,10 +273,14 @@ fn handed_over() -> Result<Option<Listener>, ListenError> {
             return Err(ListenError::Activation(format!("{other} sockets handed over; the broker takes one")));
         }
     }
-    // SAFETY: the variables say that this process was started with descriptor 3 open and meant for it; nothing else in
-    // this program knows or uses it, and this runs once, before any other descriptor could have taken the number.
-    let fd = unsafe { OwnedFd::from_raw_fd(FIRST) };
     let refuse = |why: &str| Err(ListenError::Activation(format!("descriptor {FIRST} {why}")));
+    let what = fs::read_link(format!("/proc/self/fd/{FIRST}")).unwrap_or_default();
+    if !what.as_os_str().as_encoded_bytes().starts_with(b"socket:") {
+        return refuse("is no socket");
+    }
+    // SAFETY: descriptor 3 is open, and a socket: this was just looked up. The variables say that it was handed to this
+    // very process; no part of the program has opened a socket before this or knows the number, and this runs once.
+    let fd = unsafe { OwnedFd::from_raw_fd(FIRST) };
     match socket::getsockopt(&fd, socket::sockopt::SockType) {
         Ok(SockType::Stream) => {}
         _ => return refuse("is no stream socket"),

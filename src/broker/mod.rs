@@ -115,6 +115,7 @@ pub struct Broker {
     deadlines: Deadlines,
     connections: Connections,
     ready: VecDeque<ConnectionId>,
+    newcomers: Vec<ConnectionId>,
     jobs: Jobs,
     workers: Workers,
     handles: HandleStore,
@@ -183,6 +184,7 @@ impl Broker {
             deadlines,
             connections: Connections::default(),
             ready: VecDeque::new(),
+            newcomers: Vec::new(),
             jobs: Jobs::default(),
             phase: Phase::Serving,
             scratch: vec![0; SCRATCH].into_boxed_slice(),
@@ -224,8 +226,10 @@ impl Broker {
             if let Some(code) = self.note(&events) {
                 return Ok(code);
             }
-            self.accept_some();
+            // Those who hung up are gone before newcomers are counted; newcomers are served when all are in.
             self.serve_ready(&registry);
+            self.accept_some();
+            self.serve_newcomers(&registry);
             self.expect_handles_to_expire();
             if let Some(code) = self.ended() {
                 return Ok(code);
@@ -290,6 +294,16 @@ impl Broker {
                 self.turn(id, registry);
             }
         }
+    }
+
+    /// Gives a first turn to those who were just accepted: their first request is probably there already, and its event
+    /// would come only with the next wait.
+    fn serve_newcomers(&mut self, registry: &Registry) {
+        let mut newcomers = std::mem::take(&mut self.newcomers);
+        for id in newcomers.drain(..) {
+            self.turn(id, registry);
+        }
+        self.newcomers = newcomers;
     }
 }
 

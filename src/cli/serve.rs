@@ -27,6 +27,8 @@ pub fn command() -> Command {
              file. Also taken from the environment, as the old daemon did: CPAN_BRIDGE_MAX_REQUEST_SIZE (max_frame), \
              CPAN_BRIDGE_TIMEOUT (stale_timeout), CPAN_BRIDGE_DEBUG (log_level).",
         )
+        // As with the other sources, the last that says something wins.
+        .args_override_self(true)
         .args(settings_flags(|_| true))
         .arg(hidden("ready-fd").value_parser(clap::value_parser!(i32).range(1..)))
         .arg(hidden("detached").action(ArgAction::SetTrue))

@@ -1,0 +1,130 @@
+//! Who may connect, and whose handles are whose. Acting as another user takes root.
+
+use crate::support::*;
+use rmpv::Value;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+const STRANGER: u32 = 65_534;
+const GROUP: u32 = 54_321;
+
+/// Whether this test can be made here; says so where it can't.
+fn can_act_as_others() -> bool {
+    let root = nix::unistd::Uid::effective().is_root();
+    if !root {
+        eprintln!("skipped: acting as another user takes root");
+    }
+    root
+}
+
+/// A broker whose directory and socket let everybody reach it.
+fn open_broker(flags: &[&str]) -> Broker {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    Broker::start_in(dir, &[&["--socket-mode=0666"], flags].concat())
+}
+
+/// One call as another user, with these further groups: what came back, until the end of the stream.
+fn call_as(broker: &Broker, uid: u32, groups: &[u32], method: &str, params: Value) -> Vec<Value> {
+    let script = r#"use Socket; $( = $) = "65533 @ARGV[3..$#ARGV]" . (@ARGV > 3 ? '' : ' 65533'); $< = $> = $ARGV[2];
+        socket my $s, PF_UNIX, SOCK_STREAM, 0; connect $s, pack_sockaddr_un($ARGV[0]) or die "connect: $!";
+        syswrite $s, pack 'H*', $ARGV[1]; shutdown $s, 1; local $/; print readline $s"#;
+    let bytes = frame(&encode(&request(1, method, params)));
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut command = Command::new("perl");
+    command.args(["-e", script]).arg(broker.socket()).arg(hex).arg(uid.to_string()).process_group(0);
+    let output = command.args(groups.iter().map(ToString::to_string)).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let mut rest = &output.stdout[..];
+    let mut messages = Vec::new();
+    while !rest.is_empty() {
+        rest = &rest[4..];
+        messages.push(rmpv::decode::read_value(&mut rest).unwrap());
+    }
+    messages
+}
+
+#[test]
+fn a_stranger_is_denied_and_counted() {
+    if !can_act_as_others() {
+        return;
+    }
+    let broker = open_broker(&[]);
+    let answers = call_as(&broker, STRANGER, &[], "test.ping", none());
+    assert_eq!(answers.len(), 1);
+    assert_eq!(answers[0][2]["code"], "denied".into(), "{answers:?}");
+    let stats = broker.call("test.stats", none()).unwrap();
+    assert_eq!(stats["connections_rejected"], 1.into());
+    assert!(stats["security_events"].as_u64().unwrap() >= 1);
+    assert_eq!(broker.call("system.connections", none()).unwrap()["closed"]["denied"], 1.into());
+}
+
+#[test]
+fn users_and_groups_that_are_named_may_connect() {
+    if !can_act_as_others() {
+        return;
+    }
+    let answered = |answers: &[Value]| answers[0][2].is_nil();
+    let broker = open_broker(&["--allow-user=65534"]);
+    assert!(answered(&call_as(&broker, STRANGER, &[], "test.ping", none())));
+    let broker = open_broker(&["--allow-group=54321"]);
+    assert!(answered(&call_as(&broker, STRANGER, &[GROUP], "test.ping", none())));
+    assert!(!answered(&call_as(&broker, STRANGER, &[GROUP + 1], "test.ping", none())));
+    let broker = open_broker(&["--allow-group=65533"]);
+    assert!(answered(&call_as(&broker, STRANGER, &[], "test.ping", none())));
+}
+
+#[test]
+fn a_handle_of_another_user_is_as_one_that_never_was() {
+    if !can_act_as_others() {
+        return;
+    }
+    let broker = open_broker(&["--allow-user=65534"]);
+    let cipher = broker.call("crypto.new", map([("key", "k".into())])).unwrap()["cipher_id"].clone();
+    let params = |cipher: Value| map([("cipher_id", cipher), ("plaintext", "x".into())]);
+    let theirs = call_as(&broker, STRANGER, &[], "crypto.encrypt", params(cipher.clone()));
+    let never = call_as(&broker, STRANGER, &[], "crypto.encrypt", params("0".repeat(32).into()));
+    assert_eq!(theirs[0][2]["code"], "not_found".into());
+    assert_eq!(theirs[0][2], never[0][2], "the two can be told apart");
+    call_as(&broker, STRANGER, &[], "crypto.cleanup_cipher", map([("cipher_id", cipher.clone())]));
+    assert!(broker.call("crypto.encrypt", params(cipher)).is_ok(), "another user freed it");
+}
+
+#[test]
+fn only_the_owner_may_shut_down_or_have_files_read() {
+    if !can_act_as_others() {
+        return;
+    }
+    let broker = open_broker(&["--allow-user=65534"]);
+    let answers = call_as(&broker, STRANGER, &[], "system.shutdown", none());
+    assert_eq!(answers[0][2]["code"], "denied".into());
+    let answers = call_as(&broker, STRANGER, &[], "crypto.new", map([("key_file", "/etc/shadow".into())]));
+    assert_eq!(answers[0][2]["code"], "denied".into());
+    assert_eq!(answers[0][2]["data"]["send_content_as"], "key_file_content".into());
+    assert!(broker.call("test.ping", none()).is_ok());
+}
+
+#[test]
+fn names_that_stand_for_nobody_are_told() {
+    let dir = tempfile::tempdir().unwrap();
+    for flag in ["--allow-user", "--allow-group"] {
+        let output = program()
+            .arg("serve")
+            .arg("--socket")
+            .arg(dir.path().join("broker.sock"))
+            .args([flag, "no-such-name"])
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains("no-such-name") && output.status.code() == Some(1), "{said}");
+    }
+}
+
+#[test]
+fn allowing_others_behind_a_closed_directory_is_warned_of() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
+    let broker = Broker::start_in(dir, &["--allow-user=65534"]);
+    broker.await_log("the socket's directory keeps them out");
+}

@@ -1,0 +1,117 @@
+//! Connections: counted, limited, closed for one reason each, nothing left behind.
+
+use crate::support::*;
+use std::io::Read;
+
+fn active(broker: &Broker) -> u64 {
+    broker.call("test.stats", none()).unwrap()["active_connections"].as_u64().unwrap()
+}
+
+#[test]
+fn ten_connections_opened_and_closed_leave_exactly_the_one_that_asks() {
+    let broker = Broker::start(&[]);
+    for _ in 0..10 {
+        broker.call("test.ping", none()).unwrap();
+    }
+    // No waiting: a connection whose end came before the question is gone when it is answered.
+    let seen = broker.call("system.connections", none()).unwrap();
+    assert_eq!(seen["active_connections"], 1.into(), "{seen}");
+    assert_eq!(seen["total_connections"], 11.into());
+    assert_eq!(seen["closed"]["hangup"], 10.into());
+    assert_eq!(seen["connections"].as_array().unwrap().len(), 1);
+    let own = &seen["connections"][0];
+    assert_eq!(own["connection_id"], 11.into());
+    assert_eq!(own["peer_pid"], std::process::id().into());
+    assert_eq!(own["status"], "active".into());
+    assert!(own["bytes_in"].as_u64().unwrap() > 0);
+}
+
+#[test]
+fn a_connection_without_a_byte_for_long_is_closed() {
+    let broker = Broker::start(&["--stale-timeout=100ms"]);
+    let mut idle = broker.connect();
+    idle.call("test.ping", none()).unwrap();
+    assert_eq!(idle.receive(), None);
+    assert_eq!(broker.call("system.connections", none()).unwrap()["closed"]["idle"], 1.into());
+}
+
+#[test]
+fn a_connection_with_a_call_in_work_is_not_idle() {
+    let broker = Broker::start(&["--stale-timeout=50ms"]);
+    let mut client = broker.connect();
+    assert!(client.call("test.sleep", map([("seconds", 0.3.into())])).is_ok());
+}
+
+#[test]
+fn a_stale_timeout_of_zero_is_never() {
+    let broker = Broker::start(&["--stale-timeout=0", "--health-interval=20ms"]);
+    let mut client = broker.connect();
+    client.call("test.ping", none()).unwrap();
+    eventually("some health lines", || broker.log().matches("Health check").count() > 5);
+    assert!(client.call("test.ping", none()).is_ok());
+}
+
+#[test]
+fn cleanup_closes_what_is_stale_and_not_who_asks() {
+    // Stale is judged by time since the last byte; the timer that would close them looks no earlier than that.
+    let broker = Broker::start(&["--stale-timeout=1h"]);
+    let mut client = broker.connect();
+    broker.connect();
+    let report = client.call("system.cleanup", none()).unwrap();
+    assert_eq!(report["cleaned_connections"], 0.into());
+    assert!(client.call("test.stats", none()).unwrap()["last_cleanup"].as_f64().unwrap() > 0.0);
+}
+
+#[test]
+fn beyond_the_limit_connections_wait_and_are_served_when_one_closes() {
+    let broker = Broker::start(&["--max-connections=2"]);
+    let first = broker.connect();
+    let mut second = broker.connect();
+    assert!(second.call("test.ping", none()).is_ok());
+    let mut third = broker.connect();
+    third.send(&request(1, "test.echo", none()));
+    broker.await_log("All connections are in use");
+    third.stream.set_nonblocking(true).unwrap();
+    assert!(third.stream.read(&mut [0; 8]).is_err(), "served beyond the limit");
+    third.stream.set_nonblocking(false).unwrap();
+    drop(first);
+    assert_eq!(third.answer(1), Ok(none()));
+    drop(second);
+    broker.await_log("Accepting connections again");
+    assert_eq!(broker.log().matches("All connections are in use").count(), 1, "said once");
+}
+
+#[test]
+fn when_descriptors_run_out_connections_wait_and_nothing_else_suffers() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = std::process::Command::new("sh");
+    let script = "ulimit -n 20; exec \"$0\" serve --socket \"$1\" --log-file \"$2\" --ready-fd 1 --max-connections 500";
+    let program = env!("CARGO_BIN_EXE_cpan-bridge");
+    command.args(["-c", script, program]).arg(dir.path().join("broker.sock")).arg(dir.path().join("log"));
+    let broker = Broker::of(command, dir);
+    assert!(broker.log().contains("Fewer connections than max_connections"), "{}", broker.log());
+}
+
+#[test]
+fn slots_are_used_again() {
+    let broker = Broker::start(&[]);
+    for _ in 0..3 {
+        let clients: Vec<Client> = (0..50).map(|_| broker.connect()).collect();
+        drop(clients);
+    }
+    eventually("one connection", || active(&broker) == 1);
+    let seen = broker.call("system.connections", none()).unwrap();
+    assert!(seen["peak_connections"].as_u64().unwrap() <= 151);
+}
+
+#[test]
+fn a_connection_is_a_line_in_the_log_only_at_debug() {
+    let broker = Broker::start(&["--log-level=info"]);
+    broker.call("test.ping", none()).unwrap();
+    broker.signal(nix::sys::signal::Signal::SIGHUP);
+    broker.await_log("Log file opened anew");
+    assert!(!broker.log().contains("Connection opened"));
+    let broker = Broker::start(&["--log-level=debug"]);
+    broker.call("test.ping", none()).unwrap();
+    broker.await_log("Connection closed");
+}

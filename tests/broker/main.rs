@@ -1,0 +1,16 @@
+//! The broker as its clients meet it: the real program on a real socket.
+//!
+//! Each file is named after what it shows. `support` starts a broker in a directory of its own and speaks the protocol.
+
+mod support;
+
+mod access;
+mod bad_input;
+mod calls;
+mod connections;
+mod ending;
+mod health;
+mod listener;
+mod oneshot;
+mod protocol_page;
+mod settings;

@@ -35,13 +35,15 @@ pub struct Gate {
     /// Whether connections may be waiting.
     pub ready: bool,
     closed: Option<Closed>,
+    // Descriptors ran out, and nothing has happened since that could have freed one.
+    exhausted: bool,
     most: usize,
 }
 
 impl Gate {
     /// An open gate.
     pub fn new(listener: Listener) -> Self {
-        Self { listener, ready: true, closed: None, most: usize::MAX }
+        Self { listener, ready: true, closed: None, exhausted: false, most: usize::MAX }
     }
 
     /// Whether connections are being taken.
@@ -51,14 +53,12 @@ impl Gate {
 
     /// Whether a connection may be waiting that can be taken with so many there.
     pub fn has_more(&self, connections: usize) -> bool {
-        self.ready && self.closed != Some(Closed::NoDescriptors) && connections < self.most
+        self.ready && !self.exhausted && connections < self.most
     }
 
-    /// Tries again although descriptors had run out.
+    /// Tries again although descriptors had run out: time has passed, or a connection was closed.
     pub fn try_again(&mut self) {
-        if self.closed == Some(Closed::NoDescriptors) {
-            self.closed = None;
-        }
+        self.exhausted = false;
     }
 }
 
@@ -66,7 +66,7 @@ impl Broker {
     /// Takes a round's share of the connections that wait.
     pub(super) fn accept_some(&mut self) {
         self.gate.most = self.config.max_connections;
-        if !self.gate.ready || self.gate.closed == Some(Closed::NoDescriptors) {
+        if !self.gate.ready || self.gate.exhausted {
             return;
         }
         for _ in 0..SHARE {
@@ -83,6 +83,7 @@ impl Broker {
                 Err(error) => match error.raw_os_error().map(Errno::from_raw) {
                     Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM) => {
                         self.close_gate(Closed::NoDescriptors);
+                        self.gate.exhausted = true;
                         self.deadlines.want(Timer::AcceptAgain, self.now + RETRY);
                         return;
                     }

@@ -59,6 +59,8 @@ pub enum State {
 pub struct Readiness {
     /// There may be bytes to read.
     pub readable: bool,
+    /// The client sends no more: after what there is to read, the end is to be read as well.
+    pub ending: bool,
     /// Both directions are shut down: no answer can arrive any more.
     pub hung_up: bool,
 }

@@ -268,6 +268,7 @@ impl Broker {
     fn note_connection(&mut self, id: ConnectionId, event: &mio::event::Event) {
         let Some(connection) = self.connections.get(id) else { return };
         connection.readiness.readable |= event.is_readable() || event.is_read_closed();
+        connection.readiness.ending |= event.is_read_closed();
         connection.readiness.hung_up |= event.is_write_closed();
         self.make_ready(id);
     }

@@ -108,9 +108,9 @@ impl Broker {
             match connection.stream.read(&mut self.scratch) {
                 Ok(0) => return Took::End,
                 Ok(count) => {
-                    // A short read means that there is no more (epoll(7)), except for the end of the stream, which was
-                    // announced or will be.
-                    if count < self.scratch.len() && !connection.readiness.hung_up {
+                    // A short read means that there is no more (epoll(7)), except for the end of the stream: if that was
+                    // announced already, nothing will announce it again.
+                    if count < self.scratch.len() && !connection.readiness.ending {
                         connection.readiness.readable = false;
                     }
                     connection.bytes_in += count as u64;
@@ -314,6 +314,7 @@ impl Broker {
         let Some(mut connection) = self.connections.remove(id) else { return };
         // Before the socket is closed: epoll watches the open file, not the descriptor.
         let _ = self.poll.registry().deregister(&mut connection.stream);
+        self.gate.try_again();
         self.stats.closed(reason);
         debug!(self.log.logger, "Connection closed"; "connection" => connection.serial, "reason" => reason.as_str(),
             "requests" => connection.requests, "bytes_in" => connection.bytes_in, "bytes_out" => connection.bytes_out);

@@ -82,14 +82,36 @@ fn beyond_the_limit_connections_wait_and_are_served_when_one_closes() {
 }
 
 #[test]
-fn when_descriptors_run_out_connections_wait_and_nothing_else_suffers() {
+fn connections_are_kept_within_the_descriptors() {
     let dir = tempfile::tempdir().unwrap();
+    let script = "ulimit -n 100; exec \"$0\" serve --socket \"$1\" --log-file \"$2\" --ready-fd 1";
     let mut command = std::process::Command::new("sh");
-    let script = "ulimit -n 20; exec \"$0\" serve --socket \"$1\" --log-file \"$2\" --ready-fd 1 --max-connections 500";
-    let program = env!("CARGO_BIN_EXE_cpan-bridge");
-    command.args(["-c", script, program]).arg(dir.path().join("broker.sock")).arg(dir.path().join("log"));
+    command.args(["-c", script, env!("CARGO_BIN_EXE_cpan-bridge")]);
+    command.arg(dir.path().join("broker.sock")).arg(dir.path().join("log"));
     let broker = Broker::of(command, dir);
-    assert!(broker.log().contains("Fewer connections than max_connections"), "{}", broker.log());
+    broker.await_log("Fewer connections than max_connections are possible");
+    let limits = broker.call("system.connections", none()).unwrap()["connection_limits"].clone();
+    assert_eq!(limits["max_concurrent"], 36.into());
+}
+
+#[test]
+fn when_descriptors_run_out_connections_wait_and_are_served_later() {
+    let broker = Broker::start(&[]);
+    let limit = |limit: &str| {
+        let (pid, limit) = (format!("--pid={}", broker.pid()), format!("--nofile={limit}:4096"));
+        assert!(std::process::Command::new("prlimit").args([pid, limit]).status().unwrap().success());
+    };
+    let mut served = broker.connect();
+    served.call("test.ping", none()).unwrap();
+    limit("3");
+    let mut waiting = broker.connect();
+    waiting.send(&request(1, "test.echo", none()));
+    broker.await_log("No descriptors left; new connections wait");
+    assert!(served.call("test.ping", none()).is_ok(), "those who are there are served");
+    limit("4096");
+    assert_eq!(waiting.answer(1), Ok(none()));
+    broker.await_log("Accepting connections again");
+    assert_eq!(broker.log().matches("No descriptors left").count(), 1, "said once");
 }
 
 #[test]

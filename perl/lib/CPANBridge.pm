@@ -727,3 +727,220 @@ sub _oneshot {
 }
 
 1;
+
+__END__
+
+=encoding utf8
+
+=head1 NAME
+
+CPANBridge - calls the broker cpan-bridge, with core Perl only
+
+=head1 SYNOPSIS
+
+    use CPANBridge;
+
+    my $bridge = CPANBridge->new;
+    my $cipher = $bridge->call('crypto.new', { key => $key, cipher => 'Blowfish' })->{cipher_id};
+    my $hex    = $bridge->call('crypto.encrypt', { cipher_id => $cipher, plaintext => 'Hello' })->{encrypted};
+
+    # As scripts of the old client have it:
+    my $result = $bridge->call_python('crypto', 'decrypt', { cipher_id => $cipher, hex_ciphertext => $hex });
+    die $result->{error} unless $result->{success};
+    print $result->{result}{decrypted}, "\n";
+
+=head1 DESCRIPTION
+
+A client for the broker C<cpan-bridge>: pure Perl 5.10.1 or later, core modules only. Copying the folder that holds this
+file and C<CPANBridge/> to a host is a valid installation. What can be called is listed by C<cpan-bridge modules>.
+
+No method uses C<alarm>; none can raise C<SIGPIPE>; signals interrupt no call, their handlers run and the call goes on. C<$@>,
+C<$!>, C<$_>, C<$/>, C<$\>, C<$,>, C<$?> and C<%SIG> are left as they are. After a C<fork> the child opens a connection of its own.
+
+A connection that the broker closed while it was idle is opened anew, without a word. A request is sent a second time only if
+the broker can't have taken it whole; one that it may have run is never repeated, but fails with the code C<lost>.
+
+=head2 Which broker
+
+The socket is the argument C<socket>, else C<$CPANBridge::DAEMON_SOCKET>, else C<CPAN_BRIDGE_SOCKET>. If none of these is
+set, the places where a broker of this user listens by default are tried, and then the system-wide service:
+C<$XDG_RUNTIME_DIR/cpan-bridge/broker.sock>, C</tmp/cpan-bridge-UID/broker.sock>, C</run/cpan-bridge/broker.sock>. In these places
+a socket whose directory belongs to somebody else is not trusted.
+
+If nobody listens there, a broker is started in the background; it ends when it was not needed for 15 minutes. Its program is
+the one that C<CPAN_BRIDGE_BIN> names, else C<cpan-bridge> in C<PATH>, else beside the installed module. On a socket that was
+named, a broker is started only with C<< autostart => 1 >>.
+
+=head1 METHODS
+
+=head2 new
+
+    my $bridge = CPANBridge->new(%arguments);
+
+Connects when first needed. May be called on an object, which gives another one of its class. Arguments, all optional:
+
+=over
+
+=item socket
+
+The broker's socket.
+
+=item timeout
+
+How long a call may take, in seconds, fractions allowed; C<$CPANBridge::TIMEOUT> (60) if not given.
+
+=item autostart
+
+Whether a broker may be started if none listens: yes by default, except on a socket that was named.
+
+=item persistent
+
+Whether one connection is kept (yes by default) or each call has its own.
+
+=item retry_count
+
+How often a call is tried again that certainly did not run; C<$CPANBridge::RETRY_COUNT> (3) if not given.
+
+=item debug
+
+True for a line on standard error about each call. It never holds a parameter.
+
+=item max_json_size
+
+Accepted and without meaning: the old client's limit.
+
+=back
+
+Another argument is an error, except in classes that inherit, which have arguments of their own.
+
+=head2 call
+
+    my $result = $bridge->call($method, \%parameters, %options);
+
+One call; returns its result, or dies with a L<CPANBridge::Error>. Options: C<timeout>, in seconds; C<progress>, a code
+reference that is called with C<($done, $total, $unit)> as the work goes on, for functions that report it (C<$total> may be
+undef).
+
+    my $report = eval { $bridge->call('crypto.decrypt', { cipher_id => $id, hex_ciphertext => $hex }) };
+    if (my $error = $@) { ... $error->code ... }
+
+=head2 pipeline
+
+    my @results = $bridge->pipeline([$method, \%parameters], [$method, \%parameters], ...);
+
+Many calls in one write. The results come in the order asked; a failed call's is its L<CPANBridge::Error>. It never dies for
+a failed call.
+
+=head2 send_call
+
+    my $ticket = $bridge->send_call($method, \%parameters, %options);
+
+Sends a call and does not wait for its answer. Returns a L<CPANBridge::Ticket>; one that could not be sent is done at once,
+with its error. Options as for L</call>.
+
+=head2 wait_for
+
+    my $result = $bridge->wait_for($ticket);
+
+The result of a call that L</send_call> sent, when it is there; dies as L</call> does.
+
+=head2 poll
+
+    my @tickets = $bridge->poll($seconds);
+
+The tickets that got their answers since the last time; waits for the first as long as it is told, 0 for not at all. Tickets
+that L</wait_for> waited for are not among them.
+
+=head2 fileno
+
+The number of the socket, for an event loop of the script's own: when it is readable, L</poll> has something to do. Connects if
+need be.
+
+=head2 notify
+
+    $bridge->notify($method, \%parameters);
+
+A call without an answer: whether it worked is not told.
+
+=head2 cancel
+
+    $bridge->cancel($ticket);
+
+Gives up a call. One that waits in the broker is answered C<cancelled> and never runs; one that runs may still succeed. The
+answer comes to the ticket either way.
+
+=head2 disconnect
+
+Closes the connection. Calls under way fail with the code C<cancelled>. The next call connects anew.
+
+=head1 THE EXISTING INTERFACE
+
+For scripts and classes of the old client. It works as it did.
+
+=head2 call_python
+
+    my $result = $bridge->call_python($module, $function, \%parameters);
+
+Never dies for a failed call; croaks without a module's or a function's name. A failure gives
+
+    { success => 0, error => $text, code => $code, module => $module, function => $function, duration => $seconds }
+
+Success gives the payload at every depth at which scripts look for it: with a payload C<< { cipher_id => 'x' } >>, all of
+C<< $result->{cipher_id} >>, C<< $result->{result}{cipher_id} >> and C<< $result->{result}{result}{cipher_id} >> are C<'x'>, and
+C<< $result->{success} >> is true unless the payload has a C<success> of its own. A payload that is no hash is
+C<< $result->{result} >>.
+
+If no broker can be reached or started and C<$CPANBridge::FALLBACK_ENABLED> is true, a process of its own answers the call
+(C<cpan-bridge oneshot>), as always with C<$CPANBridge::DAEMON_MODE> set to 0. Calls that keep or need state, ciphers say, fail
+then with an error that says so.
+
+=head2 get_last_error
+
+The text of the last call's error, an empty string after a success.
+
+=head2 get_performance_stats
+
+A hash: for each C<module.function> called with L</call_python>, C<last_duration> in seconds and C<call_count>.
+
+=head2 clear_performance_stats
+
+Begins it anew.
+
+=head2 set_debug
+
+=head2 set_timeout
+
+=head2 set_retry_count
+
+=head2 set_max_json_size
+
+Set what L</new> was given.
+
+=head2 test_python_bridge
+
+Whether a ping is answered.
+
+=head2 check_python_module
+
+    $bridge->check_python_module('crypto')
+
+Whether the broker has a module of that name.
+
+=head2 get_last_python_output
+
+Undef: there is no Python.
+
+=head1 PACKAGE VARIABLES
+
+Read with every call. C<$DAEMON_MODE> (1; C<CPAN_BRIDGE_DAEMON>), C<$FALLBACK_ENABLED> (1; C<CPAN_BRIDGE_FALLBACK>),
+C<$DEBUG_LEVEL> (0; C<CPAN_BRIDGE_DEBUG>), C<$TIMEOUT> (60), C<$RETRY_COUNT> (3), C<$DAEMON_SOCKET> (not set), C<$DAEMON_TIMEOUT>
+(30; C<CPAN_BRIDGE_DAEMON_TIMEOUT>: how long a broker whose queue is full is waited for), C<$DAEMON_STARTUP_TIMEOUT> (10;
+C<CPAN_BRIDGE_STARTUP_TIMEOUT>: how long a broker may take to come up, or to come back).
+
+C<$MAX_JSON_SIZE>, C<$PYTHON_PATH>, C<$PYTHON_BRIDGE_SCRIPT> and C<$DAEMON_SCRIPT> are accepted and without meaning.
+
+=head1 SEE ALSO
+
+L<CPANBridge::Error>, L<CPANBridge::Ticket>, L<CPANBridge::MessagePack>, cpan-bridge(1).
+
+=cut

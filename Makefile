@@ -1,0 +1,74 @@
+# CPAN Bridge. `make` alone shows what there is.
+
+PREFIX       ?= /usr/local
+DESTDIR      ?=
+BINDIR       ?= $(PREFIX)/bin
+MANDIR       ?= $(PREFIX)/share/man
+# Where this host's perl looks for modules that are not its own; another place needs PERL5LIB.
+ifeq ($(PREFIX),/usr/local)
+PERL_LIBDIR  ?= $(shell perl -MConfig -e 'print $$Config{installsitelib}')
+else
+PERL_LIBDIR  ?= $(PREFIX)/share/perl5
+endif
+# The stand-ins for CPAN modules lie apart: only scripts that ask for them get them.
+COMPAT_LIBDIR ?= $(PREFIX)/share/cpan-bridge/compat
+
+CARGO        ?= cargo
+PERL         ?= perl
+PROVE        ?= prove
+INSTALL      ?= install
+
+RELEASE = target/release/cpan-bridge
+DEBUG   = target/debug/cpan-bridge
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test test-rust test-perl bench lint install uninstall clean
+
+help: ## Shows this
+	@printf 'CPAN Bridge: a broker that gives core-Perl scripts ciphers and other services.\n\n'
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
+	@printf '\nPREFIX (%s), DESTDIR, PERL_LIBDIR (%s) say where install puts things.\n' '$(PREFIX)' '$(PERL_LIBDIR)'
+
+build: ## Builds the release binary
+	$(CARGO) build --release --locked
+
+demo: build ## Builds, starts a broker of its own, runs a Perl script against it, shows the result
+	@CPAN_BRIDGE_BIN='$(RELEASE)' PERL='$(PERL)' sh examples/run-demo.sh
+
+test: test-rust test-perl ## Runs every test, Rust and Perl
+
+test-rust:
+	$(CARGO) test --locked
+
+test-perl:
+	$(CARGO) build --locked
+	CPAN_BRIDGE_BIN='$(CURDIR)/$(DEBUG)' $(PROVE) -Iperl/lib -Iperl/t/lib -j2 perl/t
+
+bench: build ## Measures speed and memory, beside peers where they are installed
+	$(CARGO) bench --locked --no-run
+	CPAN_BRIDGE_BIN='$(CURDIR)/$(RELEASE)' PERL='$(PERL)' CARGO='$(CARGO)' sh benches/run.sh
+
+lint: ## Checks formatting, clippy and Perl syntax
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	@for file in $$(find perl examples benches -name '*.p[lm]' -o -name '*.t'); do \
+		$(PERL) -Iperl/lib -Iperl/t/lib -wc "$$file" >/dev/null 2>&1 || { $(PERL) -Iperl/lib -Iperl/t/lib -wc "$$file"; exit 1; }; \
+	done
+
+install: ## Installs the binary, the Perl client, the stand-ins and the manual page
+	@test -x '$(RELEASE)' || { echo 'Build first, as yourself: make build'; exit 1; }
+	$(INSTALL) -d '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(PERL_LIBDIR)/CPANBridge' '$(DESTDIR)$(COMPAT_LIBDIR)' '$(DESTDIR)$(MANDIR)/man1'
+	$(INSTALL) -m 755 '$(RELEASE)' '$(DESTDIR)$(BINDIR)/cpan-bridge'
+	$(INSTALL) -m 644 perl/lib/CPANBridge.pm '$(DESTDIR)$(PERL_LIBDIR)/CPANBridge.pm'
+	for file in perl/lib/CPANBridge/*.pm; do $(INSTALL) -m 644 "$$file" '$(DESTDIR)$(PERL_LIBDIR)/CPANBridge/' || exit 1; done
+	$(INSTALL) -m 644 perl/compat/README.md '$(DESTDIR)$(COMPAT_LIBDIR)/README.md'
+	$(INSTALL) -m 644 packaging/cpan-bridge.1 '$(DESTDIR)$(MANDIR)/man1/cpan-bridge.1'
+
+uninstall: ## Removes what install put in place
+	rm -f '$(DESTDIR)$(BINDIR)/cpan-bridge' '$(DESTDIR)$(PERL_LIBDIR)/CPANBridge.pm' '$(DESTDIR)$(MANDIR)/man1/cpan-bridge.1'
+	for file in perl/lib/CPANBridge/*.pm; do rm -f '$(DESTDIR)$(PERL_LIBDIR)/CPANBridge/'"$$(basename "$$file")"; done
+	rm -f '$(DESTDIR)$(COMPAT_LIBDIR)/README.md'
+	-rmdir '$(DESTDIR)$(PERL_LIBDIR)/CPANBridge' '$(DESTDIR)$(COMPAT_LIBDIR)' '$(DESTDIR)$(PREFIX)/share/cpan-bridge' 2>/dev/null
+
+clean: ## Removes what was built
+	$(CARGO) clean

@@ -70,14 +70,24 @@ sub new {
 
 # --- Calls
 
+# Between any two steps of what follows a signal's handler may run, and it may make calls, or die. So every method that
+# uses the connection begins with _enter and ends with _leave, and sets `busy` as long as it runs: who finds it set has come
+# from a handler (or a progress callback) and gets a connection of his own; who finds the way in not closed behind somebody
+# knows that he died within, with bytes in his hands, and that the connection is no good any more.
+
 sub call {
     my ($self, $method, $params, %options) = @_;
+    my $state = $self->{ +KEY };
+    return $self->_sibling->call($method, $params, %options) if $state->{busy};
     my ($error, $result);
     {
         # An error is thrown after these are restored, so that it is not lost with them.
         local ($@, $!);
+        local $state->{busy} = 1;
+        $self->_enter;
         ($error, $result) = $self->_call($method, $params, \%options);
         $self->{last_error} = $error ? $error->message : '';
+        $self->_leave;
     }
     die $error if $error;
     return $result;
@@ -85,51 +95,80 @@ sub call {
 
 sub pipeline {
     my ($self, @calls) = @_;
+    my $state = $self->{ +KEY };
+    return $self->_sibling->pipeline(@calls) if $state->{busy};
     local ($@, $!);
-    return map { $_->error || $_->{value} } $self->_pipeline(\@calls);
+    local $state->{busy} = 1;
+    $self->_enter;
+    my @results = map { $_->error || $_->{value} } $self->_pipeline(\@calls);
+    $self->_leave;
+    return @results;
 }
 
 sub send_call {
     my ($self, $method, $params, %options) = @_;
+    my $state = $self->{ +KEY };
+    Carp::croak('send_call within another call of the same object') if $state->{busy};
     local ($@, $!);
-    my $deadline = CPANBridge::Connection::now() + $self->_time_limit(\%options);
+    local $state->{busy} = 1;
+    $self->_enter;
+    my $limit = $self->_time_limit(\%options);
+    my $deadline = CPANBridge::Connection::now() + $limit;
     my $ticket = $self->_ticket($method, $deadline, $options{progress});
-    my ($error, $body) = _encode($method, $params, \%options, $self->_time_limit(\%options));
-    return $ticket->settle($error) if $error;
-    $error = $self->_send_all([$ticket], [$body], $deadline);
+    my ($error, $body) = _encode($method, $params, \%options, $limit);
+    $error ||= $self->_send_all([$ticket], [$body], $deadline);
+    $self->_leave;
     return $error ? $ticket->settle($error) : $ticket;
 }
 
 sub wait_for {
     my ($self, $ticket) = @_;
-    {
+    my $state = $self->{ +KEY };
+    Carp::croak('wait_for within another call of the same object') if $state->{busy} && !$ticket->is_done;
+    if (!$state->{busy}) {
         local ($@, $!);
+        local $state->{busy} = 1;
+        $self->_enter;
         $self->_await($ticket);
-        my $state = $self->{ +KEY };
         @{ $state->{finished} } = grep { $_ != $ticket } @{ $state->{finished} };
+        $self->_leave;
     }
     return $ticket->result;
 }
 
 sub poll {
     my ($self, $seconds) = @_;
-    local ($@, $!);
     my $state = $self->{ +KEY };
+    return if $state->{busy};
+    local ($@, $!);
+    local $state->{busy} = 1;
+    $self->_enter;
     my $deadline = CPANBridge::Connection::now() + ($seconds || 0);
-    $self->_receive_one($deadline) || last while $self->_outstanding && !@{ $state->{finished} };
+    while ($self->_outstanding && !@{ $state->{finished} }) {
+        # A call's own time may be over before this wait is.
+        my ($first) = sort { $a <=> $b } $deadline, map { $_->{deadline} } values %{ $state->{tickets} };
+        next if $self->_receive_one($first);
+        $self->_expire;
+        last if CPANBridge::Connection::now() >= $deadline;
+    }
     # Whatever else has come already.
     1 while $self->_outstanding && $self->_receive_one(0);
-    $self->_expire;
+    $self->_leave;
     return splice @{ $state->{finished} };
 }
 
 sub notify {
     my ($self, $method, $params) = @_;
+    my $state = $self->{ +KEY };
+    return $self->_sibling->notify($method, $params) if $state->{busy};
     my $error;
     {
         local ($@, $!);
+        local $state->{busy} = 1;
+        $self->_enter;
         my $bytes = eval { CPANBridge::MessagePack->pack([2, $method, $params || {}]) };
-        $error = defined $bytes ? $self->_send_whole($bytes, $method) : _unfit($method, $@);
+        $error = defined $bytes ? $self->_send_whole($bytes, $method) : _unfit($method, _complaint());
+        $self->_leave;
     }
     die $error if $error;
     return;
@@ -137,9 +176,14 @@ sub notify {
 
 sub cancel {
     my ($self, $ticket) = @_;
-    return if $ticket->is_done || !$self->_is_connected;
+    my $state = $self->{ +KEY };
+    return if $ticket->is_done || $state->{busy} || !$self->_is_connected;
     local ($@, $!);
-    $self->_send_whole(CPANBridge::MessagePack->pack([2, 'rpc.cancel', [$ticket->{msgid}]]), 'rpc.cancel');
+    local $state->{busy} = 1;
+    $self->_enter;
+    $self->_send_whole(CPANBridge::MessagePack->pack([2, 'rpc.cancel', [$ticket->{msgid}]]), 'rpc.cancel')
+        if !$ticket->is_done;
+    $self->_leave;
     return;
 }
 
@@ -148,17 +192,43 @@ sub fileno {    ## no critic (ProhibitBuiltinHomonyms)
     my ($error, $number);
     {
         local ($@, $!);
+        $self->_enter if !$self->{ +KEY }{busy};
         my ($connection, $why) = $self->_connect(CPANBridge::Connection::now() + $self->_timeout, 0);
         ($error, $number) = ($why, $connection && CORE::fileno $connection->handle);
+        $self->_leave;
     }
     die $error if $error;
     return $number;
 }
 
+sub _enter {
+    my ($self) = @_;
+    my $state = $self->{ +KEY };
+    $self->_lose('lost', 'a call on the same connection was broken off; this call may have run') if $state->{entered};
+    $state->{entered} = 1;
+    return;
+}
+
+sub _leave {
+    my ($self) = @_;
+    $self->{ +KEY }{entered} = 0;
+    return;
+}
+
+# The same settings, a connection of its own that does not stay.
+sub _sibling {
+    my ($self) = @_;
+    my %settings = %$self;
+    my $state = delete $settings{ +KEY };
+    my $sibling = __PACKAGE__->new(socket => $state->{socket}, autostart => $state->{autostart}, persistent => 0);
+    @{$sibling}{qw(debug timeout retry_count)} = @settings{qw(debug timeout retry_count)};
+    return $sibling;
+}
+
 sub disconnect {
     my ($self) = @_;
     local ($@, $!);
-    my $state = $self->{ +KEY } or return;
+    return if !$self->{ +KEY };
     $self->_lose('cancelled', 'the script closed the connection');
     return;
 }
@@ -178,11 +248,21 @@ sub call_python {
     Carp::croak('Module name required')   if !defined $module   || !length $module;
     Carp::croak('Function name required') if !defined $function || !length $function;
     local ($@, $!);
+    my $state = $self->{ +KEY };
+    return $self->_sibling->call_python($module, $function, $params) if $state && $state->{busy};
     my $begin = CPANBridge::Connection::now();
     my $method = "$module.$function";
-    my ($error, $result) = eval { $self->_call_anyhow($method, $params) };
-    # A defect of ours is a failed call as well: this never dies. So is a call from a destructor at the program's end.
-    $error = CPANBridge::Error->new(code => 'internal', message => "$@", method => $method) if $@;
+    my ($error, $result);
+    if ($state) {
+        local $state->{busy} = 1;
+        $self->_enter;
+        ($error, $result) = $self->_call_anyhow($method, $params);
+        $self->_leave;
+    }
+    else {
+        # At the program's end objects are taken apart in any order, and destructors still make calls.
+        $error = _error('lost', $method, 'the object is destroyed already');
+    }
     my $duration = CPANBridge::Connection::now() - $begin;
     my $stats = $self->{performance_stats}{$method} ||= { call_count => 0 };
     $stats->{last_duration} = $duration;
@@ -325,26 +405,39 @@ sub _attempt {
     my $state = $self->{ +KEY };
     if (!$progress && !%{ $state->{tickets} }) {
         # The usual case, without a ticket: one write, one read, and the answer recognised by its first bytes.
-        my $msgid = $state->{msgid};
-        $state->{msgid} = $msgid < LAST_MSGID ? $msgid + 1 : FIRST_MSGID;
+        my $msgid = $state->{msgid}++;
+        $state->{msgid} = FIRST_MSGID if $msgid >= LAST_MSGID;
         my $head = pack 'N', $msgid;
         if (!$connection->send_now(pack('N', 7 + length $body) . "\x95\x00\xce$head$body")) {
-            $self->_lose('lost', 'the broker closed the connection');
-            return _not_run($method, 'the broker closed the connection before it took the request');
+            return $self->_unsent($method);
         }
         my $answer = $connection->read_one($timeout);
         if (defined $answer && substr($answer, 0, 8) eq "\x94\x01\xce$head\xc0") {
             my $result = eval { (CPANBridge::MessagePack->unpack_at($answer, 8))[0] };
-            return (undef, $result) if !$@;
+            return (undef, $result) if !_complaint();
         }
-        my $ticket = CPANBridge::Ticket->new(method => $method, deadline => $deadline, msgid => $msgid);
-        $state->{tickets}{$msgid} = $ticket;
+        my $ticket = $state->{tickets}{$msgid} = CPANBridge::Ticket->new(
+            method => $method, deadline => $deadline, msgid => $msgid, queued => $connection->queued);
         $self->_take($answer) if defined $answer;
         return $self->_outcome($ticket);
     }
     my $ticket = $self->_ticket($method, $deadline, $progress);
     $error = $self->_send_all([$ticket], [$body], $deadline);
     return $error || $self->_outcome($ticket);
+}
+
+# A request could not be sent whole, so it did not run. Why: the broker may have said so before it closed.
+sub _unsent {
+    my ($self, $method) = @_;
+    my $state = $self->{ +KEY };
+    while (defined(my $frame = $state->{connection}->receive(0))) {
+        $self->_take($frame);
+        last if !$state->{connection};
+    }
+    my $word = $state->{last_word};
+    $self->_lose('lost', 'the broker closed the connection; the call may have run');
+    return CPANBridge::Error->new(method => $method, code => $word->{code}, message => $word->{message}) if $word;
+    return _not_run($method, 'the broker closed the connection before it took the request');
 }
 
 sub _outcome {
@@ -390,7 +483,7 @@ sub _encode {
         $METHOD{$method} = $name if keys %METHOD < 1000;
     }
     my $bytes = !defined $params ? "\x80" : eval { CPANBridge::MessagePack->pack($params) };
-    return _unfit($method, $@) if !defined $bytes;
+    return _unfit($method, _complaint()) if !defined $bytes;
     my $milliseconds = int($timeout * 1000 + 0.5);
     $milliseconds = $milliseconds < 1 ? 1 : $milliseconds > LAST_MSGID ? LAST_MSGID : $milliseconds;
     my $limit = pack 'N', $milliseconds;
@@ -404,9 +497,18 @@ sub _error {
     return CPANBridge::Error->new(code => $code, method => $method, message => $message);
 }
 
+# What the codec has to say after an eval. Anything else was not meant for us: a signal's handler died, and whoever set it
+# is waiting for that further up.
+sub _complaint {
+    my $why = $@;
+    return '' if !ref $why && $why eq '';
+    die $why if ref $why || $why !~ /\A(?:not MessagePack|no MessagePack form): /;
+    chomp $why;
+    return $why;
+}
+
 sub _unfit {
     my ($method, $why) = @_;
-    chomp $why;
     return _error('invalid_params', $method, "the parameters can't be sent: $why");
 }
 
@@ -422,8 +524,8 @@ sub _not_run {
 sub _ticket {
     my ($self, $method, $deadline, $progress) = @_;
     my $state = $self->{ +KEY };
-    my $msgid = $state->{msgid};
-    $state->{msgid} = $msgid < LAST_MSGID ? $msgid + 1 : FIRST_MSGID;
+    my $msgid = $state->{msgid}++;
+    $state->{msgid} = FIRST_MSGID if $msgid >= LAST_MSGID;
     return CPANBridge::Ticket->new(method => $method, deadline => $deadline, progress => $progress, msgid => $msgid);
 }
 
@@ -465,14 +567,18 @@ sub _send_all {
         my $before = $connection->sent;
         my $unsent = $connection->has_unsent;
         if ($connection->send_now($bytes)) {
-            $state->{tickets}{ $_->{msgid} } = $_ for @$tickets;
+            for my $ticket (@$tickets) {
+                $ticket->{queued} = $connection->queued;
+                $state->{tickets}{ $ticket->{msgid} } = $ticket;
+            }
             return;
         }
         # With one call that is not wholly sent, or several of which no byte is, none can have been acted on.
         my $safe = @$tickets == 1 || (!$unsent && $connection->sent == $before);
-        $self->_lose('lost', 'the broker closed the connection; the call may have run');
-        return _error('lost', $tickets->[0]{method}, 'the broker closed the connection; calls may have run')
-            if !$safe || $tries-- <= 0;
+        $error = $self->_unsent($tickets->[0]{method});
+        return $error if !$error->{not_run};
+        return _error('lost', $tickets->[0]{method}, 'the broker closed the connection; calls may have run') if !$safe;
+        return $error if $tries-- <= 0;
         $patience = $DAEMON_STARTUP_TIMEOUT;
     }
 }
@@ -494,8 +600,8 @@ sub _send_whole {
             }
             return;
         }
-        $self->_lose('lost', 'the broker closed the connection; the call may have run');
-        return _error('lost', $method, 'the broker closed the connection') if $tries-- <= 0;
+        $error = $self->_unsent($method);
+        return $error if !$error->{not_run} || $tries-- <= 0;
         $patience = $DAEMON_STARTUP_TIMEOUT;
     }
 }
@@ -529,7 +635,7 @@ sub _expire {
         my $ticket = $state->{tickets}{$msgid};
         next if $ticket->{deadline} > $now;
         delete $state->{tickets}{$msgid};
-        push @{ $state->{finished} }, $ticket->settle(_error('timeout', $ticket->method, 'no answer in time'));
+        $self->_finish($ticket->settle(_error('timeout', $ticket->method, 'no answer in time')));
     }
     return;
 }
@@ -553,9 +659,9 @@ sub _take {
     my ($self, $frame) = @_;
     my $state = $self->{ +KEY };
     my $message = eval { CPANBridge::MessagePack->unpack($frame) };
+    my $why = _complaint();
     if (ref $message ne 'ARRAY' || !@$message) {
-        my $why = $@ || "no array\n";
-        chomp $why;
+        $why ||= 'no array';
         return $self->_lose('protocol', "the broker sent what is no message: $why");
     }
     my ($type, @rest) = @$message;
@@ -563,7 +669,7 @@ sub _take {
         my ($msgid, $error, $value) = @rest;
         my $ticket = delete $state->{tickets}{$msgid} or return;
         $ticket->settle(defined $error ? _broker_error($error, $ticket->method) : undef, $value);
-        push @{ $state->{finished} }, $ticket;
+        $self->_finish($ticket);
         return;
     }
     my ($what, $parameters) = @rest;
@@ -576,6 +682,12 @@ sub _take {
         # The end of the connection follows; this is its reason.
         $state->{last_word} = $fact;
     }
+    return;
+}
+
+sub _finish {
+    my ($self, $ticket) = @_;
+    push @{ $self->{ +KEY }{finished} }, $ticket;
     return;
 }
 
@@ -593,13 +705,13 @@ sub _end {
     return $self->_lose($last_word->{code} || 'protocol', $last_word->{message}) if $last_word;
     return $self->_lose('protocol', 'the broker sent what is no message') if $failure eq 'protocol';
     my @tickets = values %{ $state->{tickets} };
-    if ($failure eq 'reset' && @tickets == 1) {
-        # The kernel reports a reset if something of what we sent was not taken. With one call under way that is this
-        # call, and a call that was not taken whole was not acted on.
+    if ($failure eq 'reset' && @tickets == 1 && $tickets[0]{queued} == $state->{connection}->queued) {
+        # The kernel reports a reset if something of what we sent was not taken. If nothing was sent after this call, its
+        # own end was not taken, and a call that was not taken whole was not acted on.
         delete $state->{connection};
         %{ $state->{tickets} } = ();
-        push @{ $state->{finished} },
-            $tickets[0]->settle(_not_run($tickets[0]->method, 'the broker closed the connection before it took the request'));
+        $self->_finish(
+            $tickets[0]->settle(_not_run($tickets[0]->method, 'the broker closed the connection before it took the request')));
         return;
     }
     return $self->_lose('lost', 'the broker closed the connection before it answered; the call may have run');
@@ -611,7 +723,7 @@ sub _lose {
     my $state = $self->{ +KEY };
     delete @{$state}{qw(connection last_word)};
     for my $ticket (values %{ $state->{tickets} }) {
-        push @{ $state->{finished} }, $ticket->settle(_error($code, $ticket->method, $message));
+        $self->_finish($ticket->settle(_error($code, $ticket->method, $message)));
     }
     %{ $state->{tickets} } = ();
     return;
@@ -720,6 +832,7 @@ sub _oneshot {
     my ($answer, $why) = CPANBridge::Launcher::oneshot($frame, CPANBridge::Connection::now() + $timeout);
     return _error('connect', $method, $why) if !defined $answer;
     my $message = eval { CPANBridge::MessagePack->unpack($answer) };
+    _complaint();
     return _error('protocol', $method, 'the program sent what is no answer') if ref $message ne 'ARRAY' || @$message < 3;
     my (undef, undef, $failure, $value) = @$message;
     return _broker_error($failure, $method) if ref $failure eq 'HASH';

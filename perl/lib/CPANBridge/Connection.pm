@@ -59,6 +59,9 @@ sub handle { return $_[0]->{handle} }
 # How many bytes the kernel took so far.
 sub sent { return $_[0]->{sent} }
 
+# How many bytes it was given to send so far.
+sub queued { return $_[0]->{sent} + length $_[0]->{out} }
+
 # Whether part of a message waits to be sent, or to be completed by the broker.
 sub has_unsent { return length $_[0]->{out} ? 1 : 0 }
 
@@ -238,6 +241,10 @@ The socket's path, and the handle.
 =head2 sent
 
 How many bytes were sent so far: if none, nothing can have been acted on.
+
+=head2 queued
+
+How many bytes it was given to send so far.
 
 =head2 has_unsent
 

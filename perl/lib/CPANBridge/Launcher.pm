@@ -75,14 +75,14 @@ sub _untaint {
 sub start {
     my ($socket, $deadline) = @_;
     my $program = program() or return (0, _no_program());
-    pipe my $said, my $say or return (0, "no pipe: $!");
+    pipe my $heard, my $told or return (0, "no pipe: $!");
     my @command = ($program, 'serve', '--daemonize', '--idle-exit', IDLE_EXIT, '--socket', $socket);
     my $null_in  = _null('<') or return (0, "/dev/null: $!");
     my $null_out = _null('>') or return (0, "/dev/null: $!");
-    my $pid = _spawn(\@command, $null_in, $null_out, $say) or return (0, "no process: $!");
-    close $say;
+    my $pid = _spawn(\@command, $null_in, $null_out, $told) or return (0, "no process: $!");
+    close $told;
     # Standard error is let go of when the broker listens or ends, so its end is the sign to wait for.
-    my $text = _read_all($said, $deadline);
+    my $text = _read_all($heard, $deadline);
     local $?;
     if (!defined $text) {
         return (0, "$program did not come up in time");

@@ -1,0 +1,86 @@
+# A broker is started when there is none: one, however many scripts start at once.
+use strict;
+use warnings;
+use lib 'perl/t/lib', 'perl/lib';
+use Test::More;
+use File::Temp ();
+use CPANBridge;
+use TestBroker;
+
+my $runtime = File::Temp::tempdir(CLEANUP => 1);
+$ENV{XDG_RUNTIME_DIR} = $runtime;
+my $socket = "$runtime/cpan-bridge/broker.sock";
+
+# Twenty scripts, no broker, one call each.
+my @children;
+pipe my $go, my $start or die;
+for my $number (1 .. 20) {
+    pipe my $read, my $write or die;
+    my $pid = fork;
+    die if !defined $pid;
+    if (!$pid) {
+        close $start;
+        sysread $go, my $nothing, 1;
+        my $result = eval { my $info = CPANBridge->new->call('system.info'); $info->{pid} } || "failed: $@";
+        syswrite $write, $result;
+        require POSIX;
+        POSIX::_exit(0);
+    }
+    close $write;
+    push @children, [$pid, $read];
+}
+close $start;
+my %brokers;
+for my $child (@children) {
+    my ($pid, $read) = @$child;
+    sysread $read, my $said, 1000;
+    waitpid $pid, 0;
+    $brokers{$said}++;
+}
+is_deeply([values %brokers], [20], 'twenty scripts at once: one broker, no lost call') or diag explain \%brokers;
+my $bridge = CPANBridge->new;
+my $configuration = $bridge->call('system.info')->{configuration};
+is($configuration->{idle_exit}{value}, 900, 'it ends by itself when not needed');
+is((stat $socket)[2] & 07777, 0600, 'its socket is private');
+is((stat "$runtime/cpan-bridge")[2] & 07777, 0700, 'and its directory');
+$bridge->call('system.shutdown');
+ok(TestBroker::eventually(sub { !-e $socket }), 'it ended');
+
+is($bridge->call('test.ping')->{message}, 'pong', 'an object whose broker ended starts the next');
+$bridge->call('system.shutdown');
+ok(TestBroker::eventually(sub { !-e $socket }), 'it ended');
+
+# A broker that was killed leaves its socket; that is no obstacle.
+my $pid = $bridge->call('system.info')->{pid};
+kill 'KILL', $pid;
+is($bridge->call('test.ping')->{message}, 'pong', 'a broker in place of one that was killed');
+$bridge->call('system.shutdown');
+
+# On a socket that was named nothing is started, unless asked for.
+my $named = "$runtime/named/broker.sock";
+eval { CPANBridge->new(socket => $named)->call('test.ping') };
+is($@->code, 'connect', 'a named socket that nobody answers is an error');
+like($@->message, qr/\Q$named\E.*autostart => 1/, 'that says what to do');
+my $asked = CPANBridge->new(socket => $named, autostart => 1);
+is($asked->call('test.ping')->{message}, 'pong', 'started when asked for');
+$asked->call('system.shutdown');
+ok(TestBroker::eventually(sub { !-e $named }), 'it ended');
+
+eval { CPANBridge->new(autostart => 0)->call('test.ping') };
+is($@->code, 'connect', 'nothing is started when not wanted');
+
+{
+    local $ENV{CPAN_BRIDGE_BIN} = '/nonexistent/cpan-bridge';
+    local $CPANBridge::FALLBACK_ENABLED = 0;
+    my $result = CPANBridge->new->call_python('test', 'ping');
+    is($result->{code}, 'connect', 'no program');
+    like($result->{error}, qr/none could be started/, 'is told');
+}
+
+# A directory that somebody else could have put there is not trusted.
+mkdir "$runtime/cpan-bridge";
+chmod 0777, "$runtime/cpan-bridge";
+eval { CPANBridge->new(autostart => 0)->call('test.ping') };
+like($@->message, qr/not to be trusted: .*can be written by others/, 'a directory that others can write');
+
+done_testing;

@@ -1,0 +1,129 @@
+package TestBroker;
+
+# A broker of a test's own, on a socket of its own; ended with the object.
+
+use strict;
+use warnings;
+
+use Cwd ();
+use File::Basename ();
+use File::Spec ();
+use File::Temp ();
+use Socket ();
+use Time::HiRes ();
+
+# Nothing of the caller's environment is to reach the broker or the client.
+BEGIN {
+    my $binary = $ENV{CPAN_BRIDGE_BIN};
+    delete @ENV{grep { /\ACPAN_BRIDGE_/ } keys %ENV};
+    delete $ENV{XDG_RUNTIME_DIR};
+    my $top = Cwd::abs_path(File::Basename::dirname(__FILE__) . '/../../..');
+    ($binary) = grep { defined && -x } $binary, "$top/target/debug/cpan-bridge", "$top/target/release/cpan-bridge";
+    die "no cpan-bridge binary: run make build, or set CPAN_BRIDGE_BIN\n" if !defined $binary;
+    $ENV{CPAN_BRIDGE_BIN} = File::Spec->rel2abs($binary);
+}
+
+sub binary { return $ENV{CPAN_BRIDGE_BIN} }
+
+sub top { return Cwd::abs_path(File::Basename::dirname(__FILE__) . '/../../..') }
+
+# How long to wait for what has to come.
+use constant PATIENCE => 20;
+
+sub start {
+    my ($class, @flags) = @_;
+    my $directory = File::Temp::tempdir(CLEANUP => 1);
+    my $self = bless { directory => $directory, socket => "$directory/broker.sock", owner => $$, flags => \@flags }, $class;
+    $self->run;
+    return $self;
+}
+
+# Starts the broker, again after it was stopped. Returns when it listens.
+sub run {
+    my ($self) = @_;
+    pipe my $ready, my $tell or die "pipe: $!";
+    my $pid = fork;
+    die "fork: $!" if !defined $pid;
+    if (!$pid) {
+        open STDOUT, '>&', $tell or die;
+        open STDIN, '<', '/dev/null' or die;
+        exec binary(), 'serve', '--socket', $self->{socket}, '--ready-fd', 1, '--log-file', "$self->{directory}/log",
+            '--log-level', 'debug', @{ $self->{flags} };
+        die "exec: $!";
+    }
+    close $tell;
+    local $/ = "\n";
+    my $line = readline $ready;
+    die 'the broker did not start' if !defined $line || $line ne "ready\n";
+    $self->{pid} = $pid;
+    return;
+}
+
+sub socket_path { return $_[0]->{socket} }
+sub pid         { return $_[0]->{pid} }
+
+sub log_text {
+    my ($self) = @_;
+    open my $log, '<', "$self->{directory}/log" or return '';
+    local $/;
+    return readline $log;
+}
+
+sub stop {
+    my ($self, $signal) = @_;
+    return if !$self->{pid};
+    kill $signal || 'TERM', $self->{pid};
+    waitpid delete $self->{pid}, 0;
+    return $?;
+}
+
+sub DESTROY {
+    my ($self) = @_;
+    return if $self->{owner} != $$;
+    local ($?, $!, $@);
+    $self->stop('KILL');
+    return;
+}
+
+# Waits until something is so.
+sub eventually {
+    my ($check) = @_;
+    my $deadline = Time::HiRes::time() + PATIENCE;
+    until ($check->()) {
+        return 0 if Time::HiRes::time() > $deadline;
+        Time::HiRes::sleep(0.01);
+    }
+    return 1;
+}
+
+# A socket that a test itself answers on, for brokers that behave badly. $serve gets each connection, in a child process.
+sub fake {
+    my ($class, $serve) = @_;
+    my $directory = File::Temp::tempdir(CLEANUP => 1);
+    my $path = "$directory/fake.sock";
+    socket my $listener, Socket::PF_UNIX(), Socket::SOCK_STREAM(), 0 or die;
+    bind $listener, Socket::pack_sockaddr_un($path) or die;
+    listen $listener, 10 or die;
+    my $pid = fork;
+    die if !defined $pid;
+    if (!$pid) {
+        my $number = 0;
+        while (accept my $connection, $listener) {
+            $serve->($connection, ++$number, $listener);
+            close $connection;
+        }
+        require POSIX;
+        POSIX::_exit(0);
+    }
+    return bless { directory => $directory, socket => $path, owner => $$, pid => $pid }, $class;
+}
+
+# For fakes: reads one frame.
+sub read_frame {
+    my ($connection) = @_;
+    read($connection, my $head, 4) == 4 or return;
+    read($connection, my $body, unpack 'N', $head);
+    return $body;
+}
+
+1;

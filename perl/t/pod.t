@@ -1,0 +1,32 @@
+# Every public method is documented, and the documentation is well formed.
+use strict;
+use warnings;
+use lib 'perl/t/lib', 'perl/lib';
+use Test::More;
+use File::Find;
+use Pod::Checker;
+use TestBroker;
+
+my $lib = TestBroker::top() . '/perl/lib';
+my @files;
+find({ no_chdir => 1, wanted => sub { push @files, $_ if /\.pm\z/ } }, $lib);
+
+for my $file (sort @files) {
+    open my $sink, '>', \my $said or die;
+    my $checker = Pod::Checker->new;
+    $checker->parse_from_file($file, $sink);
+    is($checker->num_errors, 0, "$file: POD is well formed") or diag $said;
+
+    open my $source, '<', $file or die $!;
+    my $text = do { local $/; readline $source };
+    my ($code, $pod) = split /^__END__$/m, $text;
+    # Classes within a file are its own business.
+    $code =~ s/^package\s+# not for the index.*//ms;
+    my %documented = map { $_ => 1 } $pod =~ /^=head2 (\w+)/mg;
+    my @public = grep { !/\A(?:_|DESTROY\z)/ } $code =~ /^sub (\w+)/mg;
+    is_deeply([grep { !$documented{$_} } @public], [], "$file: every public sub is documented");
+    my %exists = map { $_ => 1 } @public;
+    is_deeply([grep { /\A[a-z_]+\z/ && !$exists{$_} } keys %documented], [], "$file: nothing else is");
+}
+
+done_testing;

@@ -1,0 +1,78 @@
+# Signals interrupt no call, SIGPIPE kills nobody, and handlers may make calls of their own.
+use strict;
+use warnings;
+use lib 'perl/t/lib', 'perl/lib';
+use Test::More;
+use Time::HiRes qw(ualarm setitimer ITIMER_REAL);
+use CPANBridge;
+use TestBroker;
+
+my $broker = TestBroker->start;
+my $bridge = CPANBridge->new(socket => $broker->socket_path);
+my $other  = CPANBridge->new(socket => $broker->socket_path);
+
+my $signals = 0;
+{
+    local $SIG{ALRM} = sub { $signals++ };
+    setitimer(ITIMER_REAL, 0.01, 0.01);
+    ok($bridge->call('test.sleep', { seconds => 0.3 })->{slept} >= 0.3, 'a call goes on through signals');
+    my $large = 'x' x 2_000_000;
+    is(length $bridge->call('test.echo', { large => $large })->{large}, length $large, 'and so does a large one');
+    my @many = $bridge->pipeline(map { ['test.echo', { n => $_ }] } 1 .. 2000);
+    is_deeply([map { $_->{n} } @many], [1 .. 2000], 'and so do many');
+    setitimer(ITIMER_REAL, 0);
+}
+ok($signals > 10, "$signals signals came");
+
+{
+    my $wrong = 0;
+    local $SIG{ALRM} = sub { $signals++; $wrong++ if $other->call('test.echo', { n => $signals })->{n} != $signals };
+    setitimer(ITIMER_REAL, 0.002, 0.002);
+    my $bad = grep { my $n = $_; $bridge->call('test.echo', { n => $n, a => [1, { b => $n }] })->{a}[1]{b} != $n } 1 .. 3000;
+    setitimer(ITIMER_REAL, 0);
+    is($bad, 0, 'calls are not disturbed by calls of a handler');
+    is($wrong, 0, 'nor the other way round');
+}
+
+{
+    # The same object: its connection is in the middle of a call.
+    my $wrong = 0;
+    local $SIG{ALRM} = sub { $signals++; $wrong++ if $bridge->call('test.echo', { n => $signals })->{n} != $signals };
+    setitimer(ITIMER_REAL, 0.002, 0.002);
+    my $bad = grep { my $n = $_; $bridge->call('test.echo', { n => $n })->{n} != $n } 1 .. 3000;
+    my $slept = $bridge->call('test.sleep', { seconds => 0.1 }, timeout => 10)->{slept};
+    setitimer(ITIMER_REAL, 0);
+    is($bad, 0, 'nor by calls of a handler on the same object');
+    is($wrong, 0, 'nor those by what they interrupt');
+    ok($slept >= 0.1, 'also when the handler comes while an answer is waited for');
+    is_deeply([$bridge->poll], [], 'and nothing is left over');
+}
+
+{
+    local $SIG{ALRM} = sub { die "enough\n" };
+    setitimer(ITIMER_REAL, 0.05);
+    ok(!eval { $bridge->call('test.sleep', { seconds => 20 }); 1 }, 'a handler that dies ends a call');
+    is($@, "enough\n", 'with what it died of');
+    is_deeply($bridge->call('test.echo', { n => 5 }), { n => 5 }, 'and the next call gets its own answer');
+    setitimer(ITIMER_REAL, 0.05);
+    ok(!eval { $bridge->call_python('test', 'sleep', { seconds => 20 }); 1 }, 'also call_python: it is not its error to catch');
+    is($@, "enough\n", 'with what it died of');
+    for my $round (1 .. 200) {
+        setitimer(ITIMER_REAL, 0.0005 + $round / 1e6);
+        eval { $bridge->call('test.echo', { n => $_, text => 'x' x 1000 }) for 1 .. 1000; 1 };
+        last if $@ ne "enough\n" || $bridge->call('test.echo', { n => $round })->{n} != $round;
+    }
+    is($@, "enough\n", 'wherever it strikes');
+}
+
+# A broker that is gone: without protection the write would end this process.
+my $piped = 0;
+$SIG{PIPE} = sub { $piped++ };
+$broker->stop;
+ok(!eval { CPANBridge->new(socket => $broker->socket_path, retry_count => 0)->call('test.ping'); 1 }, 'no broker');
+$bridge->{retry_count} = 0;
+ok(!eval { $bridge->call('test.ping'); 1 }, 'a connection whose broker is gone');
+is($piped, 0, 'no SIGPIPE was raised');
+is(ref $SIG{PIPE}, 'CODE', 'the handler is still there');
+
+done_testing;

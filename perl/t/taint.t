@@ -1,0 +1,41 @@
+#!perl -T
+# Under taint checks.
+use strict;
+use warnings;
+BEGIN {
+    $ENV{PATH} = '/usr/bin:/bin';
+    delete @ENV{qw(IFS CDPATH ENV BASH_ENV)};
+    # prove's -I does not reach a tainted perl.
+    my ($top) = __FILE__ =~ m{\A(.*?)/?perl/t/taint\.t\z};
+    $top = '.' if $top eq '';
+    unshift @INC, "$top/perl/lib";
+}
+use Test::More;
+use CPANBridge;
+
+my $binary = $ENV{CPAN_BRIDGE_BIN};
+plan skip_all => 'CPAN_BRIDGE_BIN is not set; make test-perl sets it' if !defined $binary;
+ok(${^TAINT}, 'taint checks are on');
+
+my ($directory) = ("/tmp/cpan-bridge-taint-$$") =~ /\A(.*)\z/;
+mkdir $directory, 0700 or die "$directory: $!";
+delete @ENV{grep { /\ACPAN_BRIDGE_/ && $_ ne 'CPAN_BRIDGE_BIN' } keys %ENV};
+
+# A tainted name of the socket, and of the program: both from the environment.
+$ENV{CPAN_BRIDGE_SOCKET} = "$directory/broker.sock" . substr $binary, 0, 0;
+my $bridge = CPANBridge->new(autostart => 1);
+is($bridge->call('test.ping')->{message}, 'pong', 'a broker is started and answers');
+my $tainted = substr($binary, 0, 0) . 'tainted';
+is($bridge->call('test.echo', { a => $tainted })->{a}, 'tainted', 'tainted parameters are data');
+{
+    local $CPANBridge::DAEMON_MODE = 0;
+    is($bridge->call_python('test', 'echo', { a => 1 })->{a}, 1, 'oneshot');
+}
+$bridge->call('system.shutdown');
+my $waits = 0;
+while (-e "$directory/broker.sock" && $waits++ < 500) { select undef, undef, undef, 0.01 }
+$waits = 0;
+while (!rmdir $directory and $waits++ < 500) { select undef, undef, undef, 0.01 }
+ok(!-e $directory, 'nothing is left behind');
+
+done_testing;

@@ -1,0 +1,65 @@
+# Time limits: kept, by no signal, and a late answer reaches nobody.
+use strict;
+use warnings;
+use lib 'perl/t/lib', 'perl/lib';
+use Test::More;
+use CPANBridge;
+use TestBroker;
+
+my $broker = TestBroker->start;
+my $bridge = CPANBridge->new(socket => $broker->socket_path, timeout => 0.05);
+eval { $bridge->call('test.sleep', { seconds => 30 }) };
+is($@->code, 'timeout', 'the limit of the object');
+eval { CPANBridge->new(socket => $broker->socket_path)->call('test.sleep', { seconds => 30 }, timeout => 0.05) };
+is($@->code, 'timeout', 'the limit of a call');
+is_deeply($bridge->call('test.echo', { n => 1 }), { n => 1 }, 'the connection is as good as before');
+my @results = $bridge->pipeline(['test.sleep', { seconds => 30 }], ['test.echo', { n => 2 }]);
+is($results[0]->code, 'timeout', 'one of many');
+is_deeply($results[1], { n => 2 }, 'and the others');
+
+# A broker that answers late, and one that never does.
+my $fake = TestBroker->fake(sub {
+    my ($connection) = @_;
+    my @late;
+    while (defined(my $frame = TestBroker::read_frame($connection))) {
+        my $message = CPANBridge::MessagePack->unpack($frame);
+        push @late, pack 'N/a*', CPANBridge::MessagePack->pack([1, $message->[1], undef, $message->[3]]);
+        next if $message->[3]{late};
+        # The late ones first: an answer that is taken for the wrong call would show.
+        syswrite $connection, join '', splice @late;
+    }
+});
+my $client = CPANBridge->new(socket => $fake->socket_path, timeout => 5);
+for my $n (1 .. 3) {
+    eval { $client->call('test.echo', { late => $n }, timeout => 0.05) };
+    is($@->code, 'timeout', 'no answer in time');
+    is_deeply($client->call('test.echo', { n => $n }), { n => $n }, 'the next call gets its own answer');
+}
+my $ticket = $client->send_call('test.echo', { late => 9 }, timeout => 0.05);
+eval { $client->wait_for($ticket) };
+is($@->code, 'timeout', 'a ticket');
+is_deeply([$client->pipeline(['test.echo', { n => 1 }], ['test.echo', { n => 2 }])], [{ n => 1 }, { n => 2 }], 'a pipeline after it');
+
+my $mute = TestBroker->fake(sub { 1 while defined TestBroker::read_frame($_[0]) });
+my $patient = CPANBridge->new(socket => $mute->socket_path, timeout => 0.1);
+eval { $patient->call('test.ping') };
+is($@->code, 'timeout', 'a broker that never answers');
+
+# A broker that takes nothing: also sending has its limit.
+my $deaf = TestBroker->fake(sub { select undef, undef, undef, 30 });
+eval { CPANBridge->new(socket => $deaf->socket_path, timeout => 0.2)->call('test.echo', { large => 'x' x 5_000_000 }) };
+is($@->code, 'timeout', 'a broker that takes nothing');
+
+# A byte now and then is no answer: the limit is that of the whole call.
+my $slow = TestBroker->fake(sub {
+    my ($connection) = @_;
+    TestBroker::read_frame($connection);
+    local $SIG{PIPE} = 'IGNORE';
+    while (defined syswrite $connection, "\0") {
+        select undef, undef, undef, 0.02;
+    }
+});
+eval { CPANBridge->new(socket => $slow->socket_path, timeout => 0.3)->call('test.ping') };
+ok($@->code eq 'timeout' || $@->code eq 'protocol', 'a broker that sends a byte now and then');
+
+done_testing;

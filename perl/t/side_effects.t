@@ -53,7 +53,7 @@ my $died = eval { $bridge->call('test.nope'); 1 };
 ok(!$died && ref $@, 'an error that is thrown arrives');
 
 {
-    local $SIG{__DIE__} = sub { die "the handler saw: $_[0]" };
+    local $SIG{__DIE__} = sub { fail("the handler saw: $_[0]") };
     ok($bridge->call_python('test', 'echo', { a => sub { } })->{code}, 'a __DIE__ handler of the script does not break a call');
 }
 

@@ -19,6 +19,7 @@ my $CLOCK;
 sub now {
     if (!$CLOCK) {
         local ($@, $!);
+        local $SIG{__DIE__} = 'DEFAULT';
         $CLOCK = eval {
             require Time::HiRes;
             my $monotonic = Time::HiRes::CLOCK_MONOTONIC();

@@ -60,13 +60,16 @@ sub unpack_at {
 sub true  { return _boolean(1) }
 sub false { return _boolean(0) }
 
+# Values that have no form are everyday; the script's __DIE__ handler, which may end the program, is not for them.
 sub _bad {
     my ($why) = @_;
+    local $SIG{__DIE__} = 'DEFAULT';
     die "not MessagePack: $why\n";
 }
 
 sub _unfit {
     my ($why) = @_;
+    local $SIG{__DIE__} = 'DEFAULT';
     die "no MessagePack form: $why\n";
 }
 
@@ -284,6 +287,7 @@ sub _boolean {
     my ($value) = @_;
     if (!@BOOLEAN) {
         local ($@, $!);
+        local $SIG{__DIE__} = 'DEFAULT';
         my $class = eval { require JSON::PP::Boolean; 1 } || eval { require JSON::PP; 1 }
             ? 'JSON::PP::Boolean' : 'CPANBridge::MessagePack::Boolean';
         @BOOLEAN = map { my $bit = $_; bless \$bit, $class } 0, 1;

@@ -10,6 +10,7 @@ mod calls;
 mod connections;
 mod ending;
 mod health;
+mod legacy_cipher;
 mod listener;
 mod oneshot;
 mod protocol_page;

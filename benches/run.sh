@@ -1,0 +1,95 @@
+#!/bin/sh
+# What `make bench` runs: codec and dispatch, the broker under load beside Redis, the Perl client beside Redis' clients,
+# memory of ten thousand idle connections. Peers that are not installed are said so and left out.
+set -eu
+cd "$(dirname "$0")/.."
+seconds=${BENCH_SECONDS:-2}
+directory=$(mktemp -d)
+pids=
+clean_up() {
+    for pid in $pids; do kill "$pid" 2>/dev/null || true; done
+    wait 2>/dev/null || true
+    rm -rf "$directory"
+}
+trap clean_up EXIT
+trap 'exit 130' INT TERM
+
+# $1: a command prefix (taskset), or empty
+start_broker() {
+    rm -f "$directory/ready"
+    mkfifo "$directory/ready"
+    $1 "$CPAN_BRIDGE_BIN" serve --socket "$directory/broker.sock" --ready-fd 1 --max-connections 15000 \
+        --log-level warning >"$directory/ready" 2>"$directory/log" &
+    broker=$!
+    pids="$pids $broker"
+    [ "$(cat "$directory/ready")" = ready ] || { cat "$directory/log" >&2; exit 1; }
+}
+stop_broker() { kill "$broker"; wait "$broker" || true; }
+
+redis=
+start_redis() {
+    command -v redis-server >/dev/null || { echo "  (redis-server is not installed: no comparison)"; return 0; }
+    $1 redis-server --port 0 --unixsocket "$directory/redis.sock" --save '' --appendonly no --dir "$directory" \
+        --daemonize no >"$directory/redis.log" 2>&1 &
+    redis=$!
+    pids="$pids $redis"
+    tries=0
+    until [ -S "$directory/redis.sock" ]; do
+        tries=$((tries + 1))
+        [ $tries -lt 500 ] || { cat "$directory/redis.log" >&2; exit 1; }
+        sleep 0.02
+    done
+}
+stop_redis() {
+    [ -n "$redis" ] || return 0
+    kill "$redis"
+    wait "$redis" || true
+    redis=
+    rm -f "$directory/redis.sock"
+}
+
+load() {
+    $prefix "$load_binary" --seconds "$seconds" "$@"
+}
+load_both() {
+    printf '  broker  '
+    load --socket "$directory/broker.sock" "$@"
+    [ -n "$redis" ] || return 0
+    printf '  redis   '
+    load --socket "$directory/redis.sock" --redis "$@"
+}
+
+load_binary=$(find target/release/deps -name 'load-*' -type f -perm -100 -exec ls -t {} + | head -1)
+
+echo "== Codec, frames, dispatch"
+"${CARGO:-cargo}" bench --locked --bench codec -- --quiet 2>/dev/null | grep -E 'time:|^[a-z]+/' | sed 's/^/  /'
+
+for place in apart together; do
+    prefix=
+    if [ $place = together ]; then
+        command -v taskset >/dev/null || { echo "(taskset is not installed: no run on one CPU)"; continue; }
+        prefix='taskset -c 0'
+        echo "== Everything on one CPU"
+    else
+        echo "== On $(getconf _NPROCESSORS_ONLN) CPUs"
+    fi
+    start_broker "$prefix"
+    start_redis "$prefix"
+    echo " Under load (test.echo beside Redis' PING):"
+    load_both --connections 1 --in-flight 1
+    load_both --connections 50 --in-flight 1
+    load_both --connections 1 --in-flight 64
+    load_both --connections 50 --in-flight 16
+    load_both --one-shot
+    echo " From Perl:"
+    $prefix "${PERL:-perl}" -Iperl/lib benches/client.pl "$directory/broker.sock" "${redis:+$directory/redis.sock}" "$seconds"
+    stop_redis
+    stop_broker
+done
+
+echo "== Memory"
+prefix=
+start_broker ''
+printf '  '
+load --socket "$directory/broker.sock" --idle 10000
+stop_broker

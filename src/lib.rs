@@ -16,3 +16,8 @@ pub mod stats;
 
 /// The version of the program, as `daemon_version` in answers and `--version` show it.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The walk through adding a module, compiled and run as it stands.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/adding-a-module.md")]
+struct AddingAModule;

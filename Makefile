@@ -52,7 +52,8 @@ lint: ## Checks formatting, clippy and Perl syntax
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	@for file in $$(find perl examples benches -name '*.p[lm]' -o -name '*.t'); do \
-		$(PERL) -Iperl/lib -Iperl/t/lib -wc "$$file" >/dev/null 2>&1 || { $(PERL) -Iperl/lib -Iperl/t/lib -wc "$$file"; exit 1; }; \
+		taint=$$(sed -n '1s/^#!.*perl -T.*/-T/p' "$$file"); \
+		said=$$($(PERL) $$taint -Iperl/lib -Iperl/t/lib -wc "$$file" 2>&1) || { echo "$$said"; exit 1; }; \
 	done
 
 install: ## Installs the binary, the Perl client, the stand-ins and the manual page

@@ -19,11 +19,12 @@ BEGIN {
     delete $ENV{XDG_RUNTIME_DIR};
     my $top = Cwd::abs_path(File::Basename::dirname(__FILE__) . '/../../..');
     ($binary) = grep { defined && -x } $binary, "$top/target/debug/cpan-bridge", "$top/target/release/cpan-bridge";
-    die "no cpan-bridge binary: run make build, or set CPAN_BRIDGE_BIN\n" if !defined $binary;
-    $ENV{CPAN_BRIDGE_BIN} = File::Spec->rel2abs($binary);
+    $ENV{CPAN_BRIDGE_BIN} = File::Spec->rel2abs($binary) if defined $binary;
 }
 
-sub binary { return $ENV{CPAN_BRIDGE_BIN} }
+sub binary {
+    return $ENV{CPAN_BRIDGE_BIN} || die "no cpan-bridge binary: run make build, or set CPAN_BRIDGE_BIN\n";
+}
 
 sub top { return Cwd::abs_path(File::Basename::dirname(__FILE__) . '/../../..') }
 

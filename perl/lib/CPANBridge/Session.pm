@@ -1,0 +1,568 @@
+package CPANBridge::Session;
+
+use strict;
+use warnings;
+
+use Carp ();
+use CPANBridge::Connection ();
+use CPANBridge::Error ();
+use CPANBridge::Locator ();
+use CPANBridge::MessagePack ();
+use CPANBridge::Ticket ();
+use Scalar::Util ();
+
+our $VERSION = '0.100';
+
+# Below this, numbers of calls take another form on the wire; with one form for all, the answer to a call is recognised
+# by comparing eight bytes.
+use constant FIRST_MSGID => 128;
+use constant LAST_MSGID  => 4_294_967_295;
+# How long to wait between two looks at a message that is not gone yet.
+use constant PAUSE => 0.02;
+
+sub new {
+    my ($class, %fields) = @_;
+    my $self = bless {
+        locator    => CPANBridge::Locator->new(socket => $fields{socket}, autostart => $fields{autostart}),
+        persistent => $fields{persistent},
+        owner      => $fields{owner},
+        msgid      => FIRST_MSGID,
+        tickets    => {},
+        finished   => [],
+    }, $class;
+    # The object that the script has keeps this one, not the other way round.
+    Scalar::Util::weaken($self->{owner});
+    return $self;
+}
+
+# Between any two steps of what follows a signal's handler may run, and it may make calls, or die. So every method that
+# uses the connection begins with `enter` and ends with `leave`, and sets `busy` as long as it runs: who finds it set has
+# come from a handler (or a progress callback) and gets a connection of his own; who finds the way in not closed behind
+# somebody knows that he died within, with bytes in his hands, and that the connection is no good any more.
+
+sub enter {
+    my ($self) = @_;
+    $self->lose('lost', 'a call on the same connection was broken off; this call may have run') if $self->{entered};
+    $self->{entered} = 1;
+    return;
+}
+
+sub leave {
+    my ($self) = @_;
+    $self->{entered} = 0;
+    return;
+}
+
+# (error) or (undef, result).
+sub call {
+    my ($self, $method, $params, $options) = @_;
+    my $timeout = $self->{owner}->_time_limit($options);
+    my ($error, $body) = encode($method, $params, $options, $timeout);
+    return $error if $error;
+    my $deadline = CPANBridge::Connection::now() + $timeout;
+    my ($tries, $patience) = ($self->{owner}->_retry_count, 0);
+    my $result;
+    while (1) {
+        ($error, $result) = $self->_attempt($method, $body, $timeout, $deadline, $options->{progress}, $patience);
+        last if !$error || !$error->{not_run} || $tries-- <= 0;
+        # There was a broker a moment ago, so another one is probably coming up.
+        $patience = $CPANBridge::DAEMON_STARTUP_TIMEOUT;
+        $self->{owner}->_debug("$method did not run (" . $error->message . '), trying again');
+    }
+    $self->disconnect if !$self->{persistent} && !$self->has_outstanding;
+    return ($error, $result);
+}
+
+# One try. Errors of calls that certainly did not run have `not_run` set.
+sub _attempt {
+    my ($self, $method, $body, $timeout, $deadline, $progress, $patience) = @_;
+    my ($connection, $error) = $self->connect($deadline, $patience);
+    return $error if $error;
+    if (!$progress && !%{ $self->{tickets} }) {
+        # The usual case, without a ticket: one write, one read, and the answer recognised by its first bytes.
+        my $msgid = $self->{msgid}++;
+        $self->{msgid} = FIRST_MSGID if $msgid >= LAST_MSGID;
+        my $head = pack 'N', $msgid;
+        if (!$connection->send_now(pack('N', 7 + length $body) . "\x95\x00\xce$head$body")) {
+            return $self->_unsent($method);
+        }
+        my $answer = $connection->read_one($timeout);
+        if (defined $answer && substr($answer, 0, 8) eq "\x94\x01\xce$head\xc0") {
+            my $result = eval { (CPANBridge::MessagePack->unpack_at($answer, 8))[0] };
+            return (undef, $result) if !complaint();
+        }
+        my $ticket = $self->{tickets}{$msgid} = CPANBridge::Ticket->new(
+            method => $method, deadline => $deadline, msgid => $msgid, queued => $connection->queued);
+        $self->_take($answer) if defined $answer;
+        return $self->_outcome($ticket);
+    }
+    my $ticket = $self->new_ticket($method, $deadline, $progress);
+    $error = $self->send_all([$ticket], [$body], $deadline);
+    return $error || $self->_outcome($ticket);
+}
+
+# A request could not be sent whole, so it did not run. Why: the broker may have said so before it closed.
+sub _unsent {
+    my ($self, $method) = @_;
+    while (defined(my $frame = $self->{connection}->receive(0))) {
+        $self->_take($frame);
+        last if !$self->{connection};
+    }
+    my $word = $self->{last_word};
+    $self->lose('lost', 'the broker closed the connection; the call may have run');
+    return CPANBridge::Error->new(method => $method, code => $word->{code}, message => $word->{message}) if $word;
+    return _not_run($method, 'the broker closed the connection before it took the request');
+}
+
+sub _outcome {
+    my ($self, $ticket) = @_;
+    $self->await($ticket);
+    $self->forget($ticket);
+    my $error = $ticket->error or return (undef, $ticket->{value});
+    if ($error->code eq 'unavailable') {
+        # It is going; the next one may listen in its place already.
+        $self->disconnect;
+        $error->{not_run} = 1;
+    }
+    return $error;
+}
+
+# Bytes of everything behind the msgid: method, parameters, options.
+my %METHOD;
+
+sub encode {
+    my ($method, $params, $options, $timeout) = @_;
+    Carp::croak('a method is named module.function') if !defined $method || !length $method;
+    my $name = $METHOD{$method};
+    if (!defined $name) {
+        $name = CPANBridge::MessagePack->pack("$method");
+        # Scripts call a handful of methods; whoever makes up names must not fill the memory.
+        $METHOD{$method} = $name if keys %METHOD < 1000;
+    }
+    my $bytes = !defined $params ? "\x80" : eval { CPANBridge::MessagePack->pack($params) };
+    return unfit($method, complaint()) if !defined $bytes;
+    my $milliseconds = int($timeout * 1000 + 0.5);
+    $milliseconds = $milliseconds < 1 ? 1 : $milliseconds > LAST_MSGID ? LAST_MSGID : $milliseconds;
+    my $limit = pack 'N', $milliseconds;
+    return (undef, $options->{progress}
+        ? "$name$bytes\x82\xaatimeout_ms\xce$limit\xa8progress\xc3"
+        : "$name$bytes\x81\xaatimeout_ms\xce$limit");
+}
+
+sub error {
+    my ($code, $method, $message) = @_;
+    return CPANBridge::Error->new(code => $code, method => $method, message => $message);
+}
+
+# What the codec has to say after an eval. Anything else was not meant for us: a signal's handler died, and whoever set it
+# is waiting for that further up.
+sub complaint {
+    my $why = $@;
+    return '' if !ref $why && $why eq '';
+    die $why if ref $why || $why !~ /\A(?:not MessagePack|no MessagePack form): /;
+    chomp $why;
+    return $why;
+}
+
+sub unfit {
+    my ($method, $why) = @_;
+    return error('invalid_params', $method, "the parameters can't be sent: $why");
+}
+
+sub _not_run {
+    my ($method, $message) = @_;
+    my $error = error('lost', $method, $message);
+    $error->{not_run} = 1;
+    return $error;
+}
+
+sub new_ticket {
+    my ($self, $method, $deadline, $progress) = @_;
+    my $msgid = $self->{msgid}++;
+    $self->{msgid} = FIRST_MSGID if $msgid >= LAST_MSGID;
+    return CPANBridge::Ticket->new(method => $method, deadline => $deadline, progress => $progress, msgid => $msgid);
+}
+
+sub pipeline {
+    my ($self, $calls) = @_;
+    my $deadline = CPANBridge::Connection::now() + $self->{owner}->_timeout;
+    my (@all, @tickets, @bodies);
+    for my $call (@$calls) {
+        my ($method, $params, %options) = @$call;
+        my $ticket = $self->new_ticket($method, $deadline, $options{progress});
+        my ($error, $body) = encode($method, $params, \%options, $self->{owner}->_time_limit(\%options));
+        push @all, $error ? $ticket->settle($error) : $ticket;
+        next if $error;
+        push @tickets, $ticket;
+        push @bodies,  $body;
+    }
+    my $error = @tickets ? $self->send_all(\@tickets, \@bodies, $deadline) : undef;
+    for my $ticket (@tickets) {
+        $error ? $ticket->settle($error) : $self->await($ticket);
+    }
+    $self->forget(@tickets);
+    $self->disconnect if !$self->{persistent} && !$self->has_outstanding;
+    return @all;
+}
+
+# Sends calls in one write, as far as the kernel takes them now. An error if they could not be sent at all.
+sub send_all {
+    my ($self, $tickets, $bodies, $deadline) = @_;
+    my ($tries, $patience) = ($self->{owner}->_retry_count, 0);
+    while (1) {
+        my ($connection, $error) = $self->connect($deadline, $patience);
+        return $error if $error;
+        my $bytes = '';
+        for my $index (0 .. $#$tickets) {
+            $bytes .= pack('NA3N', 7 + length $bodies->[$index], "\x95\x00\xce", $tickets->[$index]{msgid}) . $bodies->[$index];
+        }
+        my $before = $connection->sent;
+        my $unsent = $connection->has_unsent;
+        if ($connection->send_now($bytes)) {
+            for my $ticket (@$tickets) {
+                $ticket->{queued} = $connection->queued;
+                $self->{tickets}{ $ticket->{msgid} } = $ticket;
+            }
+            return;
+        }
+        # With one call that is not wholly sent, or several of which no byte is, none can have been acted on.
+        my $safe = @$tickets == 1 || (!$unsent && $connection->sent == $before);
+        $error = $self->_unsent($tickets->[0]{method});
+        return $error if !$error->{not_run};
+        return error('lost', $tickets->[0]{method}, 'the broker closed the connection; calls may have run') if !$safe;
+        return $error if $tries-- <= 0;
+        $patience = $CPANBridge::DAEMON_STARTUP_TIMEOUT;
+    }
+}
+
+# Sends a message that is not answered, and sees it off.
+sub send_message {
+    my ($self, $message, $method) = @_;
+    my $bytes = eval { CPANBridge::MessagePack->pack($message) };
+    return unfit($method, complaint()) if !defined $bytes;
+    my $deadline = CPANBridge::Connection::now() + $self->{owner}->_timeout;
+    my ($tries, $patience) = ($self->{owner}->_retry_count, 0);
+    while (1) {
+        my ($connection, $error) = $self->connect($deadline, $patience);
+        return $error if $error;
+        if ($connection->send_now(pack('N/a*', $bytes))) {
+            while ($connection->has_unsent) {
+                return error('timeout', $method, 'the broker did not take the message in time')
+                    if CPANBridge::Connection::now() >= $deadline;
+                $self->receive_one(CPANBridge::Connection::now() + PAUSE);
+                return error('lost', $method, 'the broker closed the connection') if !$self->is_connected;
+            }
+            return;
+        }
+        $error = $self->_unsent($method);
+        return $error if !$error->{not_run} || $tries-- <= 0;
+        $patience = $CPANBridge::DAEMON_STARTUP_TIMEOUT;
+    }
+}
+
+sub has_outstanding {
+    my ($self) = @_;
+    return $self->is_connected && %{ $self->{tickets} } ? 1 : 0;
+}
+
+# Until this ticket is done. Answers to others are noted at theirs.
+sub await {
+    my ($self, $ticket) = @_;
+    while (!$ticket->is_done) {
+        if (!$self->is_connected) {
+            $ticket->settle(error('lost', $ticket->method, 'the call was made on a connection that is closed'));
+            return;
+        }
+        next if $self->receive_one($ticket->{deadline});
+        $self->expire;
+    }
+    return;
+}
+
+# Gives up calls whose time is over. What comes for them later finds no ticket and is dropped.
+sub expire {
+    my ($self) = @_;
+    my $now = CPANBridge::Connection::now();
+    for my $msgid (keys %{ $self->{tickets} }) {
+        my $ticket = $self->{tickets}{$msgid};
+        next if $ticket->{deadline} > $now;
+        delete $self->{tickets}{$msgid};
+        $self->_finish($ticket->settle(error('timeout', $ticket->method, 'no answer in time')));
+    }
+    return;
+}
+
+# Waits for one message and deals with it. True if there was one, or if the connection ended: something has changed.
+sub receive_one {
+    my ($self, $deadline) = @_;
+    my $connection = $self->{connection};
+    my $frame = $connection->receive($deadline);
+    if (defined $frame) {
+        $self->_take($frame);
+        return 1;
+    }
+    my $failure = $connection->failure;
+    return 0 if $failure eq 'timeout';
+    $self->_end($failure);
+    return 1;
+}
+
+sub _take {
+    my ($self, $frame) = @_;
+    my $message = eval { CPANBridge::MessagePack->unpack($frame) };
+    my $why = complaint();
+    if (ref $message ne 'ARRAY' || !@$message) {
+        $why ||= 'no array';
+        return $self->lose('protocol', "the broker sent what is no message: $why");
+    }
+    my ($type, @rest) = @$message;
+    if ($type == 1) {
+        my ($msgid, $error, $value) = @rest;
+        my $ticket = delete $self->{tickets}{$msgid} or return;
+        $ticket->settle(defined $error ? broker_error($error, $ticket->method) : undef, $value);
+        $self->_finish($ticket);
+        return;
+    }
+    my ($what, $parameters) = @rest;
+    my $fact = $parameters->[0];
+    if ($what eq 'rpc.progress') {
+        my $ticket = $self->{tickets}{ $fact->{msgid} };
+        $ticket->{progress}->(@{$fact}{qw(done total unit)}) if $ticket && $ticket->{progress};
+    }
+    elsif ($what eq 'rpc.error') {
+        # The end of the connection follows; this is its reason.
+        $self->{last_word} = $fact;
+    }
+    return;
+}
+
+sub _finish {
+    my ($self, $ticket) = @_;
+    push @{ $self->{finished} }, $ticket;
+    return;
+}
+
+sub broker_error {
+    my ($error, $method) = @_;
+    return error('failed', $method, "$error") if ref $error ne 'HASH';
+    return CPANBridge::Error->new(method => $method, map { $_ => $error->{$_} } qw(code message data));
+}
+
+# The connection has ended: what that means for the calls under way.
+sub _end {
+    my ($self, $failure) = @_;
+    my $last_word = $self->{last_word};
+    return $self->lose($last_word->{code} || 'protocol', $last_word->{message}) if $last_word;
+    return $self->lose('protocol', 'the broker sent what is no message') if $failure eq 'protocol';
+    my @tickets = values %{ $self->{tickets} };
+    if ($failure eq 'reset' && @tickets == 1 && $tickets[0]{queued} == $self->{connection}->queued) {
+        # The kernel reports a reset if something of what we sent was not taken. If nothing was sent after this call, its
+        # own end was not taken, and a call that was not taken whole was not acted on.
+        delete $self->{connection};
+        %{ $self->{tickets} } = ();
+        $self->_finish(
+            $tickets[0]->settle(_not_run($tickets[0]->method, 'the broker closed the connection before it took the request')));
+        return;
+    }
+    return $self->lose('lost', 'the broker closed the connection before it answered; the call may have run');
+}
+
+# Drops the connection; calls under way fail.
+sub lose {
+    my ($self, $code, $message) = @_;
+    delete @{$self}{qw(connection last_word)};
+    for my $ticket (values %{ $self->{tickets} }) {
+        $self->_finish($ticket->settle(error($code, $ticket->method, $message)));
+    }
+    %{ $self->{tickets} } = ();
+    return;
+}
+
+sub is_connected {
+    my ($self) = @_;
+    my $connection = $self->{connection};
+    return $connection && $connection->is_mine;
+}
+
+# (connection) or (undef, error). $patience: how long a broker that is not there is waited for.
+sub connect {    ## no critic (ProhibitBuiltinHomonyms)
+    my ($self, $deadline, $patience) = @_;
+    if (my $connection = $self->{connection}) {
+        return $connection if $connection->{pid} == $$;
+        # After a fork: the parent's connection, and the parent's calls.
+        $self->lose('lost', 'the call was made by the parent process');
+        @{ $self->{finished} } = ();
+    }
+    my ($connection, $why) = $self->{locator}->connect($deadline, $patience, $self->{owner});
+    return $self->{connection} = $connection if $connection;
+    return (undef, error('connect', undef, $why));
+}
+
+sub disconnect {
+    my ($self) = @_;
+    $self->lose('cancelled', 'the script closed the connection');
+    return;
+}
+
+# The frame of a request that goes alone.
+sub one_frame {
+    my ($body) = @_;
+    return pack('NA3N', 7 + length $body, "\x95\x00\xce", FIRST_MSGID) . $body;
+}
+
+# (error) or (undef, result) of an answer's bytes.
+sub result_of {
+    my ($answer, $method) = @_;
+    my $message = eval { CPANBridge::MessagePack->unpack($answer) };
+    complaint();
+    return error('protocol', $method, 'the program sent what is no answer') if ref $message ne 'ARRAY' || @$message < 3;
+    my (undef, undef, $failure, $value) = @$message;
+    return defined $failure ? broker_error($failure, $method) : (undef, $value);
+}
+
+# A ticket that somebody waited for is not polled as well.
+sub forget {
+    my ($self, @tickets) = @_;
+    my %mine = map { $_ => 1 } @tickets;
+    @{ $self->{finished} } = grep { !$mine{$_} } @{ $self->{finished} };
+    return;
+}
+
+# The tickets that are done and nobody has asked for, waiting for the first until $deadline.
+sub poll {
+    my ($self, $deadline) = @_;
+    while ($self->has_outstanding && !@{ $self->{finished} }) {
+        # A call's own time may be over before this wait is.
+        my ($first) = sort { $a <=> $b } $deadline, map { $_->{deadline} } values %{ $self->{tickets} };
+        next if $self->receive_one($first);
+        $self->expire;
+        last if CPANBridge::Connection::now() >= $deadline;
+    }
+    # Whatever else has come already.
+    1 while $self->has_outstanding && $self->receive_one(0);
+    return splice @{ $self->{finished} };
+}
+
+1;
+
+__END__
+
+=encoding utf8
+
+=head1 NAME
+
+CPANBridge::Session - the calls of one object and the connection they go over (used by CPANBridge)
+
+=head1 DESCRIPTION
+
+Numbers calls, sends them, matches answers, decides what may be sent again, and gives up what is late. Errors are returned,
+not thrown: a list of the error alone, or of undef and the result.
+
+=head1 METHODS
+
+=head2 new
+
+    my $session = CPANBridge::Session->new(owner => $object, socket => $path, autostart => $whether, persistent => $whether);
+
+=head2 enter
+
+=head2 leave
+
+The way in and out for everything that uses the connection, so that a call that was broken off by a signal's handler is
+noticed by the next.
+
+=head2 call
+
+    my ($error, $result) = $session->call($method, \%parameters, \%options);
+
+One call, tried again as long as it certainly did not run.
+
+=head2 pipeline
+
+    my @tickets = $session->pipeline([[$method, \%parameters, %options], ...]);
+
+Many calls; the tickets are done.
+
+=head2 new_ticket
+
+=head2 send_all
+
+    my $error = $session->send_all(\@tickets, \@bodies, $deadline);
+
+Numbers a call; sends calls in one write.
+
+=head2 send_message
+
+    my $error = $session->send_message($message, $method);
+
+Sends a message that is not answered.
+
+=head2 await
+
+Waits until a ticket is done.
+
+=head2 poll
+
+The tickets that are done, waiting for the first until a deadline.
+
+=head2 forget
+
+Keeps tickets out of what L</poll> gives.
+
+=head2 expire
+
+Gives up calls whose time is over.
+
+=head2 receive_one
+
+Waits for one message and deals with it.
+
+=head2 has_outstanding
+
+Whether calls are under way.
+
+=head2 is_connected
+
+Whether there is a connection, and it is this process's.
+
+=head2 connect
+
+The connection, made if need be.
+
+=head2 disconnect
+
+=head2 lose
+
+Drops the connection; calls under way fail, by the script's wish or with the reason given.
+
+=head1 FUNCTIONS
+
+=head2 encode
+
+    my ($error, $body) = CPANBridge::Session::encode($method, \%parameters, \%options, $seconds);
+
+Everything of a request that comes after its number.
+
+=head2 one_frame
+
+The frame of a request that goes alone.
+
+=head2 result_of
+
+    my ($error, $result) = CPANBridge::Session::result_of($answer, $method);
+
+What an answer's bytes say.
+
+=head2 error
+
+=head2 unfit
+
+=head2 broker_error
+
+A L<CPANBridge::Error> with a code; for parameters that can't be sent; of what the broker answered.
+
+=head2 complaint
+
+What the codec said, after an C<eval>; what others died of is passed on.
+
+=cut

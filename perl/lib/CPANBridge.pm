@@ -314,18 +314,14 @@ sub _debug {
 
 sub _timeout {
     my ($self) = @_;
-    my $default = $self->{ +KEY }{timeout};
-    my $own = $self->{timeout};
-    return $TIMEOUT if !defined $own || defined $default && $own eq $default;
-    return $own;
+    my ($default, $own) = ($self->{ +KEY }{timeout}, $self->{timeout});
+    return !defined $own || defined $default && $own == $default ? $TIMEOUT : $own;
 }
 
 sub _retry_count {
     my ($self) = @_;
-    my $default = $self->{ +KEY }{retry_count};
-    my $own = $self->{retry_count};
-    return $RETRY_COUNT if !defined $own || defined $default && $own eq $default;
-    return $own;
+    my ($default, $own) = ($self->{ +KEY }{retry_count}, $self->{retry_count});
+    return !defined $own || defined $default && $own == $default ? $RETRY_COUNT : $own;
 }
 
 sub _time_limit {

@@ -70,16 +70,19 @@ sub has_unsent { return length $_[0]->{out} ? 1 : 0 }
 # have been acted on then, because a message is acted on only when it is whole.
 sub send_now {
     my ($self, undef) = @_;
-    my $out = \$self->{out};
-    if (!length $$out) {
+    if (!length $self->{out}) {
         my $sent = send $self->{handle}, $_[1], SEND_FLAGS;
-        $self->{sent} += $sent || 0;
-        return 1 if defined $sent && $sent == length $_[1];
-        return if !defined $sent && !_would_block();
-        $$out = substr $_[1], $sent || 0;
+        if (defined $sent) {
+            $self->{sent} += $sent;
+            return 1 if $sent == length $_[1];
+        }
+        elsif (!_would_block()) {
+            return;
+        }
+        $self->{out} = substr $_[1], $sent || 0;
     }
     else {
-        $$out .= $_[1];
+        $self->{out} .= $_[1];
     }
     return $self->_push;
 }

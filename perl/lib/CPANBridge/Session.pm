@@ -56,15 +56,17 @@ sub leave {
 # (error) or (undef, result).
 sub call {
     my ($self, $method, $params, $options) = @_;
-    my $timeout = $self->{owner}->_time_limit($options);
+    my $timeout = defined $options->{timeout} ? $options->{timeout} : $self->{owner}->_timeout;
     my ($error, $body) = encode($method, $params, $options, $timeout);
     return $error if $error;
     my $deadline = CPANBridge::Connection::now() + $timeout;
-    my ($tries, $patience) = ($self->{owner}->_retry_count, 0);
+    my ($tries, $patience) = (undef, 0);
     my $result;
     while (1) {
         ($error, $result) = $self->_attempt($method, $body, $timeout, $deadline, $options->{progress}, $patience);
-        last if !$error || !$error->{not_run} || $tries-- <= 0;
+        last if !$error || !$error->{not_run};
+        $tries = $self->{owner}->_retry_count if !defined $tries;
+        last if $tries-- <= 0;
         # There was a broker a moment ago, so another one is probably coming up.
         $patience = $CPANBridge::DAEMON_STARTUP_TIMEOUT;
         $self->{owner}->_debug("$method did not run (" . $error->message . '), trying again');
@@ -74,31 +76,34 @@ sub call {
 }
 
 # One try. Errors of calls that certainly did not run have `not_run` set.
+#
+# This is the way of nearly every call, so the usual case has no ticket and no method call that can be spared: one write,
+# one read, and the answer recognised by its first bytes.
 sub _attempt {
     my ($self, $method, $body, $timeout, $deadline, $progress, $patience) = @_;
-    my ($connection, $error) = $self->connect($deadline, $patience);
-    return $error if $error;
-    if (!$progress && !%{ $self->{tickets} }) {
-        # The usual case, without a ticket: one write, one read, and the answer recognised by its first bytes.
-        my $msgid = $self->{msgid}++;
-        $self->{msgid} = FIRST_MSGID if $msgid >= LAST_MSGID;
-        my $head = pack 'N', $msgid;
-        if (!$connection->send_now(pack('N', 7 + length $body) . "\x95\x00\xce$head$body")) {
-            return $self->_unsent($method);
-        }
-        my $answer = $connection->read_one($timeout);
-        if (defined $answer && substr($answer, 0, 8) eq "\x94\x01\xce$head\xc0") {
-            my $result = eval { (CPANBridge::MessagePack->unpack_at($answer, 8))[0] };
-            return (undef, $result) if !complaint();
-        }
-        my $ticket = $self->{tickets}{$msgid} = CPANBridge::Ticket->new(
-            method => $method, deadline => $deadline, msgid => $msgid, queued => $connection->queued);
-        $self->_take($answer) if defined $answer;
-        return $self->_outcome($ticket);
+    my $connection = $self->{connection};
+    if (!$connection || $connection->{pid} != $$) {
+        ($connection, my $error) = $self->connect($deadline, $patience);
+        return $error if $error;
     }
-    my $ticket = $self->new_ticket($method, $deadline, $progress);
-    $error = $self->send_all([$ticket], [$body], $deadline);
-    return $error || $self->_outcome($ticket);
+    if ($progress || %{ $self->{tickets} }) {
+        my $ticket = $self->new_ticket($method, $deadline, $progress);
+        my $error = $self->send_all([$ticket], [$body], $deadline);
+        return $error || $self->_outcome($ticket);
+    }
+    my $msgid = $self->{msgid}++;
+    $self->{msgid} = FIRST_MSGID if $msgid >= LAST_MSGID;
+    my $head = pack 'N', $msgid;
+    return $self->_unsent($method) if !$connection->send_now(pack('N', 7 + length $body) . "\x95\x00\xce$head$body");
+    my $answer = $connection->read_one($timeout);
+    if (defined $answer && substr($answer, 0, 8) eq "\x94\x01\xce$head\xc0") {
+        my ($result) = eval { CPANBridge::MessagePack->unpack_at($answer, 8) };
+        return (undef, $result) if $@ eq '' || complaint() eq '';
+    }
+    my $ticket = $self->{tickets}{$msgid} = CPANBridge::Ticket->new(
+        method => $method, deadline => $deadline, msgid => $msgid, queued => $connection->queued);
+    $self->_take($answer) if defined $answer;
+    return $self->_outcome($ticket);
 }
 
 # A request could not be sent whole, so it did not run. Why: the broker may have said so before it closed.
@@ -127,26 +132,34 @@ sub _outcome {
     return $error;
 }
 
-# Bytes of everything behind the msgid: method, parameters, options.
+# Bytes of everything behind the msgid: method, parameters, options. Scripts call a handful of methods with one time limit.
 my %METHOD;
+my ($LIMIT, $LIMIT_BYTES) = (-1, '');
 
 sub encode {
     my ($method, $params, $options, $timeout) = @_;
-    Carp::croak('a method is named module.function') if !defined $method || !length $method;
-    my $name = $METHOD{$method};
-    if (!defined $name) {
-        $name = CPANBridge::MessagePack->pack("$method");
-        # Scripts call a handful of methods; whoever makes up names must not fill the memory.
-        $METHOD{$method} = $name if keys %METHOD < 1000;
-    }
+    my $name = defined $method ? $METHOD{$method} || _method($method) : _method($method);
     my $bytes = !defined $params ? "\x80" : eval { CPANBridge::MessagePack->pack($params) };
     return unfit($method, complaint()) if !defined $bytes;
-    my $milliseconds = int($timeout * 1000 + 0.5);
-    $milliseconds = $milliseconds < 1 ? 1 : $milliseconds > LAST_MSGID ? LAST_MSGID : $milliseconds;
-    my $limit = pack 'N', $milliseconds;
+    ($LIMIT, $LIMIT_BYTES) = ($timeout, _limit($timeout)) if $timeout != $LIMIT;
     return (undef, $options->{progress}
-        ? "$name$bytes\x82\xaatimeout_ms\xce$limit\xa8progress\xc3"
-        : "$name$bytes\x81\xaatimeout_ms\xce$limit");
+        ? "$name$bytes\x82\xaatimeout_ms\xce$LIMIT_BYTES\xa8progress\xc3"
+        : "$name$bytes\x81\xaatimeout_ms\xce$LIMIT_BYTES");
+}
+
+sub _method {
+    my ($method) = @_;
+    Carp::croak('a method is named module.function') if !defined $method || !length $method;
+    my $name = CPANBridge::MessagePack->pack("$method");
+    # Whoever makes up names must not fill the memory.
+    $METHOD{$method} = $name if keys %METHOD < 1000;
+    return $name;
+}
+
+sub _limit {
+    my ($timeout) = @_;
+    my $milliseconds = int($timeout * 1000 + 0.5);
+    return pack 'N', $milliseconds < 1 ? 1 : $milliseconds > LAST_MSGID ? LAST_MSGID : $milliseconds;
 }
 
 sub error {

@@ -1,7 +1,8 @@
 //! Calls on their way through the workers: which wait, which run, and in what order.
 //!
 //! The queue is the loop's. A job waits for two things: for its handle, while an earlier call on the same handle is not
-//! done, and for a worker. Until a worker has it, it can be taken back.
+//! done, and for a worker. Until a worker has it, it can be taken back. Workers take from each connection in turn, so who
+//! queues a thousand calls delays nobody's single one by more than one.
 
 use super::connection::ConnectionId;
 use crate::modules::handles::HandleId;
@@ -77,13 +78,55 @@ impl Job {
     }
 }
 
+/// Jobs that only want a worker: a queue for each connection, and whose turn it is.
+#[derive(Default)]
+struct Ready {
+    queues: HashMap<ConnectionId, VecDeque<JobId>>,
+    turns: VecDeque<ConnectionId>,
+}
+
+impl Ready {
+    fn is_empty(&self) -> bool {
+        self.turns.is_empty()
+    }
+
+    fn push(&mut self, connection: ConnectionId, job: JobId) {
+        let queue = self.queues.entry(connection).or_default();
+        if queue.is_empty() {
+            self.turns.push_back(connection);
+        }
+        queue.push_back(job);
+    }
+
+    fn pop(&mut self) -> Option<JobId> {
+        let connection = self.turns.pop_front()?;
+        let queue = self.queues.get_mut(&connection)?;
+        let job = queue.pop_front();
+        if queue.is_empty() {
+            self.queues.remove(&connection);
+        } else {
+            self.turns.push_back(connection);
+        }
+        job
+    }
+
+    fn remove(&mut self, connection: ConnectionId, job: JobId) {
+        let Some(queue) = self.queues.get_mut(&connection) else { return };
+        queue.retain(|ready| *ready != job);
+        if queue.is_empty() {
+            self.queues.remove(&connection);
+            self.turns.retain(|turn| *turn != connection);
+        }
+    }
+}
+
 /// All jobs.
 #[derive(Default)]
 pub struct Jobs {
     slab: Slab<(u32, Job)>,
     generation: u32,
     waiting: usize,
-    ready: VecDeque<JobId>,
+    ready: Ready,
     // A handle is here while a job that works on it is ready or running; behind it, those that come after.
     by_handle: HashMap<HandleKey, VecDeque<JobId>>,
 }
@@ -107,7 +150,7 @@ impl Jobs {
     /// Adds a job behind those on the same handle.
     pub fn add(&mut self, job: Job) -> JobId {
         self.generation = self.generation.wrapping_add(1);
-        let handle = job.handle;
+        let (handle, connection) = (job.handle, job.connection);
         let slot = self.slab.insert((self.generation, job));
         let id = JobId { slot: slot as u32, generation: self.generation };
         self.waiting += 1;
@@ -115,9 +158,9 @@ impl Jobs {
             Some(std::collections::hash_map::Entry::Occupied(mut behind)) => behind.get_mut().push_back(id),
             Some(std::collections::hash_map::Entry::Vacant(free)) => {
                 free.insert(VecDeque::new());
-                self.ready.push_back(id);
+                self.ready.push(connection, id);
             }
-            None => self.ready.push_back(id),
+            None => self.ready.push(connection, id),
         }
         id
     }
@@ -139,7 +182,7 @@ impl Jobs {
 
     /// The next job that a worker may have. It counts as running from here on.
     pub fn start_next(&mut self) -> Option<JobId> {
-        let id = self.ready.pop_front()?;
+        let id = self.ready.pop()?;
         self.waiting -= 1;
         if let Some(job) = self.get(id) {
             job.stage = Stage::Running;
@@ -156,25 +199,27 @@ impl Jobs {
             self.waiting -= 1;
         }
         match job.handle {
-            Some(handle) => self.leave_handle(handle, id),
-            None if was_waiting => self.ready.retain(|ready| *ready != id),
+            Some(handle) => self.leave_handle(handle, job.connection, id),
+            None if was_waiting => self.ready.remove(job.connection, id),
             None => {}
         }
         Some(job)
     }
 
-    fn leave_handle(&mut self, handle: HandleKey, id: JobId) {
+    fn leave_handle(&mut self, handle: HandleKey, connection: ConnectionId, id: JobId) {
         let Some(behind) = self.by_handle.get_mut(&handle) else { return };
         if let Some(position) = behind.iter().position(|waiting| *waiting == id) {
             behind.remove(position);
             return;
         }
-        self.ready.retain(|ready| *ready != id);
-        match behind.pop_front() {
-            Some(next) => self.ready.push_back(next),
-            None => {
-                self.by_handle.remove(&handle);
-            }
+        let next = behind.pop_front();
+        if next.is_none() {
+            self.by_handle.remove(&handle);
+        }
+        self.ready.remove(connection, id);
+        // The next one may be another connection's of the same user.
+        if let Some((next, connection)) = next.and_then(|next| Some((next, self.get(next)?.connection))) {
+            self.ready.push(connection, next);
         }
     }
 
@@ -191,8 +236,12 @@ mod tests {
     use mio::Token;
 
     fn job(handle: Option<HandleKey>) -> Job {
+        job_of(0, handle)
+    }
+
+    fn job_of(connection: usize, handle: Option<HandleKey>) -> Job {
         Job {
-            connection: ConnectionId::of_token(Token(0)),
+            connection: ConnectionId::of_token(Token(connection)),
             msgid: Some(1),
             function: FunctionId(0),
             caller: Caller::default(),
@@ -235,6 +284,17 @@ mod tests {
         assert_eq!(jobs.start_next(), Some(ids[2]));
         assert_eq!(jobs.start_next(), None);
         assert_eq!((jobs.running(), jobs.waiting()), (1, 0));
+    }
+
+    #[test]
+    fn connections_take_turns() {
+        let mut jobs = Jobs::default();
+        let greedy: Vec<JobId> = (0..4).map(|_| jobs.add(job_of(1, None))).collect();
+        let modest = jobs.add(job_of(2, None));
+        jobs.remove(greedy[2]);
+        let order: Vec<JobId> = std::iter::from_fn(|| jobs.start_next()).collect();
+        assert_eq!(order, [greedy[0], modest, greedy[1], greedy[3]]);
+        assert!(!jobs.has_ready());
     }
 
     #[test]

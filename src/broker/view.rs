@@ -131,7 +131,12 @@ impl Host for View<'_> {
 
     fn settings(&self) -> Vec<SettingInForce> {
         let in_force = self.broker.config.values.in_force();
-        in_force.into_iter().map(|(name, value, source)| SettingInForce { name, value, source }).collect()
+        let setting = |(name, value, source): (&'static str, String, String)| {
+            // Where it is by default depends on the user; what counts is where it is.
+            let value = if name == "socket" { self.socket_path() } else { value };
+            SettingInForce { name, value, source }
+        };
+        in_force.into_iter().map(setting).collect()
     }
 
     fn counters(&self) -> Counters {

@@ -106,6 +106,17 @@ fn only_the_owner_may_shut_down_or_have_files_read() {
 }
 
 #[test]
+fn the_socket_gets_the_group_that_is_set() {
+    use std::os::unix::fs::MetadataExt;
+    if !can_act_as_others() {
+        return;
+    }
+    let broker = Broker::start(&["--socket-group=54321", "--socket-mode=0660"]);
+    let metadata = std::fs::metadata(broker.socket()).unwrap();
+    assert_eq!((metadata.gid(), metadata.mode() & 0o777), (GROUP, 0o660));
+}
+
+#[test]
 fn names_that_stand_for_nobody_are_told() {
     let dir = tempfile::tempdir().unwrap();
     for flag in ["--allow-user", "--allow-group"] {

@@ -37,23 +37,32 @@ pub struct Gate {
     closed: Option<Closed>,
     // Descriptors ran out, and nothing has happened since that could have freed one.
     exhausted: bool,
+    // Nobody is taken any more.
+    shut: bool,
     most: usize,
 }
 
 impl Gate {
     /// An open gate.
     pub fn new(listener: Listener) -> Self {
-        Self { listener, ready: true, closed: None, exhausted: false, most: usize::MAX }
+        Self { listener, ready: true, closed: None, exhausted: false, shut: false, most: usize::MAX }
     }
 
     /// Whether connections are being taken.
     pub fn is_open(&self) -> bool {
-        self.closed.is_none()
+        self.closed.is_none() && !self.shut
+    }
+
+    /// Lets another broker have the place. Who connected before waits in the kernel's queue and is still taken; on a
+    /// socket that was handed over nobody is, because those who wait there are the next broker's.
+    pub fn give_up_place(&mut self) {
+        self.shut = !self.listener.give_up_place();
+        self.ready = true;
     }
 
     /// Whether a connection may be waiting that can be taken with so many there.
     pub fn has_more(&self, connections: usize) -> bool {
-        self.ready && !self.exhausted && connections < self.most
+        self.ready && !self.exhausted && !self.shut && connections < self.most
     }
 
     /// Tries again although descriptors had run out: time has passed, or a connection was closed.
@@ -66,7 +75,7 @@ impl Broker {
     /// Takes a round's share of the connections that wait.
     pub(super) fn accept_some(&mut self) {
         self.gate.most = self.config.max_connections;
-        if !self.gate.ready || self.gate.exhausted {
+        if !self.gate.ready || self.gate.exhausted || self.gate.shut {
             return;
         }
         for _ in 0..SHARE {

@@ -53,7 +53,7 @@ impl Broker {
         info!(self.log.logger, "Shutting down"; "asked_by" => asked_by, "connections" => self.connections.len(),
             "running" => self.jobs.running(), "waiting" => self.jobs.waiting());
         self.phase = Phase::Draining { hurried: false };
-        self.give_up_place();
+        self.gate.give_up_place();
         self.refuse_waiting(&shutting_down());
         self.deadlines.want(Timer::ShutdownGrace, self.now + self.config.shutdown_grace);
         // What came before the end is read once more, so that it gets an answer.
@@ -70,7 +70,7 @@ impl Broker {
             Some(since) if since + limit <= self.now => {
                 info!(self.log.logger, "Nobody connected for idle_exit: leaving");
                 self.phase = Phase::Leaving;
-                self.give_up_place();
+                self.gate.give_up_place();
             }
             Some(since) => {
                 self.deadlines.want(Timer::IdleExit, since + limit);
@@ -79,13 +79,6 @@ impl Broker {
                 self.deadlines.want(Timer::IdleExit, self.now + limit);
             }
         }
-    }
-
-    /// From here on another broker may listen in this one's place. Nobody can connect to this one any more; who did
-    /// before waits in the kernel's queue and is still served.
-    fn give_up_place(&mut self) {
-        self.gate.listener.give_up_place();
-        self.gate.ready = true;
     }
 
     /// The time of running calls is over.

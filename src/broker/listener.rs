@@ -133,9 +133,9 @@ impl Listener {
     }
 
     /// Removes the socket's file and gives up the lock, so that another broker can take the place. Clients that
-    /// connected before are still accepted.
-    pub fn give_up_place(&mut self) {
-        let Some(place) = self.place.take() else { return };
+    /// connected before are still accepted. False for a socket that was handed over: it stays where it is.
+    pub fn give_up_place(&mut self) -> bool {
+        let Some(place) = self.place.take() else { return false };
         let ours = |metadata: fs::Metadata| (metadata.dev(), metadata.ino()) == place.identity;
         if fs::symlink_metadata(&self.path).is_ok_and(ours) {
             let _ = fs::remove_file(&self.path);
@@ -143,6 +143,7 @@ impl Listener {
         // While it is still locked: whoever locks the old file afterwards sees that it is not the one at the path.
         let _ = fs::remove_file(&place.lock_path);
         drop(place.lock);
+        true
     }
 }
 

@@ -210,6 +210,10 @@ impl Host for View<'_> {
         }
     }
 
+    fn stale_connections(&self) -> u64 {
+        self.broker.stale_connections()
+    }
+
     fn handle_store(&mut self) -> &mut HandleStore {
         &mut self.broker.handles
     }

@@ -36,6 +36,8 @@ pub trait Host {
     fn resources(&self) -> Resources;
     /// Every connection.
     fn connections(&self) -> Connections;
+    /// How many connections are idle past the stale timeout.
+    fn stale_connections(&self) -> u64;
     /// Live handles.
     fn handle_store(&mut self) -> &mut HandleStore;
     /// Closes connections idle past the stale timeout, except the one that asks.

@@ -271,7 +271,7 @@ fn metrics(call: &mut Call<'_>, _: NoParameters) -> Result<Metrics, CallError> {
         connection_summary: ConnectionSummary {
             total_connections: counters.connections_total,
             active_connections: counters.active_connections,
-            stale_connections: host.connections().stale_connections,
+            stale_connections: host.stale_connections(),
         },
         module_status: ModuleStatus { loaded_modules: available_modules.len(), available_modules },
         handle_summary: host.handle_store().by_kind(),

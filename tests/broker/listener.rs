@@ -135,17 +135,27 @@ fn a_socket_handed_over_is_taken_and_left() {
         listen $listener, 10 or die;
         POSIX::dup2(fileno $listener, 3);
         $ENV{LISTEN_FDS} = 1; $ENV{LISTEN_PID} = $$;
-        exec @command, 'serve', '--ready-fd', 1, '--socket', '/nowhere/else', '--log-file', $log;
+        exec @command, 'serve', '--ready-fd', 1, '--socket', '/nowhere/else', '--log-file', $log, '--log-level', 'debug';
     "#;
     let mut command = std::process::Command::new("perl");
     command.args(["-e", script]).arg(dir.path().join("broker.sock")).arg(dir.path().join("log"));
     command.arg(env!("CARGO_BIN_EXE_cpan-bridge"));
     let mut broker = Broker::of(command, dir);
+    let mut running = broker.connect();
     let info = broker.call("system.info", none()).unwrap();
     assert_eq!(info["socket_path"].as_str().unwrap(), broker.socket().display().to_string());
+    running.send(&request(1, "test.sleep", map([("seconds", 0.3.into())])));
+    running.send(&request(2, "test.echo", none()));
+    assert!(running.answer(2).is_ok());
     broker.signal(nix::sys::signal::Signal::SIGTERM);
+    broker.await_log("Shutting down");
+    // Who connects from here on waits for the next broker.
+    let mut next = broker.connect();
+    next.send(&request(1, "test.echo", none()));
+    assert!(running.answer(1).is_ok());
     assert_eq!(broker.wait().code(), Some(0));
     assert!(broker.socket().exists(), "the socket is its owner's to remove");
+    assert!(broker.log().contains("connection: 2") && !broker.log().contains("connection: 3"), "{}", broker.log());
 }
 
 #[test]

@@ -8,7 +8,6 @@
 
 use super::function::needs_broker;
 use crate::protocol::{CallError, Code};
-use ring::rand::SecureRandom;
 use std::any::Any;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -25,9 +24,7 @@ impl HandleId {
     /// `failed` if the system has no randomness to give.
     pub fn random() -> Result<Self, CallError> {
         let mut bytes = [0; 16];
-        ring::rand::SystemRandom::new()
-            .fill(&mut bytes)
-            .map_err(|_| CallError::failed("the system's random source gave nothing"))?;
+        super::random::fill(&mut bytes)?;
         Ok(Self(u128::from_be_bytes(bytes)))
     }
 

@@ -10,6 +10,7 @@ pub mod diagnose;
 pub mod function;
 pub mod handles;
 pub mod host;
+mod random;
 pub mod system;
 pub mod test;
 

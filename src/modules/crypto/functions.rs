@@ -1,9 +1,10 @@
 //! The functions of module `crypto`: parameters in, results out.
 
 use super::cipher::{Algorithm, Cipher};
+use super::digest;
 use super::key::{decode_hex, encode_hex, prepare, text_of_file};
 use super::signature::{Scheme, public_key};
-use super::{digest, random};
+use crate::modules::random;
 use crate::modules::{Call, Function, Module, Placement, Touches};
 use crate::protocol::error::{ErrorData, quote};
 use crate::protocol::lenient::{Bytes, Ignored, Integer, Text, TextOrBytes};

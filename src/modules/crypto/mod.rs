@@ -7,7 +7,6 @@ pub mod cipher;
 mod digest;
 mod functions;
 pub mod key;
-mod random;
 mod signature;
 
 pub use functions::module;

@@ -217,6 +217,7 @@ sub call_python {
     return $self->_sibling->call_python($module, $function, $params) if $session && $session->{busy};
     my $begin = CPANBridge::Connection::now();
     my $method = "$module.$function";
+    $self->_remark_on_size($method, $params) if $self->{debug} || $DEBUG_LEVEL;
     my ($error, $result);
     if ($session) {
         local $session->{busy} = 1;
@@ -243,6 +244,15 @@ sub call_python {
         function => $function,
         duration => $duration,
     };
+}
+
+# The old client refused what was larger; now it is only worth a word to who debugs.
+sub _remark_on_size {
+    my ($self, $method, $params) = @_;
+    my $limit = defined $self->{max_json_size} ? $self->{max_json_size} : $MAX_JSON_SIZE;
+    my $size = eval { length CPANBridge::MessagePack->pack($params) } || 0;
+    $self->_debug("$method is given $size bytes, more than max_json_size ($limit)") if $size > $limit;
+    return;
 }
 
 sub _call_anyhow {
@@ -455,7 +465,7 @@ True for a line on standard error about each call. It never holds a parameter.
 
 =item max_json_size
 
-Accepted and without meaning: the old client's limit.
+The old client's limit. Accepted; larger parameters are sent all the same, with a word at C<debug>.
 
 =back
 
@@ -585,7 +595,8 @@ C<$DEBUG_LEVEL> (0; C<CPAN_BRIDGE_DEBUG>), C<$TIMEOUT> (60), C<$RETRY_COUNT> (3)
 (30; C<CPAN_BRIDGE_DAEMON_TIMEOUT>: how long a broker whose queue is full is waited for), C<$DAEMON_STARTUP_TIMEOUT> (10;
 C<CPAN_BRIDGE_STARTUP_TIMEOUT>: how long a broker may take to come up, or to come back).
 
-C<$MAX_JSON_SIZE>, C<$PYTHON_PATH>, C<$PYTHON_BRIDGE_SCRIPT> and C<$DAEMON_SCRIPT> are accepted and without meaning.
+C<$MAX_JSON_SIZE> is the default of C<max_json_size>. C<$PYTHON_PATH>, C<$PYTHON_BRIDGE_SCRIPT> and C<$DAEMON_SCRIPT> are
+accepted and without meaning.
 
 =head1 SEE ALSO
 

@@ -90,13 +90,18 @@ ok(defined $CPANBridge::MAX_JSON_SIZE, '$MAX_JSON_SIZE is there');
     open STDERR, '>', \my $said or die;
     local ($,, $\) = ('comma', 'end');
     $bridge->set_debug(1);
+    $bridge->set_max_json_size(1000);
     $bridge->call_python('test', 'echo', { key => 'hunter2' });
     $bridge->_debug('from a subclass');
+    $bridge->set_max_json_size(10_000_000);
+    $bridge->call_python('test', 'echo', { large => 'hunter2' x 2_000_000 });
     $bridge->set_debug(0);
     $bridge->_debug('not this');
     close STDERR;
     open STDERR, '>&', $saved or die;
-    like($said, qr/\A\[CPANBridge\] test\.echo done in [\d.]+ s\n\[CPANBridge\] from a subclass\n\z/, 'debug lines');
+    like($said, qr/\A\[CPANBridge\] test\.echo done in [\d.]+ s\n\[CPANBridge\] from a subclass\n/, 'debug lines');
+    like($said, qr/test\.echo is given 140\d+ bytes, more than max_json_size \(10000000\)\n/, 'a word on size');
+    unlike($said, qr/not this/, 'and none when switched off');
     unlike($said, qr/hunter2/, 'without parameters');
 }
 

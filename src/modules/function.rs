@@ -2,6 +2,7 @@
 
 use super::call::Call;
 use super::diagnose;
+use crate::protocol::buffer::wipe_stack;
 use crate::protocol::error::{CallError, Code};
 use crate::protocol::lenient::TYPE_NAME;
 use crate::protocol::message::MapEntries;
@@ -27,8 +28,8 @@ pub enum Placement {
     Worker,
     /// In the event loop unless its parameters are larger than so many bytes.
     InlineUpTo(usize),
-    /// In the event loop unless this parameter is given.
-    InlineWithout(&'static str),
+    /// In the event loop unless one of these parameters is given.
+    InlineWithout(&'static [&'static str]),
 }
 
 /// What a function may touch beyond its parameters and handles.
@@ -101,6 +102,8 @@ pub struct Function {
     pub touches: Touches,
     /// The parameter that names the handle it works on. Calls on one handle run in the order sent.
     pub handle_parameter: Option<&'static str>,
+    // Whether it works with keys and plaintexts, which must not stay behind.
+    secret: bool,
     run: Run,
 }
 
@@ -135,7 +138,7 @@ impl Function {
 
     fn with_run(name: &'static str, doc: &'static str, parameters: Vec<Parameter>, run: Run) -> Self {
         let (placement, touches) = (Placement::Inline, Touches::Nothing);
-        Self { name, doc, parameters, placement, touches, handle_parameter: None, run }
+        Self { name, doc, parameters, placement, touches, handle_parameter: None, secret: false, run }
     }
 
     /// The same function, running elsewhere.
@@ -156,13 +159,19 @@ impl Function {
         self
     }
 
+    /// The same function, leaving nothing on the stack of the keys and plaintexts that it works with.
+    pub fn keeps_secrets(mut self) -> Self {
+        self.secret = true;
+        self
+    }
+
     /// Whether a call with these parameters has to run on a worker.
     pub fn wants_worker(&self, params: &[u8]) -> bool {
         match self.placement {
             Placement::Inline => false,
             Placement::Worker => true,
             Placement::InlineUpTo(limit) => params.len() > limit,
-            Placement::InlineWithout(parameter) => argument(params, parameter).is_some(),
+            Placement::InlineWithout(parameters) => parameters.iter().any(|name| argument(params, name).is_some()),
         }
     }
 
@@ -176,7 +185,11 @@ impl Function {
     /// # Errors
     /// Whatever the caller is to be told.
     pub fn run(&self, call: &mut Call<'_>, params: &[u8]) -> Result<(), CallError> {
-        (self.run)(call, params)
+        let result = (self.run)(call, params);
+        if self.secret {
+            wipe_stack();
+        }
+        result
     }
 }
 

@@ -113,7 +113,7 @@ fn modules(call: &mut Call<'_>, _: NoParameters) -> Result<Vec<ModuleReport>, Ca
             Placement::Inline => "inline".to_owned(),
             Placement::Worker => "worker".to_owned(),
             Placement::InlineUpTo(limit) => format!("inline, on a worker above {limit} bytes"),
-            Placement::InlineWithout(parameter) => format!("inline, on a worker with {parameter}"),
+            Placement::InlineWithout(parameters) => format!("inline, on a worker with {}", parameters.join(" or ")),
         },
         touches: function.touches,
     };

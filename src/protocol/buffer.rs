@@ -138,6 +138,18 @@ pub fn wipe(bytes: &mut [u8]) {
     std::hint::black_box(bytes);
 }
 
+/// Overwrites what the functions that were called before from the same place have left on the stack: key schedules, which
+/// begin with the key itself, and the last block of what was digested.
+///
+/// 16 KiB is several times what ring and the block ciphers use; without optimisation every move of a key schedule has a
+/// place of its own. `tests/broker/secrets.rs` would find what is left.
+#[inline(never)]
+pub fn wipe_stack() {
+    const DEPTH: usize = if cfg!(debug_assertions) { 128 * 1024 } else { 16 * 1024 };
+    let mut below = [0_u8; DEPTH];
+    std::hint::black_box(&mut below);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -92,6 +92,14 @@ fn base64_as_python(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     if in_quad == 0 { Some(bytes) } else { None }
 }
 
+/// Standard base64 (RFC 4648, section 4) with its padding, nothing else.
+pub fn decode_base64(text: &str) -> Option<Zeroizing<Vec<u8>>> {
+    let digits = text.trim_end_matches('=');
+    let standard = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    let well_formed = text.len().is_multiple_of(4) && text.len() - digits.len() <= 2 && digits.bytes().all(standard);
+    if well_formed { base64_as_python(text) } else { None }
+}
+
 /// Hex digits of either case, an even number of them, nothing else.
 pub fn decode_hex(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     if !text.len().is_multiple_of(2) {

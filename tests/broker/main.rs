@@ -7,6 +7,7 @@ mod support;
 mod access;
 mod bad_input;
 mod calls;
+mod chain_modes;
 mod connections;
 mod crypto;
 mod ending;

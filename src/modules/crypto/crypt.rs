@@ -120,6 +120,15 @@ pub struct Decrypt<'a> {
 }
 crate::parameters!(Decrypt<'_>);
 
+/// Bytes that are `bin` on the wire whatever they look like.
+pub struct Raw(pub Zeroizing<Vec<u8>>);
+
+impl Serialize for Raw {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
+    }
+}
+
 /// A plaintext: `str` where it is valid UTF-8, else `bin`.
 struct Plaintext(Zeroizing<Vec<u8>>);
 

@@ -1,6 +1,7 @@
 //! The functions of module `crypto`: parameters in, results out.
 
-use super::crypt::{CleanupCipher, Decrypt, Encrypt, cleanup_cipher, decrypt, encrypt, hex_parameter};
+use super::chains::{ChainFree, ChainNew, ChainNext, ChainOnce, chain_free, chain_new, chain_next, chain_once};
+use super::crypt::{CleanupCipher, Decrypt, Encrypt, Raw, cleanup_cipher, decrypt, encrypt, hex_parameter};
 use super::derive::{DeriveKey, derive_key};
 use super::digest;
 use super::key::encode_hex;
@@ -20,6 +21,26 @@ const INLINE_BYTES: usize = 4096;
 /// The module's table.
 pub fn module() -> Module {
     let functions = vec![
+        Function::new::<ChainFree<'static>, _>(
+            "chain_free",
+            "Frees a chain and wipes its key; freeing twice is no error.",
+            chain_free,
+        )
+        .on_handle("chain_id"),
+        Function::new::<ChainNew<'static>, _>(
+            "chain_new",
+            "Starts a block cipher in a chain mode, for data in pieces.",
+            chain_new,
+        ),
+        Function::new::<ChainNext<'static>, _>("chain_next", "The next piece of data through a chain.", chain_next)
+            .on_handle("chain_id")
+            .runs(Placement::InlineUpTo(INLINE_BYTES)),
+        Function::new::<ChainOnce<'static>, _>(
+            "chain_once",
+            "Data through a block cipher in a chain mode.",
+            chain_once,
+        )
+        .runs(Placement::InlineUpTo(INLINE_BYTES)),
         Function::new::<CleanupCipher<'static>, _>(
             "cleanup_cipher",
             "Frees a cipher and wipes its key; freeing twice is no error.",
@@ -139,15 +160,6 @@ struct RandomBytes {
     length: Option<Integer>,
 }
 crate::parameters!(RandomBytes);
-
-/// Bytes that are `bin` on the wire whatever they look like.
-struct Raw(Zeroizing<Vec<u8>>);
-
-impl Serialize for Raw {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(&self.0)
-    }
-}
 
 #[derive(Serialize)]
 struct Random {

@@ -5,6 +5,8 @@
 //! See [`key`] for how a key text becomes key bytes and [`cipher`] for the format of a ciphertext.
 
 pub mod aead;
+pub mod chain;
+mod chains;
 pub mod cipher;
 mod crypt;
 mod derive;

@@ -10,8 +10,9 @@ PERL_LIBDIR  ?= $(shell perl -MConfig -e 'print $$Config{installsitelib}')
 else
 PERL_LIBDIR  ?= $(PREFIX)/share/perl5
 endif
-# The stand-ins for CPAN modules lie apart: only scripts that ask for them get them.
-COMPAT_LIBDIR ?= $(PREFIX)/share/cpan-bridge/compat
+# The stand-ins for CPAN modules lie apart: only scripts that ask for them get them. CPANBridge::Compat finds them here.
+COMPAT_LIBDIR = $(PERL_LIBDIR)/CPANBridge/compat
+COMPAT_FILES  = $(shell cd perl/compat && find . -name '*.pm' -o -name '*.pod')
 
 CARGO        ?= cargo
 PERL         ?= perl
@@ -62,14 +63,14 @@ install: ## Installs the binary, the Perl client, the stand-ins and the manual p
 	$(INSTALL) -m 755 '$(RELEASE)' '$(DESTDIR)$(BINDIR)/cpan-bridge'
 	$(INSTALL) -m 644 perl/lib/CPANBridge.pm '$(DESTDIR)$(PERL_LIBDIR)/CPANBridge.pm'
 	for file in perl/lib/CPANBridge/*.pm; do $(INSTALL) -m 644 "$$file" '$(DESTDIR)$(PERL_LIBDIR)/CPANBridge/' || exit 1; done
-	$(INSTALL) -m 644 perl/compat/README.md '$(DESTDIR)$(COMPAT_LIBDIR)/README.md'
+	for file in $(COMPAT_FILES); do $(INSTALL) -D -m 644 "perl/compat/$$file" '$(DESTDIR)$(COMPAT_LIBDIR)'/"$$file" || exit 1; done
 	$(INSTALL) -m 644 packaging/cpan-bridge.1 '$(DESTDIR)$(MANDIR)/man1/cpan-bridge.1'
 
 uninstall: ## Removes what install put in place
 	rm -f '$(DESTDIR)$(BINDIR)/cpan-bridge' '$(DESTDIR)$(PERL_LIBDIR)/CPANBridge.pm' '$(DESTDIR)$(MANDIR)/man1/cpan-bridge.1'
 	for file in perl/lib/CPANBridge/*.pm; do rm -f '$(DESTDIR)$(PERL_LIBDIR)/CPANBridge/'"$$(basename "$$file")"; done
-	rm -f '$(DESTDIR)$(COMPAT_LIBDIR)/README.md'
-	-rmdir '$(DESTDIR)$(PERL_LIBDIR)/CPANBridge' '$(DESTDIR)$(COMPAT_LIBDIR)' '$(DESTDIR)$(PREFIX)/share/cpan-bridge' 2>/dev/null
+	for file in $(COMPAT_FILES); do rm -f '$(DESTDIR)$(COMPAT_LIBDIR)'/"$$file"; done
+	-find '$(DESTDIR)$(PERL_LIBDIR)/CPANBridge' -depth -type d -empty -exec rmdir {} + 2>/dev/null
 
 clean: ## Removes what was built
 	$(CARGO) clean

@@ -1,0 +1,198 @@
+# The stand-in for Crypt::CBC: the original's bytes, both ways; its texts; streams; ciphers of the script's own.
+use strict;
+use warnings;
+use lib 'perl/t/lib', 'perl/lib', 'perl/compat';
+use Test::More;
+use Digest::SHA qw(sha256_hex);
+use JSON::PP;
+use CBCWorker;
+use CPANBridge;
+use Crypt::CBC;
+use File::Temp ();
+use TestBroker;
+
+like($INC{'Crypt/CBC.pm'}, qr/compat/, 'this is the stand-in');
+is(Crypt::CBC->VERSION, '3.04', 'of the version it stands in for');
+my $broker = TestBroker->start;
+$ENV{CPAN_BRIDGE_SOCKET} = $broker->socket_path;
+my $top = TestBroker::top();
+
+# --- What the original made
+open my $file, '<', "$top/tests/data/crypt-cbc/cases.json" or die $!;
+my $cases = decode_json(do { local $/; readline $file });
+ok(@$cases > 1500, 'there are cases');
+my %wrong;
+for my $case (@$cases) {
+    my %options = (CBCWorker::options($case->{options}), -nodeprecate => 1);
+    my $large = defined $case->{sha256};
+    my $plaintext = $large ? chr($case->{byte}) x $case->{length} : pack 'H*', $case->{plaintext};
+    my $ciphertext = Crypt::CBC->new(%options)->encrypt($plaintext);
+    $wrong{encrypt}++ if $large ? sha256_hex($ciphertext) ne $case->{sha256} : unpack('H*', $ciphertext) ne $case->{ciphertext};
+    my $back = Crypt::CBC->new(%options)->decrypt($ciphertext);
+    # Paddings that can't be told from the text's own end, and modes that round up, do not give back every text.
+    my $lossy = $options{-padding} && $options{-padding} =~ /\A(?:space|null|none|oneandzeroes|rijndael_compat)\z/
+        || $options{-chain_mode} && $options{-chain_mode} eq 'cfb';
+    $wrong{decrypt}++ if $back ne $plaintext && !$lossy;
+    $wrong{'decrypt, lossy padding'}++ if $lossy && $back !~ /\A\Q$plaintext\E[\0]*\z/ && $plaintext !~ /[ \0\x80]\0*\z/;
+}
+is_deeply(\%wrong, {}, 'every message of the original, both ways');
+
+# --- The original itself, where it is installed
+my $ours = CBCWorker->start("$top/perl/t/lib", "$top/perl/lib", "$top/perl/compat");
+my $real = CBCWorker->start("$top/perl/t/lib");
+SKIP: {
+    skip 'the original Crypt::CBC 3.04 with CryptX is not installed: no live cross-check', 2 if !$real;
+    my ($count, @different) = (0);
+    my $compare = sub {
+        my ($task) = @_;
+        my ($a, $b) = map { encode_json_sorted($_->ask($task)) } $real, $ours;
+        $count++;
+        push @different, encode_json_sorted($task) . "\n  original $a\n  ours     $b" if $a ne $b;
+        return decode_json($a)->{result};
+    };
+    for my $cipher (['Crypt::Cipher::AES', 32, 16], ['Cipher::Blowfish', 56, 8]) {
+        my ($class, $keysize, $block) = @$cipher;
+        for my $mode (qw(cbc pcbc cfb ofb), $block == 16 ? 'ctr' : ()) {
+            for my $padding (qw(standard oneandzeroes space null none rijndael_compat)) {
+                for my $length (1, $block - 1, $block, 3 * $block + 5) {
+                    my $data = unpack 'H*', join '', map { chr(($_ * 37 + $length) & 255) } 1 .. $length;
+                    my %options = (-cipher => $class, -pass => '736563726574', -salt => '3132333435363738',
+                        -chain_mode => $mode, -padding => $padding, -pbkdf => $length % 2 ? 'opensslv1' : 'opensslv2');
+                    my $encrypted = $compare->({ options => \%options, operation => 'encrypt', data => $data });
+                    $compare->({ options => \%options, operation => 'encrypt', data => $data, piece => 7 });
+                    next if !defined $encrypted;
+                    $compare->({ options => \%options, operation => 'decrypt', data => $encrypted });
+                    $compare->({ options => \%options, operation => 'decrypt', data => $encrypted, piece => 5 });
+                }
+            }
+        }
+    }
+    ok($count > 500, "$count tasks were compared");
+    is(join("\n", @different), '', 'the original and the stand-in do the same');
+
+    # What is refused, and in what words.
+    my @refused;
+    for my $options (
+        {}, { -pass => '61', -nonsense => 1 }, { -pass => '61', -cipher => 'No::Such' }, { -pass => '61', -header => 'odd' },
+        { -pass => '61', -salt => '3131' }, { -pass => '61', -padding => 'odd' }, { -pass => '61', -iter => -1 },
+        { -pass => '61', -iv => '61' }, { -pass => '61', -chain_mode => 'odd' }, { -key => '61', -literal_key => 1 },
+        { -key => '61' x 32, -literal_key => 1, -header => 'salt' }, { -pass => '61', -header => 'randomiv' },
+        { -pass => '61' x 32, -pbkdf => 'none' },
+        { -pass => '61', -cipher => 'Cipher::Blowfish', -header => 'randomiv', -pbkdf => 'opensslv1' },
+    ) {
+        my $task = { options => $options, operation => 'encrypt', data => '61' };
+        my ($theirs, $mine) = map { my $error = $_->ask($task)->{error}; $error =~ s/\(\@INC.*//s; $error =~ s/\(you may.*//s; $error } $real, $ours;
+        push @refused, encode_json_sorted($options) . " original: $theirs, ours: $mine" if $theirs ne $mine || $theirs eq '';
+    }
+    is(join("\n", @refused), '', 'what the original refuses is refused in its words');
+}
+
+# --- openssl enc, where it is installed
+SKIP: {
+    my $version = qx{openssl version 2>/dev/null};
+    skip 'openssl is not installed: no live cross-check', 6 if !$version;
+    my $directory = File::Temp::tempdir(CLEANUP => 1);
+    for my $way (['opensslv1', '-md md5'], ['opensslv2', '-md sha256'], ['pbkdf2', '-pbkdf2 -iter 10000']) {
+        my ($pbkdf, $flags) = @$way;
+        my $cipher = Crypt::CBC->new(-pass => 'secret', -pbkdf => $pbkdf, -nodeprecate => 1);
+        write_file("$directory/ours", $cipher->encrypt("Hello openssl\n"));
+        is(qx{openssl enc -d -aes-256-cbc $flags -k secret -in $directory/ours 2>/dev/null}, "Hello openssl\n",
+            "openssl enc reads what we write with $pbkdf");
+        write_file("$directory/plain", "Hello Perl\n");
+        system "openssl enc -aes-256-cbc $flags -k secret -in $directory/plain -out $directory/theirs 2>/dev/null";
+        is($cipher->decrypt(read_file("$directory/theirs")), "Hello Perl\n", "and we read what it writes with $pbkdf");
+    }
+}
+
+# --- As it is used
+my $cipher = Crypt::CBC->new(-key => 'my secret key', -cipher => 'Blowfish', -pbkdf => 'pbkdf2');
+is($cipher->decrypt($cipher->encrypt('Hello')), 'Hello', 'there and back');
+is($cipher->decrypt_hex($cipher->encrypt_hex('Hello')), 'Hello', 'in hex');
+isnt($cipher->encrypt('Hello'), $cipher->encrypt('Hello'), 'a new salt for each message');
+like($cipher->encrypt(''), qr/\ASalted__.{16}\z/s, 'an empty text is a message');
+is(Crypt::CBC->new('secret', 'Blowfish')->blocksize, 8, 'key and cipher as plain arguments');
+is(Crypt::CBC->new({ key => 'secret', cipher => 'Rijndael' })->keysize, 32, 'a hash of arguments');
+is(Crypt::CBC->new(-KEY => 'secret')->cipher, 'Crypt::Cipher::AES', 'names in whatever case, and the default cipher');
+
+my $stream = Crypt::CBC->new(-key => 'secret', -pbkdf => 'pbkdf2');
+$stream->start('encrypting');
+my $sealed = join '', map { my $some = $stream->crypt($_); defined $some ? $some : '' } ('x' x 100_000) x 30;
+$sealed .= $stream->finish;
+is($stream->decrypt($sealed), 'x' x 3_000_000, 'a stream of pieces is one message');
+my $watch = CPANBridge->new;
+is_deeply($watch->call('system.metrics')->{handle_summary}, {}, 'and leaves nothing in the broker');
+{
+    my $forgotten = Crypt::CBC->new(-key => 'secret', -pbkdf => 'pbkdf2');
+    $forgotten->start('encrypting');
+    $forgotten->crypt('x' x 100);
+    is($watch->call('system.metrics')->{handle_summary}{chain}, 1, 'a stream under way keeps a chain');
+}
+is_deeply($watch->call('system.metrics')->{handle_summary}, {}, 'that goes with its object');
+
+eval { $cipher->crypt('x') };
+like($@, qr/\Acrypt\(\) called without a preceding start\(\) at \Q${\ __FILE__}\E/, 'crypt without start');
+eval { $cipher->start('x') };
+like($@, qr/\ASpecify <e>ncryption or <d>ecryption/, 'neither way');
+eval { $cipher->decrypt('no header at all') };
+like($@, qr/\ACiphertext does not begin with a valid header for 'salt' header mode/, 'no header');
+is($cipher->decrypt($cipher->encrypt("\x{263a}")), "\xe2\x98\xba", 'characters are their UTF-8, as with the original');
+utf8::upgrade(my $flagged = "\xe9");
+is($cipher->decrypt($cipher->encrypt($flagged)), "\xc3\xa9", 'also those that would fit a byte');
+is($cipher->decrypt($cipher->encrypt("\xe9")), "\xe9", 'bytes are bytes');
+{
+    my @warnings;
+    local $SIG{__WARN__} = sub { push @warnings, @_ };
+    Crypt::CBC->new(-key => 'secret')->encrypt('x');
+    like("@warnings", qr/\AWARNING: The key derivation method "opensslv1" is deprecated\. Using -pbkdf=>'pbkdf2' would be better\.\nPass -nodeprecate=>1/, 'the warning');
+    @warnings = ();
+    Crypt::CBC->new(-key => 'secret', -nodeprecate => 1)->encrypt('x');
+    is("@warnings", '', 'and none when not wanted');
+}
+
+# --- Ciphers of the script's own
+{
+    package Crypt::OfMyOwn;
+    sub new       { my ($class, $key) = @_; return bless { key => substr $key, 0, 8 }, $class }
+    sub keysize   { return 8 }
+    sub blocksize { return 8 }
+    sub encrypt   { my ($self, $block) = @_; die "a block of 8 is wanted\n" if length $block != 8; return scalar reverse($block ^ $self->{key}) }
+    sub decrypt   { my ($self, $block) = @_; return scalar(reverse $block) ^ $self->{key} }
+}
+for my $mode (qw(cbc pcbc cfb ofb ctr)) {
+    for my $own ('OfMyOwn', Crypt::OfMyOwn->new('12345678')) {
+        my @key = ref $own ? () : (-key => 'secret');
+        my $live = Crypt::CBC->new(-cipher => $own, @key, -chain_mode => $mode, -pbkdf => 'opensslv2');
+        my $text = 'a text that is not whole blocks';
+        my $expected = $mode eq 'cfb' ? $text . "\0" : $text;
+        is($live->decrypt($live->encrypt($text)), $expected, (ref $own ? 'an object' : 'a class') . " in mode $mode");
+    }
+}
+my $padded = Crypt::CBC->new(-key => 'secret', -pbkdf => 'opensslv2', -padding => sub {
+    my ($block, $size, $direction) = @_;
+    return $direction eq 'd' ? $block =~ s/#*\z// && $block : $block . '#' x ($size - length $block);
+});
+is($padded->decrypt($padded->encrypt('Hello')), 'Hello', 'a padding of the script\'s own');
+eval { Crypt::CBC->new(-key => 'x', -padding => sub { 'x' }) };
+like($@, qr/padding method callback does not behave properly: expected 16 bytes back, got 1 bytes back/, 'one that does not work');
+
+# --- Found by scripts
+is(qx{$^X -I$top/perl/lib -MCPANBridge::Compat -MCrypt::CBC -e 'print \$INC{q(Crypt/CBC.pm)} =~ /compat/ ? 1 : 0'}, '1', 'use CPANBridge::Compat');
+
+done_testing;
+
+sub encode_json_sorted { return JSON::PP->new->canonical->encode($_[0]) }
+
+sub write_file {
+    my ($path, $content) = @_;
+    open my $handle, '>:raw', $path or die "$path: $!";
+    print {$handle} $content;
+    close $handle or die "$path: $!";
+    return;
+}
+
+sub read_file {
+    my ($path) = @_;
+    open my $handle, '<:raw', $path or die "$path: $!";
+    local $/;
+    return readline $handle;
+}

@@ -87,6 +87,23 @@ for place in apart together; do
     stop_broker
 done
 
+echo "== Crypt::CBC: the stand-in beside the original (AES-256-CBC)"
+prefix=
+start_broker ''
+export CPAN_BRIDGE_SOCKET="$directory/broker.sock"
+"${PERL:-perl}" -Iperl/lib -Iperl/compat benches/crypt_cbc.pl "$seconds" 64 >"$directory/ours"
+if "${PERL:-perl}" -MCrypt::CBC -MCrypt::Cipher::AES -MCrypt::PBKDF2 -e1 2>/dev/null; then
+    "${PERL:-perl}" benches/crypt_cbc.pl "$seconds" 64 >"$directory/original"
+else
+    echo "  (Crypt::CBC with CryptX and Crypt::PBKDF2 is not installed: no comparison)"
+    : >"$directory/original"
+fi
+awk -F'\t' 'NR == FNR { original[$1] = $2; next }
+    $1 in original { printf "  %-34s %10.1f   original %10.1f   ratio %6.2f\n", $1, $2, original[$1], $2 / original[$1]; next }
+    { printf "  %-34s %10.1f\n", $1, $2 }' "$directory/original" "$directory/ours"
+unset CPAN_BRIDGE_SOCKET
+stop_broker
+
 echo "== Memory"
 prefix=
 start_broker ''

@@ -87,6 +87,20 @@ SKIP: {
     is(join("\n", @refused), '', 'what the original refuses is refused in its words');
 }
 
+# --- What openssl enc made: printf 'Hello Perl' | openssl enc -aes-256-cbc FLAGS -k secret -S 0102030405060708 (3.0.19, which
+# leaves out the header when it is given a salt)
+for my $way (
+    ['opensslv1', '74fc1b0a200e7cc9e0f1701b325d67ab'],    # -md md5
+    ['opensslv2', '0ff888aa5da8ec1239f6f48e9d8b990b'],    # -md sha256
+    ['pbkdf2',    'c7de58a9872021e2315c1743a28a264b'],    # -pbkdf2 -iter 10000
+) {
+    my ($pbkdf, $made) = @$way;
+    my $reader = Crypt::CBC->new(-pass => 'secret', -pbkdf => $pbkdf, -salt => pack('H*', '0102030405060708'), -nodeprecate => 1);
+    my $message = pack 'H*', "53616c7465645f5f0102030405060708$made";
+    is($reader->decrypt($message), 'Hello Perl', "what openssl made with $pbkdf is read");
+    is($reader->encrypt('Hello Perl'), $message, 'and made again');
+}
+
 # --- openssl enc, where it is installed
 SKIP: {
     my $version = qx{openssl version 2>/dev/null};

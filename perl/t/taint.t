@@ -8,7 +8,7 @@ BEGIN {
     # prove's -I does not reach a tainted perl.
     my ($top) = __FILE__ =~ m{\A(.*?)/?perl/t/taint\.t\z};
     $top = '.' if $top eq '';
-    unshift @INC, "$top/perl/lib";
+    unshift @INC, "$top/perl/lib", "$top/perl/compat";
 }
 use Test::More;
 use CPANBridge;
@@ -33,6 +33,13 @@ is($bridge->call('test.echo', { a => $tainted })->{a}, 'tainted', 'tainted param
     local $CPANBridge::DAEMON_MODE = 0;
     is($bridge->call_python('test', 'echo', { a => 1 })->{a}, 1, 'oneshot');
 }
+require Crypt::CBC;
+my $cbc = Crypt::CBC->new(-key => 'secret', -cipher => 'Blowfish', -pbkdf => 'pbkdf2');
+is($cbc->decrypt($cbc->encrypt($tainted)), 'tainted', 'Crypt::CBC takes a tainted text');
+my $refused = Crypt::CBC->new(-literal_key => 1, -key => substr($binary, 0, 0) . 'k' x 56, -cipher => 'Blowfish', -iv => 'initvect', -header => 'none');
+ok(!eval { $refused->encrypt('x'); 1 }, 'but no tainted key');
+like($@, qr/Taint checks are turned on and your key is tainted/, 'in the words of the original');
+undef $cbc;
 $bridge->call('system.shutdown');
 my $waits = 0;
 while (-e "$directory/broker.sock" && $waits++ < 500) { select undef, undef, undef, 0.01 }

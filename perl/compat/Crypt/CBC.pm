@@ -114,6 +114,13 @@ sub new {
     }, $class;
 }
 
+sub filehandle {
+    my ($self, @args) = @_;
+    eval { require Crypt::FileHandle; 1 }
+        or croak 'Optional Crypt::FileHandle module must be installed to use the filehandle() method';
+    return Crypt::FileHandle->new(ref $self ? $self : $self->new(@args));
+}
+
 # --- Whole messages
 
 sub encrypt {

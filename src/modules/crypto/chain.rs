@@ -282,3 +282,63 @@ where
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::modules::crypto::key::{decode_hex, encode_hex};
+
+    fn hex(text: &str) -> Vec<u8> {
+        decode_hex(text.as_bytes()).unwrap().to_vec()
+    }
+
+    /// NIST SP 800-38A, appendix F: AES-128, two blocks of each mode.
+    #[test]
+    fn vectors_of_the_standard() {
+        const KEY: &str = "2b7e151628aed2a6abf7158809cf4f3c";
+        const PLAINTEXT: &str = "6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e51";
+        const IV: &str = "000102030405060708090a0b0c0d0e0f";
+        for (mode, iv, ciphertext) in [
+            (Mode::Cbc, IV, "7649abac8119b246cee98e9b12e9197d5086cb9b507219ee95db113a917678b2"),
+            (Mode::Cfb, IV, "3b3fd92eb72dad20333449f8e83cfb4ac8a64537a0b3a93fcde3cdad9f1ce58b"),
+            (Mode::Ofb, IV, "3b3fd92eb72dad20333449f8e83cfb4a7789508d16918f03f53c52dac54ed825"),
+            (
+                Mode::Ctr,
+                "f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff",
+                "874d6191b620e3261bef6864990db6ce9806f66b7970fdff8617187bb9fffdff",
+            ),
+        ] {
+            for (direction, from, to) in
+                [(Direction::Encrypt, PLAINTEXT, ciphertext), (Direction::Decrypt, ciphertext, PLAINTEXT)]
+            {
+                let mut chain = Chain::new(Algorithm::Aes, mode, direction, &hex(KEY), &hex(iv)).unwrap();
+                let mut data = hex(from);
+                chain.apply(&mut data).unwrap();
+                assert_eq!(encode_hex(&data), to, "{mode:?} {direction:?}");
+            }
+        }
+    }
+
+    /// The ciphers' own vectors, one block each: FIPS 81 (DES), RFC 2144 (CAST5), Schneier's for Blowfish and Twofish.
+    #[test]
+    fn vectors_of_the_ciphers() {
+        for (algorithm, key, plaintext, ciphertext) in [
+            (Algorithm::Des, "0123456789abcdef", "4e6f772069732074", "3fa40e8a984d4815"),
+            (Algorithm::Cast5, "0123456712345678234567893456789a", "0123456789abcdef", "238b4fe5847e44b2"),
+            (Algorithm::Blowfish, "0000000000000000", "0000000000000000", "4ef997456198dd78"),
+            (
+                Algorithm::Twofish,
+                "00000000000000000000000000000000",
+                "00000000000000000000000000000000",
+                "9f589f5cf6122c32b6bfec2f2ae8c35a",
+            ),
+        ] {
+            // One block in CBC under a vector of zeroes is the block cipher itself.
+            let iv = vec![0; plaintext.len() / 2];
+            let mut chain = Chain::new(algorithm, Mode::Cbc, Direction::Encrypt, &hex(key), &iv).unwrap();
+            let mut data = hex(plaintext);
+            chain.apply(&mut data).unwrap();
+            assert_eq!(encode_hex(&data), ciphertext, "{algorithm:?}");
+        }
+    }
+}

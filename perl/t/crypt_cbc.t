@@ -145,6 +145,9 @@ is_deeply($watch->call('system.metrics')->{handle_summary}, {}, 'that goes with 
 
 eval { $cipher->crypt('x') };
 like($@, qr/\Acrypt\(\) called without a preceding start\(\) at \Q${\ __FILE__}\E/, 'crypt without start');
+is($cipher->finish, '', 'finish without start');
+my $random_iv = Crypt::CBC->new(-pass => 'secret', -cipher => 'Blowfish', -header => 'randomiv', -nodeprecate => 1);
+is($random_iv->decrypt($random_iv->encrypt('Hello')), 'Hello', 'the oldest header');
 eval { $cipher->start('x') };
 like($@, qr/\ASpecify <e>ncryption or <d>ecryption/, 'neither way');
 eval { $cipher->decrypt('no header at all') };

@@ -56,7 +56,8 @@ sub new {
     my $header_mode = _header_mode($options);
     my ($keysize, $blocksize) = _sizes($cipher, $options);
 
-    my $pass = _first($options, qw(pass key passphrase));
+    # As in the original a false -pass is none, and a false -key is one.
+    my $pass = $options->{pass} || $options->{passphrase} || $options->{key};
     if (ref $cipher) {
         carp 'Both a key and a pre-initialized Crypt::* object were passed. The key will be ignored' if defined $pass;
         $pass = '' if !defined $pass;
@@ -182,7 +183,8 @@ sub crypt {    ## no critic (ProhibitBuiltinHomonyms)
 sub finish {
     my ($self) = @_;
     my $buffer = $self->{buffer};
-    $buffer = '' if !defined $buffer;
+    # Finished already, or never started.
+    return '' if !defined $buffer;
     if (!$self->{begun}) {
         # Nothing was ever given: as the original, which has no cipher then.
         return '' if !length $buffer && $self->{padding} == \&_rijndael_compat;
@@ -358,13 +360,6 @@ sub _options {
         return { map { my $name = lc; $name =~ s/\A-//; ($name => $named{$_}) } keys %named };
     }
     return { key => $args[0], cipher => $args[1] };
-}
-
-sub _first {
-    my ($options, @names) = @_;
-    my ($given) = grep { $options->{$_} } @names;
-    ($given) = grep { defined $options->{$_} } @names if !defined $given;
-    return defined $given ? $options->{$given} : undef;
 }
 
 sub _full_name {

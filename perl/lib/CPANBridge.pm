@@ -218,17 +218,9 @@ sub call_python {
     my $begin = CPANBridge::Connection::now();
     my $method = "$module.$function";
     $self->_remark_on_size($method, $params) if $self->{debug} || $DEBUG_LEVEL;
-    my ($error, $result);
-    if ($session) {
-        local $session->{busy} = 1;
-        $session->enter;
-        ($error, $result) = $self->_call_anyhow($method, $params);
-        $session->leave;
-    }
-    else {
-        # At the program's end objects are taken apart in any order, and destructors still make calls.
-        $error = CPANBridge::Session::error('lost', $method, 'the object is destroyed already');
-    }
+    my ($error, $result) = _is_ending() ? eval { $self->_guarded($session, $method, $params) }
+        : $self->_guarded($session, $method, $params);
+    $error = CPANBridge::Session::error('lost', $method, 'the program ends, and what the call needs is gone') if _is_ending() && $@;
     my $duration = CPANBridge::Connection::now() - $begin;
     my $stats = $self->{performance_stats}{$method} ||= { call_count => 0 };
     $stats->{last_duration} = $duration;
@@ -244,6 +236,19 @@ sub call_python {
         function => $function,
         duration => $duration,
     };
+}
+
+# At the program's end objects are taken apart in any order, and destructors still make calls.
+sub _is_ending { return defined ${^GLOBAL_PHASE} && ${^GLOBAL_PHASE} eq 'DESTRUCT' }
+
+sub _guarded {
+    my ($self, $session, $method, $params) = @_;
+    return CPANBridge::Session::error('lost', $method, 'the object is destroyed already') if !$session;
+    local $session->{busy} = 1;
+    $session->enter;
+    my @outcome = $self->_call_anyhow($method, $params);
+    $session->leave;
+    return @outcome;
 }
 
 # The old client refused what was larger; now it is only worth a word to who debugs.

@@ -5,6 +5,7 @@ use lib 'perl/t/lib', 'perl/lib';
 use Test::More;
 use File::Temp ();
 use CPANBridge;
+use OnlyRuntime;
 use TestBroker;
 
 my $runtime = File::Temp::tempdir(CLEANUP => 1);

@@ -5,6 +5,7 @@ use lib 'perl/t/lib', 'perl/lib';
 use Test::More;
 use File::Temp ();
 use CPANBridge;
+use OnlyRuntime;
 use TestBroker;
 
 my $top = TestBroker::top();
@@ -18,7 +19,7 @@ ok($example, 'there is an example');
 my $script = File::Temp->new;
 print {$script} "use strict; use warnings;\n$example";
 close $script;
-is(qx{$^X -I$top/perl/lib $script 2>&1}, "Hello\n", 'it does what it shows');
+is(qx{$^X -I$top/perl/lib -I$top/perl/t/lib -MOnlyRuntime $script 2>&1}, "Hello\n", 'it does what it shows');
 
 CPANBridge->new(autostart => 0)->call('system.shutdown');
 ok(TestBroker::eventually(sub { !-e "$runtime/cpan-bridge/broker.sock" }), 'the broker that was started ends');

@@ -24,10 +24,10 @@ mkdir $directory, 0700 or die "$directory: $!";
 delete @ENV{grep { /\ACPAN_BRIDGE_/ && $_ ne 'CPAN_BRIDGE_BIN' } keys %ENV};
 
 # A tainted name of the socket, and of the program: both from the environment.
-$ENV{CPAN_BRIDGE_SOCKET} = "$directory/broker.sock" . substr $binary, 0, 0;
+$ENV{CPAN_BRIDGE_SOCKET} = "$directory/broker.sock" . substr $^X, 0, 0;
 my $bridge = CPANBridge->new(autostart => 1);
 is($bridge->call('test.ping')->{message}, 'pong', 'a broker is started and answers');
-my $tainted = substr($binary, 0, 0) . 'tainted';
+my $tainted = substr($^X, 0, 0) . 'tainted';
 is($bridge->call('test.echo', { a => $tainted })->{a}, 'tainted', 'tainted parameters are data');
 {
     local $CPANBridge::DAEMON_MODE = 0;
@@ -36,7 +36,7 @@ is($bridge->call('test.echo', { a => $tainted })->{a}, 'tainted', 'tainted param
 require Crypt::CBC;
 my $cbc = Crypt::CBC->new(-key => 'secret', -cipher => 'Blowfish', -pbkdf => 'pbkdf2');
 is($cbc->decrypt($cbc->encrypt($tainted)), 'tainted', 'Crypt::CBC takes a tainted text');
-my $refused = Crypt::CBC->new(-literal_key => 1, -key => substr($binary, 0, 0) . 'k' x 56, -cipher => 'Blowfish', -iv => 'initvect', -header => 'none');
+my $refused = Crypt::CBC->new(-literal_key => 1, -key => substr($^X, 0, 0) . 'k' x 56, -cipher => 'Blowfish', -iv => 'initvect', -header => 'none');
 ok(!eval { $refused->encrypt('x'); 1 }, 'but no tainted key');
 like($@, qr/Taint checks are turned on and your key is tainted/, 'in the words of the original');
 undef $cbc;

@@ -34,7 +34,7 @@ sub connect {    ## no critic (ProhibitBuiltinHomonyms)
         select undef, undef, undef, PAUSE;
     }
     return (undef, $why . _advice($named)) if !$may_start;
-    $owner->_debug("starting a broker on $paths[0]") if $owner;
+    $owner->_debug("starting a broker on $paths[0]");
     return _start($named, $paths[0]);
 }
 

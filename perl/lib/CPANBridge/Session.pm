@@ -20,6 +20,19 @@ use constant LAST_MSGID  => 4_294_967_295;
 # How long to wait between two looks at a message that is not gone yet.
 use constant PAUSE => 0.02;
 
+# At the program's end the object that the script has may be gone while its destructor still makes calls: Perl cuts weak
+# references first. This answers in its place.
+{
+    package    # not for the index
+        CPANBridge::Session::Orphanage;
+    sub _timeout     { return $CPANBridge::TIMEOUT }
+    sub _time_limit  { return defined $_[1]->{timeout} ? $_[1]->{timeout} : $CPANBridge::TIMEOUT }
+    sub _retry_count { return 0 }
+    sub _debug       { return }
+}
+
+sub _owner { return $_[0]->{owner} || 'CPANBridge::Session::Orphanage' }
+
 sub new {
     my ($class, %fields) = @_;
     my $self = bless {
@@ -56,7 +69,7 @@ sub leave {
 # (error) or (undef, result).
 sub call {
     my ($self, $method, $params, $options) = @_;
-    my $timeout = defined $options->{timeout} ? $options->{timeout} : $self->{owner}->_timeout;
+    my $timeout = defined $options->{timeout} ? $options->{timeout} : $self->_owner->_timeout;
     my ($error, $body) = encode($method, $params, $options, $timeout);
     return $error if $error;
     my $deadline = CPANBridge::Connection::now() + $timeout;
@@ -65,11 +78,11 @@ sub call {
     while (1) {
         ($error, $result) = $self->_attempt($method, $body, $timeout, $deadline, $options->{progress}, $patience);
         last if !$error || !$error->{not_run};
-        $tries = $self->{owner}->_retry_count if !defined $tries;
+        $tries = $self->_owner->_retry_count if !defined $tries;
         last if $tries-- <= 0;
         # There was a broker a moment ago, so another one is probably coming up.
         $patience = $CPANBridge::DAEMON_STARTUP_TIMEOUT;
-        $self->{owner}->_debug("$method did not run (" . $error->message . '), trying again');
+        $self->_owner->_debug("$method did not run (" . $error->message . '), trying again');
     }
     $self->disconnect if !$self->{persistent} && !$self->has_outstanding;
     return ($error, $result);
@@ -198,12 +211,12 @@ sub new_ticket {
 
 sub pipeline {
     my ($self, $calls) = @_;
-    my $deadline = CPANBridge::Connection::now() + $self->{owner}->_timeout;
+    my $deadline = CPANBridge::Connection::now() + $self->_owner->_timeout;
     my (@all, @tickets, @bodies);
     for my $call (@$calls) {
         my ($method, $params, %options) = @$call;
         my $ticket = $self->new_ticket($method, $deadline, $options{progress});
-        my ($error, $body) = encode($method, $params, \%options, $self->{owner}->_time_limit(\%options));
+        my ($error, $body) = encode($method, $params, \%options, $self->_owner->_time_limit(\%options));
         push @all, $error ? $ticket->settle($error) : $ticket;
         next if $error;
         push @tickets, $ticket;
@@ -221,7 +234,7 @@ sub pipeline {
 # Sends calls in one write, as far as the kernel takes them now. An error if they could not be sent at all.
 sub send_all {
     my ($self, $tickets, $bodies, $deadline) = @_;
-    my ($tries, $patience) = ($self->{owner}->_retry_count, 0);
+    my ($tries, $patience) = ($self->_owner->_retry_count, 0);
     while (1) {
         my ($connection, $error) = $self->connect($deadline, $patience);
         return $error if $error;
@@ -253,8 +266,8 @@ sub send_message {
     my ($self, $message, $method) = @_;
     my $bytes = eval { CPANBridge::MessagePack->pack($message) };
     return unfit($method, complaint()) if !defined $bytes;
-    my $deadline = CPANBridge::Connection::now() + $self->{owner}->_timeout;
-    my ($tries, $patience) = ($self->{owner}->_retry_count, 0);
+    my $deadline = CPANBridge::Connection::now() + $self->_owner->_timeout;
+    my ($tries, $patience) = ($self->_owner->_retry_count, 0);
     while (1) {
         my ($connection, $error) = $self->connect($deadline, $patience);
         return $error if $error;
@@ -406,7 +419,7 @@ sub connect {    ## no critic (ProhibitBuiltinHomonyms)
         $self->lose('lost', 'the call was made by the parent process');
         @{ $self->{finished} } = ();
     }
-    my ($connection, $why) = $self->{locator}->connect($deadline, $patience, $self->{owner});
+    my ($connection, $why) = $self->{locator}->connect($deadline, $patience, $self->_owner);
     return $self->{connection} = $connection if $connection;
     return (undef, error('connect', undef, $why));
 }

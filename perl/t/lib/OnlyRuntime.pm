@@ -1,0 +1,16 @@
+package OnlyRuntime;
+
+# Has the client look for the user's broker in XDG_RUNTIME_DIR alone: one that the developer runs elsewhere is none of a
+# test's business.
+
+use strict;
+use warnings;
+
+use CPANBridge::Launcher ();
+
+{
+    no warnings 'redefine';
+    *CPANBridge::Launcher::sockets = sub { return CPANBridge::Launcher::user_socket() };
+}
+
+1;

@@ -54,7 +54,7 @@ lint: ## Checks formatting, clippy and Perl syntax
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	@for file in $$(find perl examples benches -name '*.p[lm]' -o -name '*.t'); do \
 		taint=$$(sed -n '1s/^#!.*perl -T.*/-T/p' "$$file"); \
-		said=$$($(PERL) $$taint -Iperl/lib -Iperl/t/lib -wc "$$file" 2>&1) || { echo "$$said"; exit 1; }; \
+		said=$$($(PERL) $$taint -Iperl/lib -Iperl/compat -Iperl/t/lib -wc "$$file" 2>&1) || { echo "$$said"; exit 1; }; \
 	done
 
 install: ## Installs the binary, the Perl client, the stand-ins and the manual page

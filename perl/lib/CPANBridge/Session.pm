@@ -69,7 +69,7 @@ sub leave {
 # (error) or (undef, result).
 sub call {
     my ($self, $method, $params, $options) = @_;
-    my $timeout = defined $options->{timeout} ? $options->{timeout} : $self->_owner->_timeout;
+    my $timeout = defined $options->{timeout} ? $options->{timeout} : ($self->{owner} || $self->_owner)->_timeout;
     my ($error, $body) = encode($method, $params, $options, $timeout);
     return $error if $error;
     my $deadline = CPANBridge::Connection::now() + $timeout;

@@ -50,7 +50,6 @@ sub new {
         socket     => $args{socket},
         autostart  => $args{autostart},
         persistent => defined $args{persistent} ? $args{persistent} : 1,
-        owner      => $self,
     );
     # A value that is still the one it was made with was not chosen, so the package variable counts.
     @{ $self->{ +KEY } }{qw(timeout retry_count)}
@@ -60,17 +59,17 @@ sub new {
 
 # --- Calls
 
-# All that uses the connection goes through the session: see there for `busy`, `enter` and `leave`.
+# All that uses the connection goes through the session: see there for `user`, `enter` and `leave`.
 
 sub call {
     my ($self, $method, $params, %options) = @_;
     my $session = $self->{ +KEY };
-    return $self->_sibling->call($method, $params, %options) if $session->{busy};
+    return $self->_sibling->call($method, $params, %options) if $session->{user};
     my ($error, $result);
     {
         # An error is thrown after these are restored, so that it is not lost with them.
         local ($@, $!);
-        local $session->{busy} = 1;
+        local $session->{user} = $self;
         $session->enter;
         ($error, $result) = $self->_call($method, $params, \%options);
         $self->{last_error} = $error ? $error->message : '';
@@ -83,9 +82,9 @@ sub call {
 sub pipeline {
     my ($self, @calls) = @_;
     my $session = $self->{ +KEY };
-    return $self->_sibling->pipeline(@calls) if $session->{busy};
+    return $self->_sibling->pipeline(@calls) if $session->{user};
     local ($@, $!);
-    local $session->{busy} = 1;
+    local $session->{user} = $self;
     $session->enter;
     my @results = map { $_->error || $_->{value} } $session->pipeline(\@calls);
     $session->leave;
@@ -95,9 +94,9 @@ sub pipeline {
 sub send_call {
     my ($self, $method, $params, %options) = @_;
     my $session = $self->{ +KEY };
-    Carp::croak('send_call within another call of the same object') if $session->{busy};
+    Carp::croak('send_call within another call of the same object') if $session->{user};
     local ($@, $!);
-    local $session->{busy} = 1;
+    local $session->{user} = $self;
     $session->enter;
     my $limit = $self->_time_limit(\%options);
     my $deadline = CPANBridge::Connection::now() + $limit;
@@ -111,10 +110,10 @@ sub send_call {
 sub wait_for {
     my ($self, $ticket) = @_;
     my $session = $self->{ +KEY };
-    Carp::croak('wait_for within another call of the same object') if $session->{busy} && !$ticket->is_done;
-    if (!$session->{busy}) {
+    Carp::croak('wait_for within another call of the same object') if $session->{user} && !$ticket->is_done;
+    if (!$session->{user}) {
         local ($@, $!);
-        local $session->{busy} = 1;
+        local $session->{user} = $self;
         $session->enter;
         $session->await($ticket);
         $session->forget($ticket);
@@ -126,9 +125,9 @@ sub wait_for {
 sub poll {
     my ($self, $seconds) = @_;
     my $session = $self->{ +KEY };
-    return if $session->{busy};
+    return if $session->{user};
     local ($@, $!);
-    local $session->{busy} = 1;
+    local $session->{user} = $self;
     $session->enter;
     my @done = $session->poll(CPANBridge::Connection::now() + ($seconds || 0));
     $session->leave;
@@ -138,11 +137,11 @@ sub poll {
 sub notify {
     my ($self, $method, $params) = @_;
     my $session = $self->{ +KEY };
-    return $self->_sibling->notify($method, $params) if $session->{busy};
+    return $self->_sibling->notify($method, $params) if $session->{user};
     my $error;
     {
         local ($@, $!);
-        local $session->{busy} = 1;
+        local $session->{user} = $self;
         $session->enter;
         $error = $session->send_message([2, $method, $params || {}], $method);
         $session->leave;
@@ -154,9 +153,9 @@ sub notify {
 sub cancel {
     my ($self, $ticket) = @_;
     my $session = $self->{ +KEY };
-    return if $session->{busy};
+    return if $session->{user};
     local ($@, $!);
-    local $session->{busy} = 1;
+    local $session->{user} = $self;
     $session->enter;
     # What can't be told any more is as good as given up.
     $session->send_message([2, 'rpc.cancel', [$ticket->{msgid}]], 'rpc.cancel')
@@ -171,7 +170,7 @@ sub fileno {    ## no critic (ProhibitBuiltinHomonyms)
     my ($error, $number);
     {
         local ($@, $!);
-        local $session->{busy} = 1;
+        local $session->{user} = $self;
         (my $connection, $error) = $session->connect(CPANBridge::Connection::now() + $self->_timeout, 0);
         $number = CORE::fileno $connection->handle if $connection;
     }
@@ -214,7 +213,7 @@ sub call_python {
     Carp::croak('Function name required') if !defined $function || !length $function;
     local ($@, $!);
     my $session = $self->{ +KEY };
-    return $self->_sibling->call_python($module, $function, $params) if $session && $session->{busy};
+    return $self->_sibling->call_python($module, $function, $params) if $session && $session->{user};
     my $begin = CPANBridge::Connection::now();
     my $method = "$module.$function";
     $self->_remark_on_size($method, $params) if $self->{debug} || $DEBUG_LEVEL;
@@ -244,7 +243,7 @@ sub _is_ending { return defined ${^GLOBAL_PHASE} && ${^GLOBAL_PHASE} eq 'DESTRUC
 sub _guarded {
     my ($self, $session, $method, $params) = @_;
     return CPANBridge::Session::error('lost', $method, 'the object is destroyed already') if !$session;
-    local $session->{busy} = 1;
+    local $session->{user} = $self;
     $session->enter;
     my @outcome = $self->_call_anyhow($method, $params);
     $session->leave;

@@ -13,7 +13,7 @@ ok(@files >= 6, 'there are modules');
 
 # Kept short on purpose: packagers split even core modules off. Loaded only when needed: B, POSIX, Time::HiRes, JSON::PP.
 my %allowed = map { $_ => 1 } qw(strict warnings overload constant Carp Errno Socket File::Basename File::Spec
-    Scalar::Util B POSIX Time::HiRes JSON::PP JSON::PP::Boolean);
+    B POSIX Time::HiRes JSON::PP JSON::PP::Boolean);
 
 for my $file (sort @files) {
     my $output = qx{$^X -I$lib -wc $file 2>&1};

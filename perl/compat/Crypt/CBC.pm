@@ -141,10 +141,8 @@ sub _whole {
     my ($self, $data) = @_;
     $data = _as_bytes($data);
     my $header = $self->_begin(\$data);
-    $self->{buffer} = $data;
     $self->_check_rijndael_compat(length $data);
-    my $result = $header . $self->_finish_with($self->{buffer});
-    return $result;
+    return $header . $self->_finish_with($data);
 }
 
 sub encrypt_hex { my ($self, $data) = @_; return unpack 'H*', $self->encrypt($data) }

@@ -9,7 +9,6 @@ use CPANBridge::Error ();
 use CPANBridge::Locator ();
 use CPANBridge::MessagePack ();
 use CPANBridge::Ticket ();
-use Scalar::Util ();
 
 our $VERSION = '0.100';
 
@@ -20,37 +19,20 @@ use constant LAST_MSGID  => 4_294_967_295;
 # How long to wait between two looks at a message that is not gone yet.
 use constant PAUSE => 0.02;
 
-# At the program's end the object that the script has may be gone while its destructor still makes calls: Perl cuts weak
-# references first. This answers in its place.
-{
-    package    # not for the index
-        CPANBridge::Session::Orphanage;
-    sub _timeout     { return $CPANBridge::TIMEOUT }
-    sub _time_limit  { return defined $_[1]->{timeout} ? $_[1]->{timeout} : $CPANBridge::TIMEOUT }
-    sub _retry_count { return 0 }
-    sub _debug       { return }
-}
-
-sub _owner { return $_[0]->{owner} || 'CPANBridge::Session::Orphanage' }
-
 sub new {
     my ($class, %fields) = @_;
-    my $self = bless {
+    return bless {
         locator    => CPANBridge::Locator->new(socket => $fields{socket}, autostart => $fields{autostart}),
         persistent => $fields{persistent},
-        owner      => $fields{owner},
         msgid      => FIRST_MSGID,
         tickets    => {},
         finished   => [],
     }, $class;
-    # The object that the script has keeps this one, not the other way round.
-    Scalar::Util::weaken($self->{owner});
-    return $self;
 }
 
 # Between any two steps of what follows a signal's handler may run, and it may make calls, or die. So every method that
-# uses the connection begins with `enter` and ends with `leave`, and sets `busy` as long as it runs: who finds it set has
-# come from a handler (or a progress callback) and gets a connection of his own; who finds the way in not closed behind
+# uses the connection begins with `enter` and ends with `leave`, and as long as it runs the object that the script has is
+# the session's `user`, whose settings count: who finds one has come from a handler (or a progress callback) and gets a connection of his own; who finds the way in not closed behind
 # somebody knows that he died within, with bytes in his hands, and that the connection is no good any more.
 
 sub enter {
@@ -69,7 +51,7 @@ sub leave {
 # (error) or (undef, result).
 sub call {
     my ($self, $method, $params, $options) = @_;
-    my $timeout = defined $options->{timeout} ? $options->{timeout} : ($self->{owner} || $self->_owner)->_timeout;
+    my $timeout = defined $options->{timeout} ? $options->{timeout} : $self->{user}->_timeout;
     my ($error, $body) = encode($method, $params, $options, $timeout);
     return $error if $error;
     my $deadline = CPANBridge::Connection::now() + $timeout;
@@ -78,11 +60,11 @@ sub call {
     while (1) {
         ($error, $result) = $self->_attempt($method, $body, $timeout, $deadline, $options->{progress}, $patience);
         last if !$error || !$error->{not_run};
-        $tries = $self->_owner->_retry_count if !defined $tries;
+        $tries = $self->{user}->_retry_count if !defined $tries;
         last if $tries-- <= 0;
         # There was a broker a moment ago, so another one is probably coming up.
         $patience = $CPANBridge::DAEMON_STARTUP_TIMEOUT;
-        $self->_owner->_debug("$method did not run (" . $error->message . '), trying again');
+        $self->{user}->_debug("$method did not run (" . $error->message . '), trying again');
     }
     $self->disconnect if !$self->{persistent} && !$self->has_outstanding;
     return ($error, $result);
@@ -211,12 +193,12 @@ sub new_ticket {
 
 sub pipeline {
     my ($self, $calls) = @_;
-    my $deadline = CPANBridge::Connection::now() + $self->_owner->_timeout;
+    my $deadline = CPANBridge::Connection::now() + $self->{user}->_timeout;
     my (@all, @tickets, @bodies);
     for my $call (@$calls) {
         my ($method, $params, %options) = @$call;
         my $ticket = $self->new_ticket($method, $deadline, $options{progress});
-        my ($error, $body) = encode($method, $params, \%options, $self->_owner->_time_limit(\%options));
+        my ($error, $body) = encode($method, $params, \%options, $self->{user}->_time_limit(\%options));
         push @all, $error ? $ticket->settle($error) : $ticket;
         next if $error;
         push @tickets, $ticket;
@@ -234,13 +216,13 @@ sub pipeline {
 # Sends calls in one write, as far as the kernel takes them now. An error if they could not be sent at all.
 sub send_all {
     my ($self, $tickets, $bodies, $deadline) = @_;
-    my ($tries, $patience) = ($self->_owner->_retry_count, 0);
+    my ($tries, $patience) = ($self->{user}->_retry_count, 0);
     while (1) {
         my ($connection, $error) = $self->connect($deadline, $patience);
         return $error if $error;
         my $bytes = '';
         for my $index (0 .. $#$tickets) {
-            $bytes .= pack('NA3N', 7 + length $bodies->[$index], "\x95\x00\xce", $tickets->[$index]{msgid}) . $bodies->[$index];
+            $bytes .= _frame($tickets->[$index]{msgid}, $bodies->[$index]);
         }
         my $before = $connection->sent;
         my $unsent = $connection->has_unsent;
@@ -266,8 +248,8 @@ sub send_message {
     my ($self, $message, $method) = @_;
     my $bytes = eval { CPANBridge::MessagePack->pack($message) };
     return unfit($method, complaint()) if !defined $bytes;
-    my $deadline = CPANBridge::Connection::now() + $self->_owner->_timeout;
-    my ($tries, $patience) = ($self->_owner->_retry_count, 0);
+    my $deadline = CPANBridge::Connection::now() + $self->{user}->_timeout;
+    my ($tries, $patience) = ($self->{user}->_retry_count, 0);
     while (1) {
         my ($connection, $error) = $self->connect($deadline, $patience);
         return $error if $error;
@@ -419,7 +401,7 @@ sub connect {    ## no critic (ProhibitBuiltinHomonyms)
         $self->lose('lost', 'the call was made by the parent process');
         @{ $self->{finished} } = ();
     }
-    my ($connection, $why) = $self->{locator}->connect($deadline, $patience, $self->_owner);
+    my ($connection, $why) = $self->{locator}->connect($deadline, $patience, $self->{user});
     return $self->{connection} = $connection if $connection;
     return (undef, error('connect', undef, $why));
 }
@@ -433,7 +415,13 @@ sub disconnect {
 # The frame of a request that goes alone.
 sub one_frame {
     my ($body) = @_;
-    return pack('NA3N', 7 + length $body, "\x95\x00\xce", FIRST_MSGID) . $body;
+    return _frame(FIRST_MSGID, $body);
+}
+
+# `_attempt` has the same in place: it needs the number's bytes once more.
+sub _frame {
+    my ($msgid, $body) = @_;
+    return pack('NA3N', 7 + length $body, "\x95\x00\xce", $msgid) . $body;
 }
 
 # (error) or (undef, result) of an answer's bytes.
@@ -488,7 +476,7 @@ not thrown: a list of the error alone, or of undef and the result.
 
 =head2 new
 
-    my $session = CPANBridge::Session->new(owner => $object, socket => $path, autostart => $whether, persistent => $whether);
+    my $session = CPANBridge::Session->new(socket => $path, autostart => $whether, persistent => $whether);
 
 =head2 enter
 

@@ -43,9 +43,9 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// An open gate.
-    pub fn new(listener: Listener) -> Self {
-        Self { listener, ready: true, closed: None, exhausted: false, shut: false, most: usize::MAX }
+    /// An open gate, through which so many connections may come at a time.
+    pub fn new(listener: Listener, most: usize) -> Self {
+        Self { listener, ready: true, closed: None, exhausted: false, shut: false, most }
     }
 
     /// Whether connections are being taken.
@@ -62,7 +62,11 @@ impl Gate {
 
     /// Whether a connection may be waiting that can be taken with so many there.
     pub fn has_more(&self, connections: usize) -> bool {
-        self.ready && !self.exhausted && !self.shut && connections < self.most
+        self.may_take() && connections < self.most
+    }
+
+    fn may_take(&self) -> bool {
+        self.ready && !self.exhausted && !self.shut
     }
 
     /// Tries again although descriptors had run out: time has passed, or a connection was closed.
@@ -74,12 +78,11 @@ impl Gate {
 impl Broker {
     /// Takes a round's share of the connections that wait.
     pub(super) fn accept_some(&mut self) {
-        self.gate.most = self.config.max_connections;
-        if !self.gate.ready || self.gate.exhausted || self.gate.shut {
+        if !self.gate.may_take() {
             return;
         }
         for _ in 0..SHARE {
-            if self.connections.len() >= self.config.max_connections {
+            if self.connections.len() >= self.gate.most {
                 self.close_gate(Closed::Full);
                 return;
             }
@@ -112,7 +115,7 @@ impl Broker {
         }
         match why {
             Closed::Full => warn!(self.log.logger, "All connections are in use; new ones wait until one is closed";
-                "max_connections" => self.config.max_connections),
+                "max_connections" => self.gate.most),
             Closed::NoDescriptors => warn!(self.log.logger, "No descriptors left; new connections wait";
                 "connections" => self.connections.len(), "descriptor_limit" => self.descriptor_limit),
         }

@@ -122,7 +122,7 @@ impl Broker {
             panics::catch(|| function.run(&mut call, params))
         };
         let result = outcome.unwrap_or_else(|panic| {
-            let mut lease = self.handles.lease(request.caller.uid, function.handle(params));
+            let mut lease = self.handles.lease(request.caller.uid, function.handle(params).and_then(HandleId::parse));
             lease.poison();
             let _ = self.handles.settle(request.caller.uid, lease, self.now);
             Err(self.defect(request.function, &panic))

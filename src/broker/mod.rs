@@ -176,7 +176,7 @@ impl Broker {
             workers: Workers::new(Arc::clone(&registry), waker, config.workers),
             handles: HandleStore::new(config.max_handles, config.handle_idle_timeout),
             stats: Stats::new(registry.methods()),
-            gate: Gate::new(listener),
+            gate: Gate::new(listener, config.max_connections),
             registry,
             poll,
             access,

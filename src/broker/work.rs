@@ -34,13 +34,11 @@ impl Broker {
                 function: job.function,
                 caller: job.caller,
                 params: std::mem::take(&mut job.params),
-                lease: Default::default(),
+                lease: self.handles.lease(job.caller.uid, job.handle.map(|(_, handle)| handle)),
                 cancelled: Arc::clone(&job.cancelled),
                 progress: job.progress,
             };
-            let name = job.handle.map(|(_, handle)| handle.to_string());
-            let lease = self.handles.lease(task.caller.uid, name.as_deref());
-            if let Err(unsent) = self.workers.start(Task { lease, ..task }) {
+            if let Err(unsent) = self.workers.start(task) {
                 // Its thread is gone, which only a defect can cause; the handle is still good.
                 let owner = unsent.caller.uid;
                 let _ = self.handles.settle(owner, unsent.lease, self.now);

@@ -131,8 +131,7 @@ impl HandleStore {
     }
 
     /// Takes a handle's state out for a worker. A name that is none of the owner's gives an empty lease.
-    pub fn lease(&mut self, owner: u32, name: Option<&str>) -> Lease {
-        let id = name.and_then(HandleId::parse);
+    pub fn lease(&mut self, owner: u32, id: Option<HandleId>) -> Lease {
         let held = id.and_then(|id| {
             let entry = self.entries.get_mut(&id).filter(|entry| entry.owner == owner)?;
             Some(Held { id, kind: entry.kind, state: entry.state.take()? })
@@ -363,8 +362,8 @@ mod tests {
     fn a_lease_takes_the_state_and_gives_it_back() {
         let mut store = store();
         let name = at(ALICE, &mut store, 0).insert("cipher", 1u8).unwrap().to_string();
-        assert!(store.lease(BOB, Some(&name)).held.is_none());
-        let mut lease = store.lease(ALICE, Some(&name));
+        assert!(store.lease(BOB, HandleId::parse(&name)).held.is_none());
+        let mut lease = store.lease(ALICE, HandleId::parse(&name));
         *Handles::of_lease(ALICE, &mut lease).get::<u8>(&name).unwrap().unwrap() = 7;
         Handles::of_lease(ALICE, &mut lease).insert("cipher", 9u8).unwrap();
         store.expire(Duration::from_secs(99));
@@ -378,7 +377,7 @@ mod tests {
     fn a_poisoned_lease_ends_its_handle() {
         let mut store = store();
         let name = at(ALICE, &mut store, 0).insert("cipher", 1u8).unwrap().to_string();
-        let mut lease = store.lease(ALICE, Some(&name));
+        let mut lease = store.lease(ALICE, HandleId::parse(&name));
         lease.poison();
         store.settle(ALICE, lease, Duration::ZERO).unwrap();
         assert!(store.is_empty());

@@ -178,6 +178,11 @@ sub fileno {    ## no critic (ProhibitBuiltinHomonyms)
     return $number;
 }
 
+sub available {
+    my ($self) = @_;
+    return $self->{ +KEY }{user} ? $self->_sibling : $self;
+}
+
 # The same settings, a connection of its own that does not stay.
 sub _sibling {
     my ($self) = @_;
@@ -530,6 +535,14 @@ A call without an answer: whether it worked is not told.
 
 Gives up a call. One that waits in the broker is answered C<cancelled> and never runs; one that runs may still succeed. The
 answer comes to the ticket either way.
+
+=head2 available
+
+    my $ticket = $bridge->available->send_call($method, \%parameters);
+
+The object itself; or, within one of its calls (in a signal handler, or a call's C<progress>), another one with the same
+settings and a connection of its own. L</call>, L</pipeline> and L</notify> see to that themselves, L</send_call> and
+L</wait_for> can't: the ticket is the object's.
 
 =head2 disconnect
 

@@ -10,6 +10,7 @@ use CPANBridge;
 use Crypt::CBC;
 use File::Temp ();
 use TestBroker;
+use Time::HiRes qw(setitimer ITIMER_REAL);
 
 like($INC{'Crypt/CBC.pm'}, qr/compat/, 'this is the stand-in');
 is(Crypt::CBC->VERSION, '3.04', 'of the version it stands in for');
@@ -85,6 +86,46 @@ SKIP: {
         push @refused, encode_json_sorted($options) . " original: $theirs, ours: $mine" if $theirs ne $mine || $theirs eq '';
     }
     is(join("\n", @refused), '', 'what the original refuses is refused in its words');
+}
+
+# --- Large data, of which several messages are under way at a time
+{
+    my $cipher = sub { Crypt::CBC->new(-key => 'k' x 32, -literal_key => 1, -header => 'none', -iv => 'i' x 16, -cipher => 'Cipher::AES') };
+    my $large = join '', map { chr(($_ * 7 + ($_ >> 8)) & 255) } 0 .. 1_500_001;
+    my $whole = $cipher->()->encrypt($large);
+    my ($pieces, $at) = ('', 0);
+    my $stream = $cipher->();
+    $stream->start('encrypting');
+    for my $length (1, 131_072, 131_071, 400_000, 7, 500_000) {
+        $pieces .= $stream->crypt(substr $large, $at, $length);
+        $at += $length;
+    }
+    $pieces .= $stream->crypt(substr $large, $at) . $stream->finish;
+    ok($pieces eq $whole, 'streamed in odd pieces it is the same');
+
+    my ($signals, $wrong) = (0, 0);
+    local $SIG{ALRM} = sub { $signals++; $wrong++ if $cipher->()->encrypt(substr $large, 0, 300_000) ne $pieces };
+    ($pieces, $at) = ($cipher->()->encrypt(substr $large, 0, 300_000), $wrong);
+    setitimer(ITIMER_REAL, 0.05, 0.05);
+    my $same = 1;
+    for (1 .. 200) {
+        $same &&= $cipher->()->encrypt($large) eq $whole;
+        last if $signals > 10;
+    }
+    setitimer(ITIMER_REAL, 0);
+    ok($same, "a handler that encrypts large data meanwhile disturbs nothing ($signals signals)");
+    is($wrong, 0, 'nor is it disturbed');
+
+    my $rounds = 0;
+    local $SIG{ALRM} = sub { die "enough\n" };
+    for my $round (1 .. 30) {
+        setitimer(ITIMER_REAL, 0.002 + $round / 1e4);
+        eval { $cipher->()->encrypt($large) for 1 .. 1000; 1 };
+        setitimer(ITIMER_REAL, 0);
+        last if $@ ne "enough\n" || $cipher->()->decrypt($whole) ne $large;
+        $rounds++;
+    }
+    is($rounds, 30, "a handler that dies is heard, wherever it strikes: $@");
 }
 
 # --- What openssl enc made: printf 'Hello Perl' | openssl enc -aes-256-cbc FLAGS -k secret -S 0102030405060708 (3.0.19, which

@@ -140,9 +140,10 @@ sub decrypt {
 sub _whole {
     my ($self, $data) = @_;
     $data = _as_bytes($data);
-    my $header = $self->_begin(\$data);
+    my $result = $self->_begin(\$data);
     $self->_check_rijndael_compat(length $data);
-    return $header . $self->_finish_with($data);
+    $self->_finish_with(\$result, \$data);
+    return $result;
 }
 
 sub encrypt_hex { my ($self, $data) = @_; return unpack 'H*', $self->encrypt($data) }
@@ -174,8 +175,9 @@ sub crypt {    ## no critic (ProhibitBuiltinHomonyms)
     # The last block stays until it is known whether it is the last one: when decrypting always, otherwise if it is not whole.
     my $whole = $length - $length % $blocksize;
     $whole -= $blocksize if $self->{decrypt} && $whole == $length;
-    my $blocks = substr $self->{buffer}, 0, $whole, '';
-    return $result . $self->{crypt}->next($blocks);
+    $self->{crypt}->next(\$result, \$self->{buffer}, $whole);
+    substr $self->{buffer}, 0, $whole, '';
+    return $result;
 }
 
 sub finish {
@@ -183,45 +185,46 @@ sub finish {
     my $buffer = $self->{buffer};
     # Finished already, or never started.
     return '' if !defined $buffer;
+    my $result = '';
     if (!$self->{begun}) {
         # Nothing was ever given: as the original, which has no cipher then.
         return '' if !length $buffer && $self->{padding} == \&_rijndael_compat;
-        my $header = $self->_begin(\$buffer);
-        return $header . $self->_finish_with($buffer);
+        $result = $self->_begin(\$buffer);
     }
-    return $self->_finish_with($buffer);
+    $self->_finish_with(\$result, \$buffer);
+    return $result;
 }
 
-# The rest of the message through the chain: padded before, or unpadded after.
+# The rest of the message through the chain, behind $$result: padded before, or unpadded after.
 sub _finish_with {
-    my ($self, $data) = @_;
+    my ($self, $result, $data) = @_;
     my ($blocksize, $padding) = @{$self}{qw(blocksize padding)};
     my $chain = delete $self->{crypt};
     delete $self->{buffer};
     $self->{begun} = 0;
-    return '' if !length $data && $padding == \&_rijndael_compat;
-    my $over = length($data) % $blocksize;
+    my $length = length $$data;
+    return if !$length && $padding == \&_rijndael_compat;
+    my $over = $length % $blocksize;
     if (!$self->_needs_padding) {
-        return '' if !length $data;
+        return if !$length;
         croak "The ciphertext is cut off: it must be a multiple of $blocksize bytes"
             if $over && $self->{decrypt} && $self->{chain_mode} =~ /cbc\z/;
         # In these modes the original takes a last block that is not whole for one that ends in zero bytes.
-        $data .= "\0" x ($blocksize - $over) if $over && $self->{chain_mode} =~ /\A(?:p?cbc|cfb)\z/;
-        return $chain->last($data);
+        $$data .= "\0" x ($blocksize - $over) if $over && $self->{chain_mode} =~ /\A(?:p?cbc|cfb)\z/;
+        return $chain->last($result, $data, length $$data, '');
     }
     if ($self->{decrypt}) {
-        croak "The ciphertext is cut off: it must be a multiple of $blocksize bytes" if $over || !length $data;
-        my $plaintext = $chain->last($data);
-        my $last = substr $plaintext, -$blocksize, $blocksize, '';
-        my $rest = $padding->($last, $blocksize, 'd');
-        return $plaintext . (defined $rest ? $rest : '');
+        croak "The ciphertext is cut off: it must be a multiple of $blocksize bytes" if $over || !$length;
+        $chain->last($result, $data, $length, '');
+        my $rest = $padding->(substr($$result, -$blocksize, $blocksize, ''), $blocksize, 'd');
+        $$result .= $rest if defined $rest;
+        return;
     }
-    my $last = $over ? substr($data, -$over, $over, '') : '';
-    return $chain->last($data) if !length $last && $padding == \&_rijndael_compat;
-    my $padded = $padding->($last, $blocksize, 'e');
+    return $chain->last($result, $data, $length, '') if !$over && $padding == \&_rijndael_compat;
+    my $padded = $padding->(substr($$data, $length - $over), $blocksize, 'e');
     # A padding that makes nothing of nothing: the original encrypts the empty block, which is one of zero bytes then.
     $padded = "\0" x $blocksize if !defined $padded || !length $padded;
-    return $chain->last($data . $padded);
+    return $chain->last($result, $data, $length - $over, $padded);
 }
 
 # The original looks at strings as Perl keeps them (`use bytes`): what is flagged as characters is its UTF-8.

@@ -8,9 +8,11 @@ use CPANBridge ();
 
 our $VERSION = '0.100';
 
-# What goes in one message: large enough that the way there and back does not count, small enough that other callers are
-# served in between and that memory stays bounded whatever the size of the data.
-use constant PIECE => 1 << 20;
+# What goes in one message, and how many messages are on their way before an answer is waited for: the broker works on one
+# while this process prepares the next and reads the last. With these two, memory stays bounded whatever the size of the
+# data, other callers are served in between, and neither side waits for the other for long; larger messages gain nothing.
+use constant PIECE => 1 << 17;
+use constant AHEAD => 3;
 
 # One connection for all chains of a process; after a fork the client opens the child's own.
 my $BRIDGE;
@@ -25,28 +27,55 @@ sub new {
     return bless {%fields}, $class;
 }
 
-# The next piece, whole blocks where the mode wants them.
+# The first $length bytes of $$data through the chain, whole blocks where the mode wants them. The result goes behind
+# $$result: data that may be large is neither copied nor returned.
 sub next {    ## no critic (ProhibitBuiltinHomonyms)
-    my ($self, undef) = @_;
-    return '' if !length $_[1];
+    my ($self, $result, $data, $length) = @_;
+    return if !$length;
     $self->{chain_id} = _call('crypto.chain_new', $self->_keyed)->{chain_id} if !defined $self->{chain_id};
-    my $result = '';
-    for (my $at = 0; $at < length $_[1]; $at += PIECE) {
-        $result .= _call('crypto.chain_next', { chain_id => $self->{chain_id}, data => _bytes(substr $_[1], $at, PIECE) })->{data};
+    if ($length <= PIECE) {
+        $$result .= _call('crypto.chain_next', $self->_piece($data, 0, $length))->{data};
+        return;
     }
-    return $result;
+    my ($bridge, @ahead) = bridge()->available;
+    for (my $at = 0; $at < $length; $at += PIECE) {
+        push @ahead, $bridge->send_call('crypto.chain_next', $self->_piece($data, $at, $length - $at));
+        $$result .= _wait($bridge, \@ahead) if @ahead > AHEAD;
+    }
+    $$result .= _wait($bridge, \@ahead) while @ahead;
+    return;
 }
 
-# The last piece. A short message that never was in pieces takes one call and leaves nothing behind.
+# The last of it, with $tail behind. A short message that never was in pieces takes one call and leaves nothing behind.
 sub last {    ## no critic (ProhibitBuiltinHomonyms)
-    my ($self, undef) = @_;
-    if (!defined $self->{chain_id} && length $_[1] <= PIECE) {
-        return '' if !length $_[1];
-        return _call('crypto.chain_once', { %{ $self->_keyed }, data => _bytes($_[1]) })->{data};
+    my ($self, $result, $data, $length, $tail) = @_;
+    if (!defined $self->{chain_id} && $length + length $tail <= PIECE) {
+        return if !$length && !length $tail;
+        $$result .= _call('crypto.chain_once', { %{ $self->_keyed }, data => _bytes(substr($$data, 0, $length) . $tail) })->{data};
+        return;
     }
-    my $result = $self->next($_[1]);
+    $self->next($result, $data, $length);
+    $self->next($result, \$tail, length $tail);
     $self->free;
-    return $result;
+    return;
+}
+
+sub _piece {
+    my ($self, $data, $at, $left) = @_;
+    return { chain_id => $self->{chain_id}, data => _bytes(substr $$data, $at, $left < PIECE ? $left : PIECE) };
+}
+
+# The answer to the first of the calls. If it failed, so did the chain; those behind it are not left to come in later.
+sub _wait {
+    my ($bridge, $tickets) = @_;
+    my $ticket = shift @$tickets;
+    my $data = eval { $bridge->wait_for($ticket)->{data} };
+    return $data if defined $data;
+    my $error = $@;
+    for my $other (splice @$tickets) {
+        eval { $bridge->wait_for($other) };
+    }
+    return _complain($error);
 }
 
 sub free {
@@ -88,8 +117,14 @@ sub _call {
     my ($method, $params) = @_;
     my $result = eval { bridge()->call($method, $params) };
     return $result if defined $result;
-    my $error = $@;
-    Carp::croak(ref $error ? $error->message : $error);
+    return _complain($@);
+}
+
+sub _complain {
+    my ($error) = @_;
+    # What a signal's handler of the script died of is the script's.
+    die $error if !eval { $error->isa('CPANBridge::Error') };
+    Carp::croak($error->message);
 }
 
 # PBKDF2 with HMAC, by a worker of the broker.
@@ -119,7 +154,9 @@ CPANBridge::Chain - a block cipher in a chain mode, computed by the broker (used
 
     my $chain = CPANBridge::Chain->new(
         cipher => 'AES', chain_mode => 'cbc', direction => 'encrypt', key => $key, iv => $iv);
-    my $ciphertext = $chain->next($first) . $chain->last($rest);
+    my $ciphertext = '';
+    $chain->next(\$ciphertext, \$first, length $first);
+    $chain->last(\$ciphertext, \$rest, length $rest, $padding);
 
 =head1 METHODS
 
@@ -127,11 +164,16 @@ CPANBridge::Chain - a block cipher in a chain mode, computed by the broker (used
 
 =head2 next
 
-The next piece of data through the chain: whole blocks in C<cbc> and C<pcbc>. Large pieces go in messages of 1 MiB.
+    $chain->next(\$result, \$data, $length);
+
+The first C<$length> bytes of the data through the chain, and what comes of them behind the result: whole blocks in C<cbc>
+and C<pcbc>. Large data goes in messages of 128 KiB, of which a few are on their way at any time.
 
 =head2 last
 
-The last piece. If it is the only one, and short, one call does it all.
+    $chain->last(\$result, \$data, $length, $tail);
+
+The last of the data, with some bytes behind it. If it is all there is, and short, one call does it.
 
 =head2 free
 

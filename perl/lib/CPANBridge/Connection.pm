@@ -169,20 +169,27 @@ sub _cut {
 # Reads what is there without waiting. Returns how many bytes.
 sub _pull {
     my ($self) = @_;
-    # recv and not sysread, for its flag; large answers are taken in large pieces.
-    my $wanted = READ_SIZE;
-    if (length $self->{in} >= 4) {
-        my $missing = 4 + unpack('N', $self->{in}) - length $self->{in};
-        $wanted = $missing > 1 << 20 ? 1 << 20 : $missing > $wanted ? $missing : $wanted;
+    my $length = length $self->{in};
+    my $missing = $length >= 4 ? 4 + unpack('N', $self->{in}) - $length : 0;
+    my $count;
+    if ($missing > READ_SIZE) {
+        # A large answer goes straight behind what is there of it, without a copy. sysread has no flag against waiting; what
+        # select calls readable only this process reads.
+        my $readable = '';
+        vec($readable, fileno $self->{handle}, 1) = 1;
+        return 0 if select($readable, undef, undef, 0) < 1;
+        $count = sysread $self->{handle}, $self->{in}, $missing > 1 << 20 ? 1 << 20 : $missing, $length;
     }
-    my $from = recv $self->{handle}, my $bytes, $wanted, MSG_DONTWAIT;
-    if (!defined $from) {
+    else {
+        my $from = recv $self->{handle}, my $bytes, READ_SIZE, MSG_DONTWAIT;
+        $count = defined $from ? length $bytes : undef;
+        $self->{in} .= $bytes if $count;
+    }
+    if (!defined $count) {
         return 0 if _would_block() || $! == EINTR;
         return $self->_fail($! == ECONNRESET || $! == EPIPE ? 'reset' : 'end') || 0;
     }
-    return $self->_fail('end') || 0 if !length $bytes;
-    $self->{in} .= $bytes;
-    return length $bytes;
+    return $count || $self->_fail('end') || 0;
 }
 
 sub _fail {

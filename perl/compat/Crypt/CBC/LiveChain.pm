@@ -15,16 +15,22 @@ sub new {
     return $self;
 }
 
+# As CPANBridge::Chain.
 sub next {    ## no critic (ProhibitBuiltinHomonyms)
-    my ($self, undef) = @_;
-    my ($step, $result) = ($self->{step}, '');
-    for my $block (unpack "(a$self->{blocksize})*", $_[1]) {
-        $result .= $step->($self, $self->{cipher}, $block);
+    my ($self, $result, $data, $length) = @_;
+    my ($step, $cipher) = @{$self}{qw(step cipher)};
+    for my $block (unpack "(a$self->{blocksize})*", $length == length $$data ? $$data : substr $$data, 0, $length) {
+        $$result .= $step->($self, $cipher, $block);
     }
-    return $result;
+    return;
 }
 
-sub last { return $_[0]->next($_[1]) }    ## no critic (ProhibitBuiltinHomonyms)
+sub last {    ## no critic (ProhibitBuiltinHomonyms)
+    my ($self, $result, $data, $length, $tail) = @_;
+    $self->next($result, $data, $length);
+    $self->next($result, \$tail, length $tail);
+    return;
+}
 
 sub _cbc_encrypt {
     my ($self, $cipher, $block) = @_;

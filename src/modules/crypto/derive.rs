@@ -9,7 +9,8 @@ use crate::modules::Call;
 use crate::protocol::CallError;
 use crate::protocol::error::quote;
 use crate::protocol::lenient::{Bytes, Integer, Text};
-use ring::{hkdf, pbkdf2};
+use pbkdf2::pbkdf2_hmac;
+use ring::hkdf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroU32;
@@ -92,14 +93,15 @@ impl Method {
         let mut key = Zeroizing::new(vec![0; length]);
         match self {
             Self::Pbkdf2(iterations) => {
-                let algorithm = match canonical {
-                    "SHA1" => pbkdf2::PBKDF2_HMAC_SHA1,
-                    "SHA256" => pbkdf2::PBKDF2_HMAC_SHA256,
-                    "SHA384" => pbkdf2::PBKDF2_HMAC_SHA384,
-                    "SHA512" => pbkdf2::PBKDF2_HMAC_SHA512,
+                // Ring's takes twice as long as this crate's, and time is all that this function is made of.
+                let rounds = iterations.get();
+                match canonical {
+                    "SHA1" => ring::pbkdf2::derive(ring::pbkdf2::PBKDF2_HMAC_SHA1, iterations, salt, secret, &mut key),
+                    "SHA256" => pbkdf2_hmac::<sha2::Sha256>(secret, salt, rounds, &mut key),
+                    "SHA384" => pbkdf2_hmac::<sha2::Sha384>(secret, salt, rounds, &mut key),
+                    "SHA512" => pbkdf2_hmac::<sha2::Sha512>(secret, salt, rounds, &mut key),
                     _ => return Err(unsupported()),
-                };
-                pbkdf2::derive(algorithm, iterations, salt, secret, &mut key);
+                }
             }
             Self::Hkdf => {
                 let algorithm = match canonical {

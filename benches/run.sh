@@ -87,6 +87,13 @@ for place in apart together; do
     stop_broker
 done
 
+# Prints the figures in $directory/ours beside those in $directory/original; $1 names the latter.
+beside() {
+    awk -F'\t' -v peer="$1" 'NR == FNR { original[$1] = $2; next }
+        $1 in original { printf "  %-36s %10.1f   %s %10.1f   ratio %6.2f\n", $1, $2, peer, original[$1], $2 / original[$1]; next }
+        { printf "  %-36s %10.1f\n", $1, $2 }' "$directory/original" "$directory/ours"
+}
+
 echo "== Crypt::CBC: the stand-in beside the original (AES-256-CBC)"
 prefix=
 start_broker ''
@@ -98,9 +105,16 @@ else
     echo "  (Crypt::CBC with CryptX and Crypt::PBKDF2 is not installed: no comparison)"
     : >"$directory/original"
 fi
-awk -F'\t' 'NR == FNR { original[$1] = $2; next }
-    $1 in original { printf "  %-34s %10.1f   original %10.1f   ratio %6.2f\n", $1, $2, original[$1], $2 / original[$1]; next }
-    { printf "  %-34s %10.1f\n", $1, $2 }' "$directory/original" "$directory/ours"
+beside original
+echo "== The old daemon's cipher functions, beside its library without a socket (PyCryptodome in the same process)"
+"${PERL:-perl}" -Iperl/lib benches/legacy_cipher.pl "$seconds" >"$directory/ours"
+if python3 -c 'import Crypto.Cipher.AES' 2>/dev/null; then
+    python3 benches/legacy_cipher.py "$seconds" >"$directory/original"
+else
+    echo "  (PyCryptodome is not installed: no comparison)"
+    : >"$directory/original"
+fi
+beside library
 unset CPAN_BRIDGE_SOCKET
 stop_broker
 

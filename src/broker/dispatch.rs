@@ -158,7 +158,7 @@ impl Broker {
             deadline,
             arrived: self.clock,
             stage: Stage::Waiting,
-            cancelled: Arc::default(),
+            cancellation: Arc::default(),
         });
         if let Some(connection) = self.connections.get(turn.id) {
             connection.jobs.push(job);
@@ -181,7 +181,7 @@ impl Broker {
         if job.stage == Stage::Waiting {
             self.answer_unrun(id, CallError::new(Code::Cancelled, "the caller gave the call up before it ran"));
         } else {
-            job.cancelled.store(true, std::sync::atomic::Ordering::Relaxed);
+            job.cancellation.cancel();
         }
     }
 

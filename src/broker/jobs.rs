@@ -5,13 +5,13 @@
 //! queues a thousand calls delays nobody's single one by more than one.
 
 use super::connection::ConnectionId;
+use crate::modules::cancellation::Cancellation;
 use crate::modules::handles::HandleId;
 use crate::modules::{Caller, FunctionId};
 use crate::protocol::Buffer;
 use slab::Slab;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Names one job for as long as the broker lives.
@@ -67,14 +67,14 @@ pub struct Job {
     /// How far it has come.
     pub stage: Stage,
     /// Tells the worker that nobody waits any more.
-    pub cancelled: Arc<AtomicBool>,
+    pub cancellation: Arc<Cancellation>,
 }
 
 impl Job {
     /// Nobody waits for the answer any more.
     pub fn abandon(&mut self) {
         self.stage = Stage::Abandoned;
-        self.cancelled.store(true, Ordering::Relaxed);
+        self.cancellation.cancel();
     }
 }
 
@@ -252,7 +252,7 @@ mod tests {
             deadline: None,
             arrived: Instant::now(),
             stage: Stage::Waiting,
-            cancelled: Arc::default(),
+            cancellation: Arc::default(),
         }
     }
 

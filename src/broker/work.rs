@@ -35,7 +35,7 @@ impl Broker {
                 caller: job.caller,
                 params: std::mem::take(&mut job.params),
                 lease: self.handles.lease(job.caller.uid, job.handle.map(|(_, handle)| handle)),
-                cancelled: Arc::clone(&job.cancelled),
+                cancellation: Arc::clone(&job.cancellation),
                 progress: job.progress,
             };
             if let Err(unsent) = self.workers.start(task) {
@@ -123,7 +123,7 @@ impl Broker {
     pub(super) fn answer_early(&mut self, id: JobId, error: CallError) {
         let Some(job) = self.jobs.get(id) else { return };
         job.abandon();
-        let facts = Job { params: Buffer::new(), cancelled: Arc::clone(&job.cancelled), ..*job };
+        let facts = Job { params: Buffer::new(), cancellation: Arc::clone(&job.cancellation), ..*job };
         self.answer(id, &facts, &Err(error));
     }
 

@@ -6,6 +6,7 @@
 use super::jobs::JobId;
 use super::panics::{self, Panic};
 use crate::modules::call::{Control, ProgressReport};
+use crate::modules::cancellation::Cancellation;
 use crate::modules::function::Function;
 use crate::modules::handles::Lease;
 use crate::modules::{Call, Caller, FunctionId, Registry};
@@ -13,7 +14,6 @@ use crate::protocol::{Buffer, CallError};
 use mio::Waker;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
@@ -30,7 +30,7 @@ pub struct Task {
     /// The state of the handle it works on.
     pub lease: Lease,
     /// Set by the loop when nobody waits any more.
-    pub cancelled: Arc<AtomicBool>,
+    pub cancellation: Arc<Cancellation>,
     /// Whether the caller asked for progress.
     pub progress: bool,
 }
@@ -150,13 +150,13 @@ fn work(worker: usize, registry: &Registry, inbox: &Receiver<Task>, outbox: &Out
 }
 
 fn run(function: &Function, task: Task, outbox: &Outbox) -> (Result<Result<Buffer, CallError>, Panic>, Lease) {
-    let Task { job, caller, params, mut lease, cancelled, progress, .. } = task;
+    let Task { job, caller, params, mut lease, cancellation, progress, .. } = task;
     let report = progress.then(|| {
         let outbox = outbox.clone();
         Box::new(move |report: ProgressReport| outbox.send(Report::Progress(job, report)))
             as Box<dyn Fn(ProgressReport) + Send>
     });
-    let control = Control::new(cancelled, report);
+    let control = Control::new(cancellation, report);
     let mut out = Buffer::new();
     let outcome =
         panics::catch(|| function.run(&mut Call::on_worker(caller, &mut lease, &control, &mut out), params.as_slice()));

@@ -1,12 +1,12 @@
 //! One call, as a function sees it.
 
+use super::cancellation::Cancellation;
 use super::handles::{Handles, Lease};
 use super::host::Host;
 use crate::protocol::reply::write_value;
 use crate::protocol::{Buffer, CallError, Code};
 use serde::Serialize;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Who calls, by the kernel's word (SO_PEERCRED).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,14 +24,14 @@ pub type ProgressReport = (u64, Option<u64>, &'static str);
 
 /// The line between a worker's call and the loop while the call runs.
 pub struct Control {
-    cancelled: Arc<AtomicBool>,
+    cancellation: Arc<Cancellation>,
     report: Option<Box<dyn Fn(ProgressReport) + Send>>,
 }
 
 impl Control {
-    /// A line on which the loop cancels by setting `cancelled`, and hears through `report` if the caller asked for it.
-    pub fn new(cancelled: Arc<AtomicBool>, report: Option<Box<dyn Fn(ProgressReport) + Send>>) -> Self {
-        Self { cancelled, report }
+    /// A line on which the loop cancels, and hears through `report` if the caller asked for it.
+    pub fn new(cancellation: Arc<Cancellation>, report: Option<Box<dyn Fn(ProgressReport) + Send>>) -> Self {
+        Self { cancellation, report }
     }
 }
 
@@ -92,7 +92,21 @@ impl<'a> Call<'a> {
 
     /// Whether nobody waits for this call any more. Long work asks now and then, and stops.
     pub fn is_cancelled(&self) -> bool {
-        matches!(&self.place, Place::Worker(_, control) if control.cancelled.load(Ordering::Relaxed))
+        self.cancellation().is_some_and(|cancellation| cancellation.is_set())
+    }
+
+    /// What tells that nobody waits for this call any more, for work that waits for something else meanwhile. Only a
+    /// worker's call can be cancelled.
+    pub fn cancellation(&self) -> Option<&Arc<Cancellation>> {
+        match &self.place {
+            Place::Worker(_, control) => Some(&control.cancellation),
+            Place::Loop(_) | Place::Alone => None,
+        }
+    }
+
+    /// Whether the caller asked to be told how far the work has come.
+    pub fn wants_progress(&self) -> bool {
+        matches!(&self.place, Place::Worker(_, Control { report: Some(_), .. }))
     }
 
     /// Tells the caller how far the work has come, if it asked to be told.

@@ -5,11 +5,13 @@
 //! `docs/adding-a-module.md` walks through adding one.
 
 pub mod call;
+pub mod cancellation;
 pub mod crypto;
 pub mod diagnose;
 pub mod function;
 pub mod handles;
 pub mod host;
+pub mod http;
 mod random;
 pub mod system;
 pub mod test;
@@ -27,6 +29,9 @@ pub struct Offer {
     pub faults: bool,
 }
 
+/// Other names that modules are called by.
+const ALIASES: &[(&str, &str)] = &[("http", "http_helper")];
+
 /// The number of a function within a [`Registry`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FunctionId(pub usize);
@@ -41,7 +46,7 @@ pub struct Registry {
 impl Registry {
     /// The modules of this program. Adding a module is one line here.
     pub fn new(offer: Offer) -> Self {
-        Self::of(vec![crypto::module(), system::module(), test::module(offer)])
+        Self::of(vec![crypto::module(), http::module(), system::module(), test::module(offer)])
     }
 
     fn of(modules: Vec<Module>) -> Self {
@@ -49,7 +54,10 @@ impl Registry {
         let mut by_method = HashMap::new();
         for (module_index, module) in modules.iter().enumerate() {
             for (function_index, function) in module.functions.iter().enumerate() {
-                by_method.insert(format!("{}.{}", module.name, function.name), FunctionId(functions.len()));
+                let aliases = ALIASES.iter().filter(|(_, name)| *name == module.name).map(|(alias, _)| *alias);
+                for name in aliases.chain([module.name]) {
+                    by_method.insert(format!("{name}.{}", function.name), FunctionId(functions.len()));
+                }
                 functions.push((module_index, function_index));
             }
         }
@@ -90,12 +98,14 @@ impl Registry {
 
     /// Whether there is a module of that name.
     pub fn has_module(&self, name: &str) -> bool {
+        let name = ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, name)| name);
         self.modules.iter().any(|module| module.name == name)
     }
 
     fn unknown(&self, method: &str) -> CallError {
         let (module_name, function_name) = method.split_once('.').unwrap_or((method, ""));
-        let Some(module) = self.modules.iter().find(|module| module.name == module_name) else {
+        let real_name = ALIASES.iter().find(|(alias, _)| *alias == module_name).map_or(module_name, |(_, name)| name);
+        let Some(module) = self.modules.iter().find(|module| module.name == real_name) else {
             let names: Vec<&str> = self.modules.iter().map(|module| module.name).collect();
             return unknown(Code::UnknownModule, "module", module_name, &names);
         };
@@ -150,6 +160,14 @@ mod tests {
         for odd in ["", ".", "crypto", "crypto.", ".new", "a.b.c"] {
             assert!(registry.find(odd).is_err());
         }
+    }
+
+    #[test]
+    fn a_module_may_have_another_name() {
+        let registry = Registry::new(Offer::default());
+        assert_eq!(registry.find("http.get").unwrap(), registry.find("http_helper.get").unwrap());
+        assert!(registry.has_module("http") && registry.has_module("http_helper") && !registry.has_module("https"));
+        assert_eq!(registry.find("http.gett").unwrap_err().code, Code::UnknownFunction);
     }
 
     #[test]

@@ -1,0 +1,486 @@
+//! The functions of module `http_helper`: parameters in, answers out.
+
+use super::answer::{Answer, Shape};
+use super::content::{CODINGS, decoded, read_up_to};
+use super::exchange::{Order, Payload, Reply, Target, Trouble, body_trouble, inactivity, run};
+use super::fields::Fields;
+use super::session::{
+    Session, SessionCookies, SessionFree, SessionNew, find, max_redirect, max_size, session_cookies, session_free,
+    session_new,
+};
+use super::transfer::{
+    BODY_KIND, BodyAdd, BodyNew, Close, Collected, Download, Open, ReadMore, Teller, Upload, body_add, body_new, close,
+    download, keep, no_such_body, read, too_long, upload,
+};
+use super::transport::watched;
+use crate::modules::function::NoParameters;
+use crate::modules::{Call, Function, Module, Placement, Touches};
+use crate::protocol::CallError;
+use crate::protocol::error::quote;
+use crate::protocol::lenient::{Bytes, Flag, Integer, Number, Text};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::io::Read;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use ureq::http::{HeaderValue, Method, header};
+
+/// The longest body that is given back in an answer if nothing is said: with both its names it still fits a frame.
+pub const MAX_CONTENT: u64 = 7 << 20;
+
+/// The module's table.
+pub fn module() -> Module {
+    let network = |function: Function| function.runs(Placement::Worker).touches(Touches::Network);
+    let in_session = |function: Function| network(function).on_handle("session_id");
+    let short = |name, doc, function: for<'c, 'p> fn(&mut Call<'c>, Short<'p>) -> Result<Answer, CallError>| {
+        in_session(Function::new::<Short<'static>, _>(name, doc, function))
+    };
+    let functions = vec![
+        Function::new::<BodyAdd<'static>, _>("body_add", "Adds a piece to a body.", body_add).on_handle("body_id"),
+        Function::new::<BodyNew<'static>, _>("body_new", "Begins a body that is put together from pieces.", body_new),
+        network(Function::new::<BodySend<'static>, _>("body_send", "Sends a body that was put together.", body_send))
+            .on_handle("body_id"),
+        Function::new::<Close<'static>, _>("close", "Gives up the rest of a body; closing twice is no error.", close)
+            .on_handle("stream_id"),
+        short("delete", "A DELETE request.", delete),
+        in_session(Function::new::<Download<'static>, _>("download", "Fetches into a file.", download)),
+        short("get", "A GET request.", get),
+        short("head", "A HEAD request.", head),
+        in_session(Function::new::<LwpRequest<'static>, _>(
+            "lwp_request",
+            "A request as scripts of the old daemon make it.",
+            lwp_request,
+        )),
+        Function::new::<NoParameters, _>("ping", "Whether the module is there.", ping),
+        short("post", "A POST request.", post),
+        short("put", "A PUT request.", put),
+        network(Function::new::<ReadMore<'static>, _>("read", "The next piece of a body.", read))
+            .on_handle("stream_id"),
+        in_session(Function::new::<ExactRequest<'static>, _>(
+            "request",
+            "A request whose answer is given back exactly; long bodies in pieces.",
+            request,
+        )),
+        Function::new::<SessionCookies<'static>, _>(
+            "session_cookies",
+            "The cookies that a session keeps.",
+            session_cookies,
+        )
+        .on_handle("session_id"),
+        Function::new::<SessionFree<'static>, _>(
+            "session_free",
+            "Ends a session and its connections; freeing twice is no error.",
+            session_free,
+        )
+        .on_handle("session_id"),
+        // Certificates are read and parsed: milliseconds.
+        Function::new::<SessionNew<'static>, _>("session_new", "Begins a session.", session_new)
+            .runs(Placement::Worker)
+            .touches(Touches::Files),
+        in_session(Function::new::<Upload<'static>, _>("upload", "Sends a file.", upload)),
+    ];
+    Module { name: "http_helper", doc: "HTTP and HTTPS requests.", functions }
+}
+
+/// What a request goes by, besides itself.
+pub struct Wanted {
+    /// The session, or the settings of calls without one.
+    pub session: Arc<Session>,
+    /// How long the server may do nothing.
+    pub timeout: Duration,
+    /// The longest body that is taken, if somebody said so.
+    pub max_size: Option<u64>,
+    max_redirect: u32,
+}
+
+impl Wanted {
+    /// From a session and what the call says besides.
+    ///
+    /// # Errors
+    /// `not_found` for the session, `invalid_params` for the rest.
+    pub fn find(
+        call: &mut Call<'_>,
+        session_id: Option<&str>,
+        verify_ssl: Option<Flag>,
+        timeout: Option<Number>,
+        redirects: Option<Integer>,
+    ) -> Result<Self, CallError> {
+        Self::of(find(call, session_id, verify_ssl)?, timeout, redirects)
+    }
+
+    fn of(session: Arc<Session>, timeout: Option<Number>, redirects: Option<Integer>) -> Result<Self, CallError> {
+        Ok(Self {
+            timeout: timeout.map_or(Ok(session.timeout), |seconds| inactivity(seconds.0))?,
+            max_size: session.max_size,
+            max_redirect: max_redirect(redirects)?.unwrap_or(session.max_redirect),
+            session,
+        })
+    }
+
+    /// A request that goes by this.
+    ///
+    /// # Errors
+    /// `invalid_params` naming what can't be sent.
+    pub fn order<'a>(
+        &self,
+        method: &str,
+        url: &str,
+        headers: Option<Fields>,
+        payload: Payload<'a>,
+    ) -> Result<Order<'a>, CallError> {
+        let method = Method::from_bytes(method.as_bytes()).map_err(|_| {
+            CallError::invalid("method", format!("parameter `method`: {} is no method of HTTP", quote(method)))
+        })?;
+        let target = Target::parse(url)?;
+        let headers = headers.unwrap_or_default().headers()?;
+        Ok(Order { method, target, headers, payload, max_redirect: self.max_redirect })
+    }
+}
+
+/// Sends a request and reads its answer whole.
+///
+/// # Errors
+/// `too_large` for a body above the limit; what the network does wrong is an answer too.
+pub fn perform(
+    call: &mut Call<'_>,
+    wanted: &Wanted,
+    mut order: Order<'_>,
+    shape: Shape,
+    begun: Instant,
+    url: &str,
+) -> Result<Answer, CallError> {
+    let decode = wanted.session.decode.unwrap_or(shape == Shape::Friendly);
+    if decode {
+        ask_for_codings(&mut order);
+    }
+    let outcome = watched(call.cancellation(), Some(wanted.timeout), || {
+        let mut reply = sent(call, wanted, order)?;
+        if decode {
+            undo_codings(&mut reply)?;
+        }
+        let limit = wanted.max_size.unwrap_or(MAX_CONTENT);
+        match read_up_to(&mut reply.body, limit).map_err(|error| body_trouble(&error))? {
+            (_, true) => Err(Trouble::Call(too_long(limit))),
+            (content, false) => Ok(Answer::of(shape, begun, &reply, content)),
+        }
+    });
+    outcome.or_else(|trouble| Answer::of_trouble(shape, begun, url, trouble))
+}
+
+fn ask_for_codings(order: &mut Order<'_>) {
+    if !order.headers.iter().any(|(name, _)| name == header::ACCEPT_ENCODING) {
+        order.headers.push((header::ACCEPT_ENCODING, HeaderValue::from_static(CODINGS)));
+    }
+}
+
+fn undo_codings(reply: &mut Reply) -> Result<(), Trouble> {
+    let encoding = reply.head.first("content-encoding").to_owned();
+    let body = std::mem::replace(&mut reply.body, Box::new(std::io::empty()));
+    reply.body = decoded(&encoding, body).map_err(|error| body_trouble(&error))?;
+    Ok(())
+}
+
+fn sent(call: &Call<'_>, wanted: &Wanted, order: Order<'_>) -> Result<Reply, Trouble> {
+    let mut teller = Teller::new(call, Some(order.payload.len()));
+    run(&wanted.session, order, &mut |done| teller.tell(done))
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct LwpRequest<'a> {
+    /// The method.
+    #[serde(borrow)]
+    method: Text<'a>,
+    /// Where to.
+    #[serde(borrow)]
+    url: Text<'a>,
+    /// Headers; a list sends one more than once.
+    #[serde(default)]
+    headers: Option<Fields>,
+    /// The body.
+    #[serde(borrow, default)]
+    content: Option<Bytes<'a>>,
+    /// The body of a form that is encoded already; wins over content.
+    #[serde(borrow, default)]
+    form_encoded_content: Option<Bytes<'a>>,
+    /// Seconds that the server may do nothing; 180 if not given.
+    #[serde(default)]
+    timeout: Option<Number>,
+    /// Whether the server's certificate is checked; true if not given.
+    #[serde(default)]
+    verify_ssl: Option<Flag>,
+    /// The session.
+    #[serde(borrow, default)]
+    session_id: Option<Text<'a>>,
+    /// How many redirects are followed, 0 to 100; 7 if not given.
+    #[serde(default)]
+    max_redirect: Option<Integer>,
+    /// The longest body that is taken, in bytes; 7 MiB if not given.
+    #[serde(default)]
+    max_size: Option<Integer>,
+}
+crate::parameters!(LwpRequest<'_>, Short<'_>, ExactRequest<'_>, BodySend<'_>);
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// A body's type, unless the script gave one.
+fn typed(order: &mut Order<'_>, kind: &'static str) {
+    if !order.headers.iter().any(|(name, _)| name == header::CONTENT_TYPE) {
+        order.headers.push((header::CONTENT_TYPE, HeaderValue::from_static(kind)));
+    }
+}
+
+fn payload<'a>(content: Option<&'a [u8]>) -> Payload<'a> {
+    content.map_or(Payload::Nothing, Payload::Bytes)
+}
+
+fn lwp_request(call: &mut Call<'_>, params: LwpRequest<'_>) -> Result<Answer, CallError> {
+    let begun = Instant::now();
+    let mut wanted =
+        Wanted::find(call, params.session_id.as_deref(), params.verify_ssl, params.timeout, params.max_redirect)?;
+    wanted.max_size = max_size(params.max_size)?.or(wanted.max_size);
+    let content = params.form_encoded_content.as_deref().or(params.content.as_deref());
+    let mut order = wanted.order(&params.method, &params.url, params.headers, payload(content))?;
+    if params.form_encoded_content.is_some() {
+        typed(&mut order, FORM);
+    }
+    perform(call, &wanted, order, Shape::Friendly, begun, &params.url)
+}
+
+/// Any structure, as JSON.
+struct Json(serde_json::Value);
+
+impl JsonSchema for Json {
+    fn schema_name() -> Cow<'static, str> {
+        "any".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "x-type": "any" })
+    }
+}
+
+impl<'de> Deserialize<'de> for Json {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        serde_json::Value::deserialize(deserializer).map(Self)
+    }
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Short<'a> {
+    /// Where to.
+    #[serde(borrow)]
+    url: Text<'a>,
+    /// Headers; a list sends one more than once.
+    #[serde(default)]
+    headers: Option<Fields>,
+    /// The body.
+    #[serde(borrow, default)]
+    content: Option<Bytes<'a>>,
+    /// In place of a body: a structure, sent as JSON.
+    #[serde(default)]
+    json: Option<Json>,
+    /// In place of a body: the fields of a form.
+    #[serde(default)]
+    form: Option<Fields>,
+    /// Seconds that the server may do nothing; 180 if not given.
+    #[serde(default)]
+    timeout: Option<Number>,
+    /// Whether the server's certificate is checked; true if not given.
+    #[serde(default)]
+    verify_ssl: Option<Flag>,
+    /// The session.
+    #[serde(borrow, default)]
+    session_id: Option<Text<'a>>,
+    /// How many redirects are followed, 0 to 100; 7 if not given.
+    #[serde(default)]
+    max_redirect: Option<Integer>,
+    /// The longest body that is taken, in bytes; 7 MiB if not given.
+    #[serde(default)]
+    max_size: Option<Integer>,
+}
+
+fn short(call: &mut Call<'_>, method: &str, params: Short<'_>) -> Result<Answer, CallError> {
+    let begun = Instant::now();
+    let mut wanted =
+        Wanted::find(call, params.session_id.as_deref(), params.verify_ssl, params.timeout, params.max_redirect)?;
+    wanted.max_size = max_size(params.max_size)?.or(wanted.max_size);
+    let (content, kind): (Option<Cow<'_, [u8]>>, _) = match (params.content, params.json, params.form) {
+        (None, None, None) => (None, None),
+        (Some(content), None, None) => (Some(content.0), None),
+        (None, Some(json), None) => (Some(json.0.to_string().into_bytes().into()), Some("application/json")),
+        (None, None, Some(form)) => (Some(form.encoded().into_bytes().into()), Some(FORM)),
+        _ => return Err(CallError::invalid("content", "give one of content, json and form")),
+    };
+    let mut order = wanted.order(method, &params.url, params.headers, payload(content.as_deref()))?;
+    if let Some(kind) = kind {
+        typed(&mut order, kind);
+    }
+    perform(call, &wanted, order, Shape::Friendly, begun, &params.url)
+}
+
+fn get(call: &mut Call<'_>, params: Short<'_>) -> Result<Answer, CallError> {
+    short(call, "GET", params)
+}
+
+fn post(call: &mut Call<'_>, params: Short<'_>) -> Result<Answer, CallError> {
+    short(call, "POST", params)
+}
+
+fn put(call: &mut Call<'_>, params: Short<'_>) -> Result<Answer, CallError> {
+    short(call, "PUT", params)
+}
+
+fn delete(call: &mut Call<'_>, params: Short<'_>) -> Result<Answer, CallError> {
+    short(call, "DELETE", params)
+}
+
+fn head(call: &mut Call<'_>, params: Short<'_>) -> Result<Answer, CallError> {
+    short(call, "HEAD", params)
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ExactRequest<'a> {
+    /// The method.
+    #[serde(borrow)]
+    method: Text<'a>,
+    /// Where to.
+    #[serde(borrow)]
+    url: Text<'a>,
+    /// Headers; a list sends one more than once.
+    #[serde(default)]
+    headers: Option<Fields>,
+    /// The body.
+    #[serde(borrow, default)]
+    content: Option<Bytes<'a>>,
+    /// Seconds that the server may do nothing; 180 if not given.
+    #[serde(default)]
+    timeout: Option<Number>,
+    /// Whether the server's certificate is checked; true if not given.
+    #[serde(default)]
+    verify_ssl: Option<Flag>,
+    /// The session.
+    #[serde(borrow, default)]
+    session_id: Option<Text<'a>>,
+    /// How many redirects are followed, 0 to 100; 7 if not given.
+    #[serde(default)]
+    max_redirect: Option<Integer>,
+    /// The longest body that is taken, in bytes; 7 MiB if not given and without stream.
+    #[serde(default)]
+    max_size: Option<Integer>,
+    /// Give back up to so many bytes of the body, and a stream_id to read the rest by if there is more.
+    #[serde(default)]
+    stream: Option<Integer>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct BodySend<'a> {
+    /// The body; sent, it is freed.
+    #[serde(borrow)]
+    body_id: Text<'a>,
+    /// The method.
+    #[serde(borrow)]
+    method: Text<'a>,
+    /// Where to.
+    #[serde(borrow)]
+    url: Text<'a>,
+    /// Headers; a list sends one more than once.
+    #[serde(default)]
+    headers: Option<Fields>,
+    /// Seconds that the server may do nothing; 180 if not given.
+    #[serde(default)]
+    timeout: Option<Number>,
+    /// How many redirects are followed, 0 to 100; 7 if not given.
+    #[serde(default)]
+    max_redirect: Option<Integer>,
+    /// The longest body that is taken, in bytes; 7 MiB if not given and without stream.
+    #[serde(default)]
+    max_size: Option<Integer>,
+    /// Give back up to so many bytes of the answer's body, and a stream_id to read the rest by if there is more.
+    #[serde(default)]
+    stream: Option<Integer>,
+}
+
+fn stream_of(value: Option<Integer>) -> Result<Option<u64>, CallError> {
+    match value.map(|value| value.0) {
+        None => Ok(None),
+        Some(length @ 0..=4_194_304) => Ok(Some(length as u64)),
+        Some(_) => Err(CallError::invalid("stream", "parameter `stream` must be from 0 to 4194304")),
+    }
+}
+
+fn request(call: &mut Call<'_>, params: ExactRequest<'_>) -> Result<Answer, CallError> {
+    let begun = Instant::now();
+    let mut wanted =
+        Wanted::find(call, params.session_id.as_deref(), params.verify_ssl, params.timeout, params.max_redirect)?;
+    wanted.max_size = max_size(params.max_size)?.or(wanted.max_size);
+    let stream = stream_of(params.stream)?;
+    let order = wanted.order(&params.method, &params.url, params.headers, payload(params.content.as_deref()))?;
+    exactly(call, &wanted, order, stream, begun, &params.url)
+}
+
+fn body_send(call: &mut Call<'_>, params: BodySend<'_>) -> Result<Answer, CallError> {
+    let begun = Instant::now();
+    let stream = stream_of(params.stream)?;
+    let Some(body) = call.handles().get::<Collected>(&params.body_id)? else { return Err(no_such_body()) };
+    let (bytes, session) = (std::mem::take(&mut body.bytes), Arc::clone(&body.session));
+    call.handles().remove(BODY_KIND, &params.body_id)?;
+    let mut wanted = Wanted::of(session, params.timeout, params.max_redirect)?;
+    wanted.max_size = max_size(params.max_size)?.or(wanted.max_size);
+    let order = wanted.order(&params.method, &params.url, params.headers, Payload::Bytes(&bytes))?;
+    exactly(call, &wanted, order, stream, begun, &params.url)
+}
+
+fn exactly(
+    call: &mut Call<'_>,
+    wanted: &Wanted,
+    order: Order<'_>,
+    stream: Option<u64>,
+    begun: Instant,
+    url: &str,
+) -> Result<Answer, CallError> {
+    let Some(first) = stream else { return perform(call, wanted, order, Shape::Exact, begun, url) };
+    let outcome = watched(call.cancellation(), Some(wanted.timeout), || {
+        let mut reply = sent(call, wanted, order)?;
+        let mut content = Vec::new();
+        // One byte more tells whether that was all; it goes back in front of the rest.
+        let whole = read_up_to_end(&mut reply, first + 1, &mut content)?;
+        let rest = content.split_off(content.len().min(first as usize));
+        Ok((Answer::of(Shape::Exact, begun, &reply, content), reply, rest, whole))
+    });
+    match outcome {
+        Err(trouble) => Answer::of_trouble(Shape::Exact, begun, url, trouble),
+        Ok((answer, _, _, true)) => Ok(answer),
+        Ok((mut answer, reply, rest, false)) => {
+            let body: super::content::Stream = match wanted.max_size {
+                Some(most) => Box::new(std::io::Cursor::new(rest).chain(reply.body).take(most.saturating_sub(first))),
+                None => Box::new(std::io::Cursor::new(rest).chain(reply.body)),
+            };
+            answer.stream_id = Some(keep(call, Open { body, timeout: wanted.timeout })?);
+            Ok(answer)
+        }
+    }
+}
+
+/// Reads up to a limit. True if that was all there is.
+fn read_up_to_end(reply: &mut Reply, limit: u64, content: &mut Vec<u8>) -> Result<bool, Trouble> {
+    reply.body.by_ref().take(limit).read_to_end(content).map_err(|error| body_trouble(&error))?;
+    Ok((content.len() as u64) < limit)
+}
+
+#[derive(Serialize)]
+struct Pong {
+    message: &'static str,
+}
+
+fn ping(_: &mut Call<'_>, _: NoParameters) -> Result<Pong, CallError> {
+    Ok(Pong { message: "pong" })
+}

@@ -1,0 +1,18 @@
+//! Module `http_helper`, also called as `http`: requests to web servers.
+//!
+//! The library (ureq, with rustls on ring) speaks the protocol; here is what makes it the module that scripts expect: who may
+//! open which file, what ends a wait, how redirects go, what a connection that failed looks like. Every function that
+//! touches the network runs on a worker.
+
+mod agent;
+mod answer;
+mod content;
+mod exchange;
+mod fields;
+mod functions;
+mod proxy;
+mod session;
+mod transfer;
+mod transport;
+
+pub use functions::module;

@@ -1,0 +1,458 @@
+//! Bodies that do not pass through the socket in one piece: to and from files, and in pieces.
+
+use super::answer::{Answer, Shape};
+use super::content::{Stream, read_up_to};
+use super::exchange::{Payload, Reply, Trouble, body_trouble, nobody_waits};
+use super::functions::{MAX_CONTENT, Wanted};
+use super::session::{Freed, Session};
+use super::transport::watched;
+use crate::modules::Call;
+use crate::modules::handles::HandleId;
+use crate::protocol::error::quote;
+use crate::protocol::lenient::{Bytes, Flag, Integer, Number, Text};
+use crate::protocol::{CallError, Code};
+use schemars::JsonSchema;
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Serialize, Serializer};
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{Read, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// What a stream's handle is called in the statistics.
+pub const KIND: &str = "http stream";
+/// How much is moved at a time.
+const PIECE: usize = 128 << 10;
+/// How often progress is told.
+const TELL: Duration = Duration::from_millis(100);
+
+/// A path that the broker may open for its caller.
+///
+/// # Errors
+/// `denied` for callers other than the broker's own user, with `way_out`; `invalid_params` for a path that depends on where
+/// the broker happens to stand.
+pub fn allowed_path(call: &Call<'_>, parameter: &str, path: &str, way_out: &str) -> Result<PathBuf, CallError> {
+    if !call.caller.privileged {
+        let message = format!("the broker runs as another user and opens no files for you; {way_out}");
+        return Err(CallError::new(Code::Denied, message));
+    }
+    if !path.starts_with('/') || path.contains('\0') {
+        return Err(CallError::invalid(parameter, format!("parameter `{parameter}` must be an absolute path")));
+    }
+    Ok(PathBuf::from(path))
+}
+
+/// Tells how far a transfer has come, not more often than anybody looks.
+pub struct Teller<'c, 'a> {
+    call: &'c Call<'a>,
+    total: Option<u64>,
+    next: Instant,
+}
+
+impl<'c, 'a> Teller<'c, 'a> {
+    /// A teller for a transfer of so many bytes.
+    pub fn new(call: &'c Call<'a>, total: Option<u64>) -> Self {
+        Self { call, total, next: Instant::now() }
+    }
+
+    /// So much is done.
+    pub fn tell(&mut self, done: u64) {
+        if self.call.wants_progress() && (Some(done) == self.total || Instant::now() >= self.next) {
+            self.call.progress(done, self.total, "bytes");
+            self.next = Instant::now() + TELL;
+        }
+    }
+}
+
+/// The parameters of `http_helper.download`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Download<'a> {
+    /// Where from.
+    #[serde(borrow)]
+    url: Text<'a>,
+    /// The file, absolute; written under another name beside it and renamed when it is whole.
+    #[serde(borrow)]
+    path: Text<'a>,
+    /// Headers of the request.
+    #[serde(default)]
+    headers: Option<super::fields::Fields>,
+    /// The session.
+    #[serde(borrow, default)]
+    session_id: Option<Text<'a>>,
+    /// Permissions of the file, an octal number as text; 0600 if not given.
+    #[serde(borrow, default)]
+    mode: Option<Text<'a>>,
+    /// The most bytes that are taken.
+    #[serde(default)]
+    max_size: Option<Integer>,
+    /// How many redirects are followed, 0 to 100; 7 if not given.
+    #[serde(default)]
+    max_redirect: Option<Integer>,
+    /// Seconds that the server may do nothing; 180 if not given.
+    #[serde(default)]
+    timeout: Option<Number>,
+    /// Whether the server's certificate is checked; true if not given.
+    #[serde(default)]
+    verify_ssl: Option<Flag>,
+}
+
+/// The parameters of `http_helper.upload`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Upload<'a> {
+    /// Where to.
+    #[serde(borrow)]
+    url: Text<'a>,
+    /// The file, absolute.
+    #[serde(borrow)]
+    path: Text<'a>,
+    /// PUT if not given.
+    #[serde(borrow, default)]
+    method: Option<Text<'a>>,
+    /// Headers of the request.
+    #[serde(default)]
+    headers: Option<super::fields::Fields>,
+    /// The session.
+    #[serde(borrow, default)]
+    session_id: Option<Text<'a>>,
+    /// How many redirects are followed, 0 to 100; 7 if not given.
+    #[serde(default)]
+    max_redirect: Option<Integer>,
+    /// Seconds that the server may do nothing; 180 if not given.
+    #[serde(default)]
+    timeout: Option<Number>,
+    /// Whether the server's certificate is checked; true if not given.
+    #[serde(default)]
+    verify_ssl: Option<Flag>,
+}
+crate::parameters!(Download<'_>, Upload<'_>, ReadMore<'_>, Close<'_>, BodyNew<'_>, BodyAdd<'_>);
+
+/// `http_helper.download`. The body of an answer other than 2xx does not become the file; it is the answer's content.
+///
+/// # Errors
+/// `denied` and `invalid_params` for the file, and whatever a request can fail with.
+pub fn download(call: &mut Call<'_>, params: Download<'_>) -> Result<Answer, CallError> {
+    let begun = Instant::now();
+    let way_out = "take the body in pieces: http_helper.request with `stream`, then http_helper.read";
+    let path = allowed_path(call, "path", &params.path, way_out)?;
+    let mode = file_mode(params.mode.as_deref())?;
+    let mut wanted =
+        Wanted::find(call, params.session_id.as_deref(), params.verify_ssl, params.timeout, params.max_redirect)?;
+    wanted.max_size = super::session::max_size(params.max_size)?.or(wanted.max_size);
+    let order = wanted.order("GET", &params.url, params.headers, Payload::Nothing)?;
+    let outcome = watched(call.cancellation(), Some(wanted.timeout), || {
+        let reply = super::exchange::run(&wanted.session, order, &mut |_| {})?;
+        take_to_file(call, reply, &path, mode, wanted.max_size, begun)
+    });
+    match outcome {
+        Ok(answer) => Ok(answer),
+        Err(trouble) => Answer::of_trouble(Shape::Friendly, begun, &params.url, trouble),
+    }
+}
+
+fn file_mode(mode: Option<&str>) -> Result<u32, CallError> {
+    let mode = u32::from_str_radix(mode.unwrap_or("600"), 8).ok().filter(|mode| *mode <= 0o777);
+    mode.ok_or_else(|| CallError::invalid("mode", "parameter `mode` must be an octal number from 0 to 777"))
+}
+
+fn take_to_file(
+    call: &Call<'_>,
+    mut reply: Reply,
+    path: &Path,
+    mode: u32,
+    max_size: Option<u64>,
+    begun: Instant,
+) -> Result<Answer, Trouble> {
+    if !(200..300).contains(&reply.head.status) {
+        let (content, _) = read_up_to(&mut reply.body, MAX_CONTENT).map_err(|error| body_trouble(&error))?;
+        return Ok(Answer::of(Shape::Friendly, begun, &reply, content));
+    }
+    let mut file = Part::beside(path, mode)?;
+    let mut teller = Teller::new(call, reply.length);
+    let (mut done, mut piece) = (0, vec![0; PIECE]);
+    loop {
+        let count = match reply.body.read(&mut piece) {
+            Ok(0) => break,
+            Ok(count) => count,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(body_trouble(&error)),
+        };
+        done += count as u64;
+        if max_size.is_some_and(|most| done > most) {
+            return Err(Trouble::Call(too_long(max_size.unwrap_or_default())));
+        }
+        file.write(&piece[..count])?;
+        teller.tell(done);
+        if call.is_cancelled() {
+            return Err(Trouble::Call(nobody_waits()));
+        }
+    }
+    file.finish(path)?;
+    let mut answer = Answer::of(Shape::Friendly, begun, &reply, Vec::new());
+    answer.file = Some((path.display().to_string(), done));
+    Ok(answer)
+}
+
+/// The error for a body above a limit.
+pub fn too_long(most: u64) -> CallError {
+    CallError::new(
+        Code::TooLarge,
+        format!(
+            "the body is longer than {most} bytes; raise max_size, use http_helper.download, or take it in pieces (`stream`)"
+        ),
+    )
+}
+
+/// A file that is not whole yet. It is gone unless it is finished.
+struct Part {
+    file: File,
+    path: PathBuf,
+    done: bool,
+}
+
+impl Part {
+    fn beside(target: &Path, mode: u32) -> Result<Self, CallError> {
+        let failed = |why: String| {
+            CallError::invalid("path", format!("Failed to write {}: {why}", quote(&target.display().to_string())))
+        };
+        let (Some(directory), Some(name)) = (target.parent(), target.file_name()) else {
+            return Err(failed("it names no file".to_owned()));
+        };
+        if target.is_dir() {
+            return Err(failed("Is a directory".to_owned()));
+        }
+        let unique = HandleId::random()?.to_string();
+        let path = directory.join(format!(".{}.{}.part", name.to_string_lossy(), &unique[..8]));
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+        let file = file.map_err(|error| failed(error.to_string()))?;
+        let part = Self { file, path, done: false };
+        part.file.set_permissions(Permissions::from_mode(mode)).map_err(|error| failed(error.to_string()))?;
+        Ok(part)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), CallError> {
+        self.file.write_all(bytes).map_err(|error| self.failed(&error))
+    }
+
+    fn finish(mut self, target: &Path) -> Result<(), CallError> {
+        fs::rename(&self.path, target).map_err(|error| self.failed(&error))?;
+        self.done = true;
+        Ok(())
+    }
+
+    fn failed(&self, error: &std::io::Error) -> CallError {
+        CallError::new(Code::Failed, format!("Failed to write {}: {error}", quote(&self.path.display().to_string())))
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        if !self.done {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// `http_helper.upload`.
+///
+/// # Errors
+/// As [`download`].
+pub fn upload(call: &mut Call<'_>, params: Upload<'_>) -> Result<Answer, CallError> {
+    let begun = Instant::now();
+    let way_out = "send the body in pieces: http_helper.body_new, body_add, body_send";
+    let path = allowed_path(call, "path", &params.path, way_out)?;
+    let shown = quote(&params.path);
+    let failed = |why: &str| CallError::invalid("path", format!("Failed to read {shown}: {why}"));
+    let metadata = fs::metadata(&path).map_err(|error| failed(&error.to_string()))?;
+    if !metadata.is_file() {
+        return Err(failed("it is no file"));
+    }
+    let length = metadata.len();
+    let wanted =
+        Wanted::find(call, params.session_id.as_deref(), params.verify_ssl, params.timeout, params.max_redirect)?;
+    let method = params.method.as_deref().unwrap_or("PUT");
+    let order = wanted.order(method, &params.url, params.headers, Payload::File(path, length))?;
+    let mut answer = super::functions::perform(call, &wanted, order, Shape::Friendly, begun, &params.url)?;
+    answer.file = Some((params.path.to_string(), length));
+    Ok(answer)
+}
+
+/// A body that is read in pieces.
+pub struct Open {
+    /// What is left of it.
+    pub body: Stream,
+    /// How long the server may do nothing.
+    pub timeout: Duration,
+}
+
+/// Keeps a body for later calls.
+///
+/// # Errors
+/// `overloaded` above the quota of handles, `failed` without a broker.
+pub fn keep(call: &mut Call<'_>, open: Open) -> Result<String, CallError> {
+    Ok(call.handles().insert(KIND, open)?.to_string())
+}
+
+/// The parameters of `http_helper.read`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReadMore<'a> {
+    /// The stream, from http_helper.request.
+    #[serde(borrow)]
+    stream_id: Text<'a>,
+    /// The most bytes to give at once, up to 4194304; 262144 if not given.
+    #[serde(default)]
+    length: Option<Integer>,
+}
+
+/// The result of `http_helper.read`.
+pub struct Piece {
+    content: Vec<u8>,
+    done: bool,
+}
+
+impl Serialize for Piece {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(2))?;
+        map.serialize_entry("content", &crate::protocol::lenient::TextOrBytes::Bytes((&self.content).into()))?;
+        map.serialize_entry("done", &self.done)?;
+        map.end()
+    }
+}
+
+/// `http_helper.read`: what there is of a body, up to `length` bytes. With the last piece the stream is freed.
+///
+/// # Errors
+/// `not_found` for a stream that is not the caller's, or ended; `failed` for a body that is cut off, which ends it too.
+pub fn read(call: &mut Call<'_>, params: ReadMore<'_>) -> Result<Piece, CallError> {
+    const USUAL: i64 = 256 << 10;
+    let length = match params.length.map_or(USUAL, |length| length.0) {
+        length @ 1..=4_194_304 => length as u64,
+        _ => return Err(CallError::invalid("length", "parameter `length` must be from 1 to 4194304")),
+    };
+    let cancellation = call.cancellation().cloned();
+    let Some(open) = call.handles().get::<Open>(&params.stream_id)? else {
+        return Err(CallError::new(Code::NotFound, "no such stream: it ended, expired, or is not yours"));
+    };
+    let outcome = watched(cancellation.as_ref(), Some(open.timeout), || {
+        read_up_to_now(&mut open.body, length).map_err(|error| body_trouble(&error))
+    });
+    let ended = !matches!(&outcome, Ok((_, false)));
+    if ended {
+        call.handles().remove(KIND, &params.stream_id)?;
+    }
+    match outcome {
+        Ok((content, done)) => Ok(Piece { content, done }),
+        Err(Trouble::Call(error)) => Err(error),
+        Err(Trouble::Network(why)) => Err(CallError::new(Code::Failed, why)),
+    }
+}
+
+/// Reads until the limit or the end. The flag says whether it was the end.
+fn read_up_to_now(body: &mut Stream, limit: u64) -> std::io::Result<(Vec<u8>, bool)> {
+    let mut bytes = Vec::with_capacity(limit.min(PIECE as u64) as usize);
+    body.by_ref().take(limit).read_to_end(&mut bytes)?;
+    let done = (bytes.len() as u64) < limit;
+    Ok((bytes, done))
+}
+
+/// The parameters of `http_helper.close`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Close<'a> {
+    /// The stream.
+    #[serde(borrow)]
+    stream_id: Text<'a>,
+}
+
+/// `http_helper.close`: gives up the rest of a body; closing twice is no error.
+///
+/// # Errors
+/// `failed` without a broker.
+pub fn close(call: &mut Call<'_>, params: Close<'_>) -> Result<Freed, CallError> {
+    Ok(Freed { freed: call.handles().remove(KIND, &params.stream_id)? })
+}
+
+/// What a body in the making is called in the statistics.
+pub const BODY_KIND: &str = "http body";
+/// The longest body that is collected from pieces: it is memory until it is sent.
+const MAX_BODY: usize = 256 << 20;
+
+/// A body that is put together from pieces, and the session that it is to be sent in.
+pub struct Collected {
+    /// What there is of it.
+    pub bytes: Vec<u8>,
+    /// Sessions can't be reached by the call that sends it: a call works on one handle.
+    pub session: Arc<Session>,
+}
+
+/// The parameters of `http_helper.body_new`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BodyNew<'a> {
+    /// The session that it will be sent in.
+    #[serde(borrow, default)]
+    session_id: Option<Text<'a>>,
+    /// Without a session: whether the server's certificate is checked; true if not given.
+    #[serde(default)]
+    verify_ssl: Option<Flag>,
+}
+
+/// The result of `http_helper.body_new`.
+#[derive(Serialize)]
+pub struct BodyMade {
+    body_id: String,
+}
+
+/// `http_helper.body_new`.
+///
+/// # Errors
+/// `not_found` for a session that is not the caller's, `overloaded` above the quota of handles, `failed` without a broker.
+pub fn body_new(call: &mut Call<'_>, params: BodyNew<'_>) -> Result<BodyMade, CallError> {
+    let session = super::session::find(call, params.session_id.as_deref(), params.verify_ssl)?;
+    let body = Collected { bytes: Vec::new(), session };
+    Ok(BodyMade { body_id: call.handles().insert(BODY_KIND, body)?.to_string() })
+}
+
+/// The parameters of `http_helper.body_add`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BodyAdd<'a> {
+    /// The body.
+    #[serde(borrow)]
+    body_id: Text<'a>,
+    /// The next piece of it.
+    #[serde(borrow)]
+    content: Bytes<'a>,
+}
+
+/// The result of `http_helper.body_add`.
+#[derive(Serialize)]
+pub struct BodyLength {
+    length: usize,
+}
+
+/// `http_helper.body_add`.
+///
+/// # Errors
+/// `not_found` for a body that is not the caller's, or was sent; `too_large` above 256 MiB.
+pub fn body_add(call: &mut Call<'_>, params: BodyAdd<'_>) -> Result<BodyLength, CallError> {
+    let Some(body) = call.handles().get::<Collected>(&params.body_id)? else {
+        return Err(no_such_body());
+    };
+    if body.bytes.len() + params.content.len() > MAX_BODY {
+        let message =
+            format!("a body is put together up to {MAX_BODY} bytes; http_helper.upload sends files of any length");
+        return Err(CallError::new(Code::TooLarge, message));
+    }
+    body.bytes.extend_from_slice(&params.content);
+    Ok(BodyLength { length: body.bytes.len() })
+}
+
+/// The error for a body that is not there.
+pub fn no_such_body() -> CallError {
+    CallError::new(Code::NotFound, "no such body: it was sent, expired, or is not yours")
+}

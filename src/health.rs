@@ -3,7 +3,7 @@
 //! Pure: figures in, verdict out. The wording of the health line and of the two connection lines is fixed; operators'
 //! scripts match it.
 
-use crate::stats::ratio;
+use crate::stats::{WorkerReport, ratio};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -47,14 +47,8 @@ pub struct Figures {
     pub max_handles: u64,
     /// Live handles.
     pub handles: u64,
-    /// Workers.
-    pub workers: u64,
-    /// Workers at work.
-    pub busy_workers: u64,
-    /// Jobs waiting for a worker.
-    pub queued_jobs: u64,
-    /// The most jobs that may wait.
-    pub max_queued_jobs: u64,
+    /// The calls that run on workers.
+    pub workers: WorkerReport,
     /// Modules loaded.
     pub modules: u64,
     /// 99th percentile of response times in seconds.
@@ -179,7 +173,7 @@ fn memory_usage(figures: &Figures) -> Check {
 
 fn cpu_usage(figures: &Figures) -> Check {
     // One thread runs the loop: what is worth a look is a core that is busy all the time.
-    let status = above(figures.cpu_percent, 90.0 + 100.0 * figures.workers as f64, f64::INFINITY);
+    let status = above(figures.cpu_percent, 90.0 + 100.0 * figures.workers.workers as f64, f64::INFINITY);
     check(
         status,
         format!("{:.1} percent of a core since the start", figures.cpu_percent),
@@ -252,16 +246,10 @@ fn handles(figures: &Figures) -> Check {
 }
 
 fn workers(figures: &Figures) -> Check {
-    let used = ratio(figures.queued_jobs as f64, figures.max_queued_jobs as f64);
-    let details = json!({
-        "workers": figures.workers,
-        "busy": figures.busy_workers,
-        "queued": figures.queued_jobs,
-        "queue_limit": figures.max_queued_jobs,
-    });
-    let message =
-        format!("{} of {} workers busy, {} calls waiting", figures.busy_workers, figures.workers, figures.queued_jobs);
-    check(above(used, 0.5, 0.999), message, details)
+    let workers = &figures.workers;
+    let used = ratio(workers.queued as f64, workers.queue_limit as f64);
+    let message = format!("{} of {} workers busy, {} calls waiting", workers.busy, workers.workers, workers.queued);
+    check(above(used, 0.5, 0.999), message, json!(workers))
 }
 
 fn performance(figures: &Figures) -> Check {
@@ -295,8 +283,7 @@ mod tests {
             accepting: true,
             max_fds: 1000,
             max_handles: 10,
-            max_queued_jobs: 10,
-            workers: 2,
+            workers: WorkerReport { workers: 2, queue_limit: 10, ..WorkerReport::default() },
             modules: 3,
             ..Figures::default()
         }
@@ -343,7 +330,7 @@ mod tests {
             ("socket_connectivity", Figures { open_fds: 950, ..figures() }),
             ("connections", Figures { active_connections: 100, ..figures() }),
             ("handles", Figures { largest_handle_user: 9, ..figures() }),
-            ("workers", Figures { queued_jobs: 10, ..figures() }),
+            ("workers", Figures { workers: WorkerReport { queued: 10, ..figures().workers }, ..figures() }),
             ("performance", Figures { requests: 100, errors: 60, ..figures() }),
         ];
         for (name, figures) in cases {

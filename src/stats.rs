@@ -96,6 +96,74 @@ pub struct RecentError {
     pub duration_ms: f64,
 }
 
+/// How long something took, time after time.
+#[derive(Default)]
+pub struct Times {
+    count: u64,
+    total: Duration,
+    // Made when first needed.
+    spread: Option<Box<Histogram<u32>>>,
+}
+
+impl Times {
+    /// Counts one.
+    pub fn record(&mut self, took: Duration) {
+        self.count += 1;
+        self.total += took;
+        self.spread.get_or_insert_with(|| Box::new(new_histogram())).saturating_record(nanoseconds(took));
+    }
+
+    /// The figures.
+    pub fn report(&self) -> TimesReport {
+        let at = |quantile| self.spread.as_ref().map_or(0.0, |spread| seconds_at(spread, quantile));
+        TimesReport {
+            avg: ratio(self.total.as_secs_f64(), self.count as f64),
+            p50: at(0.50),
+            p95: at(0.95),
+            p99: at(0.99),
+            max: self.spread.as_ref().map_or(0.0, |spread| spread.max() as f64 / 1e9),
+        }
+    }
+}
+
+/// What [`Times`] come to, in seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct TimesReport {
+    /// Mean.
+    pub avg: f64,
+    /// Median.
+    pub p50: f64,
+    /// 95th percentile.
+    pub p95: f64,
+    /// 99th percentile.
+    pub p99: f64,
+    /// The longest.
+    pub max: f64,
+}
+
+/// `worker_performance`: the calls that run on workers.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct WorkerReport {
+    /// The most workers there may be.
+    pub workers: u64,
+    /// Those at work.
+    pub busy: u64,
+    /// Calls waiting for one.
+    pub queued: u64,
+    /// The most calls that may wait.
+    pub queue_limit: u64,
+    /// The most calls that ever waited at one time.
+    pub peak_queued: u64,
+    /// Calls turned away because the queue was full.
+    pub overloaded: u64,
+    /// Calls that workers are done with.
+    pub finished: u64,
+    /// Seconds from arrival until a worker had the call.
+    pub wait_time: TimesReport,
+    /// Seconds that the worker had it.
+    pub run_time: TimesReport,
+}
+
 #[derive(Default)]
 struct FunctionStats {
     requests: u64,
@@ -136,6 +204,14 @@ pub struct Stats {
     pub panics: u64,
     /// Unix time of the last clean-up of idle connections, 0 if none.
     pub last_cleanup: f64,
+    /// From arrival until a worker had the call.
+    pub worker_wait: Times,
+    /// How long workers had their calls.
+    pub worker_run: Times,
+    /// The most calls that waited for a worker at one time.
+    pub peak_queued: u64,
+    /// Calls turned away because too many waited.
+    pub overloaded: u64,
 }
 
 impl Stats {
@@ -159,7 +235,16 @@ impl Stats {
             bytes_out: 0,
             panics: 0,
             last_cleanup: 0.0,
+            worker_wait: Times::default(),
+            worker_run: Times::default(),
+            peak_queued: 0,
+            overloaded: 0,
         }
+    }
+
+    /// How many calls workers are done with.
+    pub fn worker_finished(&self) -> u64 {
+        self.worker_run.count
     }
 
     /// The name of a function; `None` stands for calls that name none there is.
@@ -173,8 +258,7 @@ impl Stats {
         let Some(stats) = self.functions.get_mut(index) else { return };
         stats.requests += 1;
         stats.total += took;
-        let nanoseconds = u64::try_from(took.as_nanos()).unwrap_or(LONGEST).clamp(1, LONGEST);
-        stats.latency.get_or_insert_with(|| Box::new(new_histogram())).saturating_record(nanoseconds);
+        stats.latency.get_or_insert_with(|| Box::new(new_histogram())).saturating_record(nanoseconds(took));
         self.requests += 1;
         if outcome != Outcome::Success {
             stats.errors += 1;
@@ -258,6 +342,10 @@ impl Stats {
             })
             .collect()
     }
+}
+
+fn nanoseconds(took: Duration) -> u64 {
+    u64::try_from(took.as_nanos()).unwrap_or(LONGEST).clamp(1, LONGEST)
 }
 
 fn new_histogram() -> Histogram<u32> {
@@ -371,6 +459,18 @@ mod tests {
         let performance = stats.performance(Duration::from_secs(2));
         assert_eq!(performance.requests_per_second, 51.0);
         assert!(performance.p50_response_time > 0.045 && performance.max_response_time >= 0.1);
+    }
+
+    #[test]
+    fn times_are_summed_up() {
+        let mut times = Times::default();
+        assert_eq!(times.report(), TimesReport::default());
+        for millisecond in 1..=100 {
+            times.record(Duration::from_millis(millisecond));
+        }
+        let report = times.report();
+        assert!((0.050..=0.051).contains(&report.avg) && (0.094..=0.097).contains(&report.p95), "{report:?}");
+        assert!(report.max >= 0.1 && report.p50 < report.p95 && report.p95 < report.p99);
     }
 
     #[test]

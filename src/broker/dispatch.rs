@@ -102,6 +102,7 @@ impl Broker {
             return Fate::Answered(self.run_here(turn, request, function));
         }
         if self.jobs.waiting() >= self.config.worker_queue {
+            self.stats.overloaded += 1;
             let error = CallError::new(
                 Code::Overloaded,
                 format!("{} calls wait for a worker already (setting worker_queue); try again", self.jobs.waiting()),
@@ -157,6 +158,7 @@ impl Broker {
             progress: request.arguments.progress && request.msgid.is_some(),
             deadline,
             arrived: self.clock,
+            started: None,
             stage: Stage::Waiting,
             cancellation: Arc::default(),
         });
@@ -168,6 +170,7 @@ impl Broker {
             self.deadlines.want(Timer::Job(job.slot()), deadline);
         }
         self.start_jobs();
+        self.stats.peak_queued = self.stats.peak_queued.max(self.jobs.waiting() as u64);
     }
 
     /// A caller gives up a call of its own. One that waits is answered and never runs; one that runs is told.

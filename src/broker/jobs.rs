@@ -64,6 +64,8 @@ pub struct Job {
     pub deadline: Option<Duration>,
     /// When it came.
     pub arrived: Instant,
+    /// When a worker got it.
+    pub started: Option<Instant>,
     /// How far it has come.
     pub stage: Stage,
     /// Tells the worker that nobody waits any more.
@@ -251,6 +253,7 @@ mod tests {
             progress: false,
             deadline: None,
             arrived: Instant::now(),
+            started: None,
             stage: Stage::Waiting,
             cancellation: Arc::default(),
         }

@@ -6,7 +6,7 @@ use crate::health::{self, Figures};
 use crate::modules::Registry;
 use crate::modules::handles::HandleStore;
 use crate::modules::host::{self, Cleaned, ConnectionLimits, Host, Resources, SettingInForce};
-use crate::stats::{CloseReason, Counters, FunctionReport, Performance, RecentError, ratio};
+use crate::stats::{CloseReason, Counters, FunctionReport, Performance, RecentError, WorkerReport, ratio};
 use chrono::{DateTime, FixedOffset, Local, SecondsFormat, Utc};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -60,12 +60,23 @@ impl Broker {
             largest_handle_user: self.handles.largest_user() as u64,
             max_handles: self.handles.max_per_user() as u64,
             handles: self.handles.len() as u64,
-            workers: self.config.workers as u64,
-            busy_workers: self.workers.busy() as u64,
-            queued_jobs: self.jobs.waiting() as u64,
-            max_queued_jobs: self.config.worker_queue as u64,
+            workers: self.worker_report(),
             modules: self.registry.modules().len() as u64,
             p99_response_time: self.stats.performance(self.now).p99_response_time,
+        }
+    }
+
+    fn worker_report(&self) -> WorkerReport {
+        WorkerReport {
+            workers: self.config.workers as u64,
+            busy: self.workers.busy() as u64,
+            queued: self.jobs.waiting() as u64,
+            queue_limit: self.config.worker_queue as u64,
+            peak_queued: self.stats.peak_queued,
+            overloaded: self.stats.overloaded,
+            finished: self.stats.worker_finished(),
+            wait_time: self.stats.worker_wait.report(),
+            run_time: self.stats.worker_run.report(),
         }
     }
 
@@ -158,6 +169,10 @@ impl Host for View<'_> {
 
     fn performance(&self) -> Performance {
         self.broker.stats.performance(self.broker.now)
+    }
+
+    fn workers(&self) -> WorkerReport {
+        self.broker.worker_report()
     }
 
     fn busiest(&self) -> Vec<FunctionReport> {

@@ -10,7 +10,7 @@ use crate::protocol::reply::{Progress, write_answer, write_progress};
 use crate::protocol::{Buffer, CallError, Code};
 use slog::warn;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 impl Broker {
     /// Hands jobs to workers as long as there are both.
@@ -29,6 +29,9 @@ impl Broker {
             }
             let Some(id) = self.jobs.start_next() else { return };
             let Some(job) = self.jobs.get(id) else { continue };
+            let now = Instant::now();
+            job.started = Some(now);
+            self.stats.worker_wait.record(now - job.arrived);
             let task = Task {
                 job: id,
                 function: job.function,
@@ -86,6 +89,9 @@ impl Broker {
         // Settled also for a call that nobody waits for: the handle goes on without it.
         let settled = self.handles.settle(owner, lease, self.now);
         let Some(job) = self.jobs.remove(id) else { return };
+        if let Some(started) = job.started {
+            self.stats.worker_run.record(started.elapsed());
+        }
         let result = match result {
             Ok(result) => result.and_then(|result| settled.map(|()| result)),
             Err(panic) => Err(self.defect(job.function, &panic)),

@@ -5,7 +5,7 @@
 use super::Registry;
 use super::handles::HandleStore;
 use crate::health;
-use crate::stats::{Counters, FunctionReport, Performance, RecentError};
+use crate::stats::{Counters, FunctionReport, Performance, RecentError, WorkerReport};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -26,6 +26,8 @@ pub trait Host {
     fn counters(&self) -> Counters;
     /// All calls taken together.
     fn performance(&self) -> Performance;
+    /// The calls that run on workers.
+    fn workers(&self) -> WorkerReport;
     /// The functions called most.
     fn busiest(&self) -> Vec<FunctionReport>;
     /// The latest failures.

@@ -7,7 +7,7 @@ use super::function::{Function, Module, NoParameters, Parameter, Placement, Touc
 use super::host::{Cleaned, Connections, Resources, SettingInForce};
 use crate::health::Report;
 use crate::protocol::{CallError, Code, PROTOCOL_VERSION};
-use crate::stats::{Counters, FunctionReport, Performance, RecentError};
+use crate::stats::{Counters, FunctionReport, Performance, RecentError, WorkerReport};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -137,6 +137,7 @@ pub fn health(call: &mut Call<'_>, _: NoParameters) -> Result<Report, CallError>
 struct PerformanceReport {
     performance_metrics: Performance,
     module_performance: ModulePerformance,
+    worker_performance: WorkerReport,
     recent_errors: Vec<RecentError>,
     health_indicators: HealthIndicators,
 }
@@ -163,6 +164,7 @@ fn performance(call: &mut Call<'_>, _: NoParameters) -> Result<PerformanceReport
             top_modules: host.busiest(),
             total_modules: host.registry().modules().len(),
         },
+        worker_performance: host.workers(),
         recent_errors: host.recent_errors(),
         health_indicators: HealthIndicators {
             overall_health: health.overall_status,

@@ -145,6 +145,31 @@ fn a_full_queue_is_told() {
         client.send(&request(msgid, "test.sleep", sleep(30.0)));
     }
     assert_eq!(code(&client.answer(4)), "overloaded");
+    let workers = broker.call("system.performance", none()).unwrap()["worker_performance"].clone();
+    let figure = |name: &str| workers[name].as_u64();
+    assert_eq!((figure("workers"), figure("busy"), figure("queued")), (Some(1), Some(1), Some(2)), "{workers}");
+    assert_eq!((figure("queue_limit"), figure("peak_queued"), figure("overloaded")), (Some(2), Some(2), Some(1)));
+    assert_eq!(figure("finished"), Some(0));
+}
+
+#[test]
+fn waiting_and_running_are_timed_apart() {
+    let broker = Broker::start(&["--workers=1"]);
+    let mut client = broker.connect();
+    for msgid in 1..=3 {
+        client.send(&request(msgid, "test.sleep", sleep(0.05)));
+    }
+    for msgid in 1..=3 {
+        client.answer(msgid).unwrap();
+    }
+    let workers = broker.call("system.performance", none()).unwrap()["worker_performance"].clone();
+    assert_eq!(workers["finished"], 3.into());
+    let time = |what: &str, figure: &str| workers[what][figure].as_f64().unwrap();
+    assert!(time("run_time", "p50") >= 0.04 && time("run_time", "max") >= time("run_time", "p50"), "{workers}");
+    // The last one waited for two others.
+    assert!(time("wait_time", "max") >= 0.09, "{workers}");
+    let details = &broker.call("system.health", none()).unwrap()["checks"]["workers"]["details"];
+    assert!(details["wait_time"]["max"].as_f64().unwrap() >= 0.09, "{details}");
 }
 
 #[test]

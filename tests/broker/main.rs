@@ -5,6 +5,7 @@
 mod support;
 
 mod access;
+mod authority;
 mod bad_input;
 mod calls;
 mod chain_modes;
@@ -12,6 +13,7 @@ mod connections;
 mod crypto;
 mod ending;
 mod health;
+mod hostile_web;
 mod http;
 mod legacy_cipher;
 mod listener;
@@ -19,4 +21,5 @@ mod oneshot;
 mod protocol_page;
 mod secrets;
 mod settings;
+mod tls;
 mod web;

@@ -4,6 +4,7 @@ use super::agent::basic;
 use super::answer::Head;
 use super::content::Stream;
 use super::session::Session;
+use super::spelling::Spelling;
 use super::transport;
 use crate::protocol::CallError;
 use crate::protocol::error::quote;
@@ -26,6 +27,8 @@ pub enum Payload<'a> {
     Nothing,
     /// These bytes.
     Bytes(&'a [u8]),
+    /// These bytes, one piece after the other.
+    Pieces(&'a [Vec<u8>], u64),
     /// A file of that many bytes; opened anew for each request that needs it.
     File(PathBuf, u64),
 }
@@ -36,7 +39,7 @@ impl Payload<'_> {
         match self {
             Self::Nothing => 0,
             Self::Bytes(bytes) => bytes.len() as u64,
-            Self::File(_, length) => *length,
+            Self::Pieces(_, length) | Self::File(_, length) => *length,
         }
     }
 }
@@ -49,6 +52,8 @@ pub struct Order<'a> {
     pub target: Target,
     /// Its headers besides those that follow from the rest.
     pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// The names of those as they were written.
+    pub names: Vec<String>,
     /// Its body.
     pub payload: Payload<'a>,
     /// How many redirects are followed.
@@ -246,6 +251,7 @@ fn send(
         Payload::Nothing if matches!(order.method.as_str(), "POST" | "PUT" | "PATCH") => Some(Box::new(io::empty())),
         Payload::Nothing => None,
         Payload::Bytes(bytes) => Some(Box::new(*bytes)),
+        Payload::Pieces(pieces, _) => Some(Box::new(Pieces { pieces, done: 0 })),
         Payload::File(path, length) => Some(Box::new(open(path)?.take(*length))),
     };
     if body.is_some() {
@@ -253,7 +259,8 @@ fn send(
     }
     let agent = session.ways.agent(&order.target.url)?;
     let wrong = |error| Trouble::Call(CallError::invalid("url", format!("the request can't be sent: {error}")));
-    transport::expect_head();
+    let names = order.names.iter().chain(&session.names);
+    transport::expect_head(Spelling::of(names.map(String::as_str)));
     let outcome = match body {
         None => agent.run(request.body(SendBody::none()).map_err(wrong)?),
         Some(inner) => {
@@ -269,6 +276,27 @@ fn send(
 fn open(path: &Path) -> Result<File, CallError> {
     let shown = path.display().to_string();
     File::open(path).map_err(|error| CallError::invalid("path", format!("Failed to read {}: {error}", quote(&shown))))
+}
+
+/// Pieces, one after the other.
+struct Pieces<'a> {
+    pieces: &'a [Vec<u8>],
+    // Of the first of them.
+    done: usize,
+}
+
+impl Read for Pieces<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while let Some((first, rest)) = self.pieces.split_first() {
+            let count = (&first[self.done..]).read(buffer)?;
+            self.done += count;
+            if count > 0 || buffer.is_empty() {
+                return Ok(count);
+            }
+            (self.pieces, self.done) = (rest, 0);
+        }
+        Ok(0)
+    }
 }
 
 /// Tells how much of a body was sent.
@@ -349,6 +377,10 @@ fn io_words(error: &io::Error, place: &str) -> String {
 
 fn tls_words(error: &rustls::Error) -> String {
     match error {
+        // In OpenSSL's words, which are what people look up.
+        rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer) => {
+            "certificate verify failed: unable to get local issuer certificate".to_owned()
+        }
         rustls::Error::InvalidCertificate(why) => format!("certificate verify failed: {why}"),
         other => format!("SSL connect attempt failed: {other}"),
     }

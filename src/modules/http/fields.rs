@@ -109,6 +109,11 @@ impl Fields {
         pairs.join("&")
     }
 
+    /// The names as they were given.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_str())
+    }
+
     /// As headers of a request. Those that the body decides are left out, whatever the script says of them.
     ///
     /// # Errors

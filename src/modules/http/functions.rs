@@ -37,7 +37,9 @@ pub fn module() -> Module {
         in_session(Function::new::<Short<'static>, _>(name, doc, function))
     };
     let functions = vec![
-        Function::new::<BodyAdd<'static>, _>("body_add", "Adds a piece to a body.", body_add).on_handle("body_id"),
+        Function::new::<BodyAdd<'static>, _>("body_add", "Adds a piece to a body.", body_add)
+            .runs(Placement::InlineUpTo(256 << 10))
+            .on_handle("body_id"),
         Function::new::<BodyNew<'static>, _>("body_new", "Begins a body that is put together from pieces.", body_new),
         network(Function::new::<BodySend<'static>, _>("body_send", "Sends a body that was put together.", body_send))
             .on_handle("body_id"),
@@ -133,8 +135,10 @@ impl Wanted {
             CallError::invalid("method", format!("parameter `method`: {} is no method of HTTP", quote(method)))
         })?;
         let target = Target::parse(url)?;
-        let headers = headers.unwrap_or_default().headers()?;
-        Ok(Order { method, target, headers, payload, max_redirect: self.max_redirect })
+        let fields = headers.unwrap_or_default();
+        let names: Vec<String> = fields.names().map(str::to_owned).collect();
+        let headers = fields.headers()?;
+        Ok(Order { method, target, headers, names, payload, max_redirect: self.max_redirect })
     }
 }
 
@@ -431,11 +435,12 @@ fn body_send(call: &mut Call<'_>, params: BodySend<'_>) -> Result<Answer, CallEr
     let begun = Instant::now();
     let stream = stream_of(params.stream)?;
     let Some(body) = call.handles().get::<Collected>(&params.body_id)? else { return Err(no_such_body()) };
-    let (bytes, session) = (std::mem::take(&mut body.bytes), Arc::clone(&body.session));
+    let (pieces, length) = (std::mem::take(&mut body.pieces), body.length as u64);
+    let session = Arc::clone(&body.session);
     call.handles().remove(BODY_KIND, &params.body_id)?;
     let mut wanted = Wanted::of(session, params.timeout, params.max_redirect)?;
     wanted.max_size = max_size(params.max_size)?.or(wanted.max_size);
-    let order = wanted.order(&params.method, &params.url, params.headers, Payload::Bytes(&bytes))?;
+    let order = wanted.order(&params.method, &params.url, params.headers, Payload::Pieces(&pieces, length))?;
     exactly(call, &wanted, order, stream, begun, &params.url)
 }
 

@@ -12,6 +12,7 @@ mod fields;
 mod functions;
 mod proxy;
 mod session;
+mod spelling;
 mod transfer;
 mod transport;
 

@@ -31,6 +31,8 @@ pub struct Session {
     pub ways: Arc<Ways>,
     /// Headers of every request that does not have its own.
     pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// The names of those as they were written.
+    pub names: Vec<String>,
     /// User and password for the servers that requests are for.
     pub credentials: Option<(String, String)>,
     /// Cookies that servers set, if they are kept.
@@ -51,6 +53,7 @@ impl Session {
         Self {
             ways: Ways::shared(verify),
             headers: Vec::new(),
+            names: Vec::new(),
             credentials: None,
             cookies: None,
             timeout: TIMEOUT,
@@ -149,9 +152,12 @@ pub struct Made {
 /// `invalid_params` naming what is of no use, `denied` for a file of another user's, `overloaded` above the quota of handles.
 pub fn session_new(call: &mut Call<'_>, params: SessionNew<'_>) -> Result<Made, CallError> {
     let trust = trust(call, &params)?;
+    let proxies = proxies(&params)?;
+    let fields = params.headers.unwrap_or_default();
     let session = Session {
-        ways: Arc::new(Ways::new(trust, proxies(&params)?)),
-        headers: params.headers.unwrap_or_default().headers()?,
+        ways: Arc::new(Ways::new(trust, proxies)),
+        names: fields.names().map(str::to_owned).collect(),
+        headers: fields.headers()?,
         credentials: params
             .user
             .map(|user| (user.to_string(), params.password.map(|password| password.to_string()).unwrap_or_default())),

@@ -323,7 +323,7 @@ impl Serialize for Piece {
     }
 }
 
-/// `http_helper.read`: what there is of a body, up to `length` bytes. With the last piece the stream is freed.
+/// `http_helper.read`: waits for more of a body and gives what there is of it then, up to `length` bytes. With the last piece the stream is freed.
 ///
 /// # Errors
 /// `not_found` for a stream that is not the caller's, or ended; `failed` for a body that is cut off, which ends it too.
@@ -338,7 +338,7 @@ pub fn read(call: &mut Call<'_>, params: ReadMore<'_>) -> Result<Piece, CallErro
         return Err(CallError::new(Code::NotFound, "no such stream: it ended, expired, or is not yours"));
     };
     let outcome = watched(cancellation.as_ref(), Some(open.timeout), || {
-        read_up_to_now(&mut open.body, length).map_err(|error| body_trouble(&error))
+        read_what_there_is(&mut open.body, length).map_err(|error| body_trouble(&error))
     });
     let ended = !matches!(&outcome, Ok((_, false)));
     if ended {
@@ -351,12 +351,28 @@ pub fn read(call: &mut Call<'_>, params: ReadMore<'_>) -> Result<Piece, CallErro
     }
 }
 
-/// Reads until the limit or the end. The flag says whether it was the end.
-fn read_up_to_now(body: &mut Stream, limit: u64) -> std::io::Result<(Vec<u8>, bool)> {
-    let mut bytes = Vec::with_capacity(limit.min(PIECE as u64) as usize);
-    body.by_ref().take(limit).read_to_end(&mut bytes)?;
-    let done = (bytes.len() as u64) < limit;
-    Ok((bytes, done))
+/// Reads at least a byte, and then as much as there is without waiting, up to the limit. The flag says whether that was the
+/// end.
+fn read_what_there_is(body: &mut Stream, limit: u64) -> std::io::Result<(Vec<u8>, bool)> {
+    let limit = limit as usize;
+    let mut bytes = Vec::new();
+    loop {
+        let had = bytes.len();
+        bytes.resize(limit.min(had + PIECE), 0);
+        let count = loop {
+            match body.read(&mut bytes[had..]) {
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                other => break other,
+            }
+        };
+        bytes.truncate(had + *count.as_ref().unwrap_or(&0));
+        if count? == 0 {
+            return Ok((bytes, true));
+        }
+        if bytes.len() == limit || !super::transport::more_soon() {
+            return Ok((bytes, false));
+        }
+    }
 }
 
 /// The parameters of `http_helper.close`.
@@ -383,8 +399,10 @@ const MAX_BODY: usize = 256 << 20;
 
 /// A body that is put together from pieces, and the session that it is to be sent in.
 pub struct Collected {
-    /// What there is of it.
-    pub bytes: Vec<u8>,
+    /// What there is of it. Pieces are not put together: a large body would have to be copied again and again.
+    pub pieces: Vec<Vec<u8>>,
+    /// How many bytes that is.
+    pub length: usize,
     /// Sessions can't be reached by the call that sends it: a call works on one handle.
     pub session: Arc<Session>,
 }
@@ -413,7 +431,7 @@ pub struct BodyMade {
 /// `not_found` for a session that is not the caller's, `overloaded` above the quota of handles, `failed` without a broker.
 pub fn body_new(call: &mut Call<'_>, params: BodyNew<'_>) -> Result<BodyMade, CallError> {
     let session = super::session::find(call, params.session_id.as_deref(), params.verify_ssl)?;
-    let body = Collected { bytes: Vec::new(), session };
+    let body = Collected { pieces: Vec::new(), length: 0, session };
     Ok(BodyMade { body_id: call.handles().insert(BODY_KIND, body)?.to_string() })
 }
 
@@ -443,13 +461,14 @@ pub fn body_add(call: &mut Call<'_>, params: BodyAdd<'_>) -> Result<BodyLength, 
     let Some(body) = call.handles().get::<Collected>(&params.body_id)? else {
         return Err(no_such_body());
     };
-    if body.bytes.len() + params.content.len() > MAX_BODY {
+    if body.length + params.content.len() > MAX_BODY {
         let message =
             format!("a body is put together up to {MAX_BODY} bytes; http_helper.upload sends files of any length");
         return Err(CallError::new(Code::TooLarge, message));
     }
-    body.bytes.extend_from_slice(&params.content);
-    Ok(BodyLength { length: body.bytes.len() })
+    body.length += params.content.len();
+    body.pieces.push(params.content.0.into_owned());
+    Ok(BodyLength { length: body.length })
 }
 
 /// The error for a body that is not there.

@@ -4,6 +4,7 @@
 //! transports for whom it works ([`watched`]). The chain is: tunnel through a proxy if there is one, socket, TLS for
 //! `https`, and outermost [`HeadConnector`].
 
+use super::spelling::Spelling;
 use crate::modules::cancellation::Cancellation;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use socket2::{Domain, Socket, Type};
@@ -11,7 +12,7 @@ use std::cell::RefCell;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsFd;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport, time,
@@ -32,6 +33,10 @@ struct Watch {
     inactivity: Option<Duration>,
     // The head that is being read, while one is expected.
     head: Option<Vec<u8>>,
+    // How the names in the head that is about to be sent are spelt; none once it is sent.
+    spelling: Option<Spelling>,
+    // The socket that bytes last came from.
+    socket: Weak<TcpStream>,
 }
 
 thread_local! {
@@ -50,14 +55,23 @@ pub fn watched<T>(
             WATCH.take();
         }
     }
-    WATCH.set(Watch { cancellation: cancellation.cloned(), inactivity, head: None });
+    WATCH.set(Watch { cancellation: cancellation.cloned(), inactivity, ..Watch::default() });
     let _unwatch = Unwatch;
     work()
 }
 
-/// From here on, the next head is kept for [`take_head`].
-pub fn expect_head() {
-    WATCH.with_borrow_mut(|watch| watch.head = Some(Vec::new()));
+/// From here on, the next head that is sent has its names spelt so, and the next one that comes is kept for [`take_head`].
+pub fn expect_head(spelling: Spelling) {
+    WATCH.with_borrow_mut(|watch| (watch.head, watch.spelling) = (Some(Vec::new()), Some(spelling)));
+}
+
+/// Whether more came from the server, or comes within a moment. A guess that is right nearly always: no answer may depend
+/// on it.
+pub fn more_soon() -> bool {
+    let moment = PollTimeout::from(1_u8);
+    let Some(socket) = WATCH.with_borrow(|watch| watch.socket.upgrade()) else { return false };
+    let mut fds = [PollFd::new(socket.as_fd(), PollFlags::POLLIN)];
+    poll(&mut fds, moment).is_ok_and(|ready| ready > 0)
 }
 
 /// The head of the last answer, as it came; interim answers (1xx) are passed over.
@@ -143,7 +157,7 @@ impl<In: Transport> Connector<In> for SocketConnector {
                 Ok(stream) => {
                     let config = details.config;
                     let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
-                    return Ok(Some(Either::B(SocketTransport { stream, buffers })));
+                    return Ok(Some(Either::B(SocketTransport { stream: Arc::new(stream), buffers })));
                 }
                 Err(error) if is_cancelled() => return Err(error),
                 Err(error) => last = error,
@@ -180,7 +194,7 @@ fn connect_to(address: SocketAddr, until: Option<Instant>, others: usize, reason
 /// A socket that never blocks in itself.
 #[derive(Debug)]
 pub struct SocketTransport {
-    stream: TcpStream,
+    stream: Arc<TcpStream>,
     buffers: LazyBuffers,
 }
 
@@ -193,12 +207,12 @@ impl Transport for SocketTransport {
         let mut sent = 0;
         while sent < amount {
             let timeout = timeout.for_write();
-            match self.stream.write(&self.buffers.output()[sent..amount]) {
+            match (&*self.stream).write(&self.buffers.output()[sent..amount]) {
                 Ok(0) => return Err(Error::Io(ErrorKind::WriteZero.into())),
                 Ok(count) => sent += count,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    wait(&self.stream, PollFlags::POLLOUT, deadline(timeout), timeout.reason)?;
+                    wait(&*self.stream, PollFlags::POLLOUT, deadline(timeout), timeout.reason)?;
                 }
                 Err(error) => return Err(Error::Io(error)),
             }
@@ -214,14 +228,15 @@ impl Transport for SocketTransport {
             if is_cancelled() {
                 return Err(cancelled());
             }
-            match self.stream.read(self.buffers.input_append_buf()) {
+            match (&*self.stream).read(self.buffers.input_append_buf()) {
                 Ok(count) => {
+                    WATCH.with_borrow_mut(|watch| watch.socket = Arc::downgrade(&self.stream));
                     self.buffers.input_appended(count);
                     return Ok(count > 0);
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    wait(&self.stream, PollFlags::POLLIN, until, timeout.reason)?;
+                    wait(&*self.stream, PollFlags::POLLIN, until, timeout.reason)?;
                 }
                 Err(error) => return Err(Error::Io(error)),
             }
@@ -304,6 +319,9 @@ impl<In: Transport> Transport for HeadTransport<In> {
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
+        if let Some(spelling) = WATCH.with_borrow_mut(|watch| watch.spelling.take()) {
+            spelling.apply(&mut self.inner.buffers().output()[..amount]);
+        }
         if self.rewrite.as_ref().is_some_and(|rewrite| !rewrite.begun) {
             return self.send_to_proxy(amount, timeout);
         }

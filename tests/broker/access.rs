@@ -139,3 +139,23 @@ fn allowing_others_behind_a_closed_directory_is_warned_of() {
     let broker = Broker::start_in(dir, &["--allow-user=65534"]);
     broker.await_log("the socket's directory keeps them out");
 }
+
+#[test]
+fn files_are_opened_for_the_brokers_own_user_only() {
+    if !can_act_as_others() {
+        return;
+    }
+    let broker = open_broker(&["--allow-user", &STRANGER.to_string()]);
+    let path = |name: &str| broker.dir().join(name).to_str().unwrap().to_owned();
+    let transfer = || map([("url", "http://127.0.0.1:1/".into()), ("path", path("file").into())]);
+    for (method, params, way_out) in [
+        ("http_helper.download", transfer(), "stream"),
+        ("http_helper.upload", transfer(), "body_new"),
+        ("http_helper.session_new", map([("ca_file", path("ca.pem").into())]), "send `ca`"),
+    ] {
+        let answers = call_as(&broker, STRANGER, &[], method, params);
+        assert_eq!(answers[0][2]["code"], "denied".into(), "{method}: {answers:?}");
+        assert!(answers[0][2]["message"].as_str().unwrap().contains(way_out), "{answers:?}");
+    }
+    assert!(!broker.dir().join("file").exists());
+}

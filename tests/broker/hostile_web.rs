@@ -1,7 +1,7 @@
 //! Servers that do what no server should: none of it may hurt the broker, hold a worker for ever, or pass for an answer.
 
 use crate::support::{Broker, Innocent, code, eventually, map, none, request, request_with};
-use crate::web::{Connection, Web, answer, raw};
+use crate::web::{Connection, Web, answer, last, raw};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use rmpv::Value;
@@ -42,17 +42,17 @@ fn a_connection_dropped_anywhere_is_no_answer() {
     let innocent = Innocent::beside(&broker);
     let whole = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nX-A: b\r\n\r\nbody";
     for cut in 0..whole.len() {
-        let web = Web::start(move |_, stream| raw(stream, &whole[..cut]) && false);
+        let web = Web::start(move |_, stream| last(stream, &whole[..cut]));
         let error = error_of(&get(&broker, &web, vec![]));
         assert!(!error.is_empty(), "cut at {cut}");
     }
-    let web = Web::start(move |_, stream| raw(stream, whole) && false);
+    let web = Web::start(move |_, stream| last(stream, whole));
     assert_eq!(get(&broker, &web, vec![]).unwrap()["content"], "body".into());
     let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n";
     let end_of_head = chunked.find("\r\n\r\n").unwrap() + 4;
     // What is cut within the last line of all is whole to everybody; before that it is not.
     for cut in end_of_head..chunked.len() - 4 {
-        let web = Web::start(move |_, stream| raw(stream, &chunked[..cut]) && false);
+        let web = Web::start(move |_, stream| last(stream, &chunked[..cut]));
         error_of(&get(&broker, &web, vec![]));
     }
     assert!(innocent.served() > 0);
@@ -72,7 +72,7 @@ fn nonsense_is_no_answer() {
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\nbody\r\n",
         "HTTP/1.1 200 OK\r\nno colon here\r\n\r\n",
     ] {
-        let web = Web::start(move |_, stream| raw(stream, nonsense) && false);
+        let web = Web::start(move |_, stream| last(stream, nonsense));
         error_of(&get(&broker, &web, vec![("timeout", 5.into())]));
     }
     let web = Web::start(|_, stream| {

@@ -22,4 +22,5 @@ mod protocol_page;
 mod secrets;
 mod settings;
 mod tls;
+mod transfers;
 mod web;

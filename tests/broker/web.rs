@@ -151,3 +151,9 @@ pub fn answer(stream: &mut dyn Connection, status: &str, headers: &[(&str, &str)
 pub fn raw(stream: &mut dyn Connection, bytes: impl AsRef<[u8]>) -> bool {
     stream.write_all(bytes.as_ref()).and_then(|()| stream.flush()).is_ok()
 }
+
+/// Writes bytes as they are, and closes.
+pub fn last(stream: &mut dyn Connection, bytes: impl AsRef<[u8]>) -> bool {
+    raw(stream, bytes);
+    false
+}

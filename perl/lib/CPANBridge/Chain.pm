@@ -4,7 +4,7 @@ use strict;
 use warnings;
 
 use Carp ();
-use CPANBridge ();
+use CPANBridge::Shared ();
 
 our $VERSION = '0.100';
 
@@ -13,14 +13,6 @@ our $VERSION = '0.100';
 # data, other callers are served in between, and neither side waits for the other for long; larger messages gain nothing.
 use constant PIECE => 1 << 17;
 use constant AHEAD => 3;
-
-# One connection for all chains of a process; after a fork the client opens the child's own.
-my $BRIDGE;
-
-sub bridge {
-    $BRIDGE ||= CPANBridge->new;
-    return $BRIDGE;
-}
 
 sub new {
     my ($class, %fields) = @_;
@@ -37,7 +29,7 @@ sub next {    ## no critic (ProhibitBuiltinHomonyms)
         $$result .= _call('crypto.chain_next', $self->_piece($data, 0, $length))->{data};
         return;
     }
-    my ($bridge, @ahead) = bridge()->available;
+    my ($bridge, @ahead) = CPANBridge::Shared::bridge()->available;
     for (my $at = 0; $at < $length; $at += PIECE) {
         push @ahead, $bridge->send_call('crypto.chain_next', $self->_piece($data, $at, $length - $at));
         $$result .= _wait($bridge, \@ahead) if @ahead > AHEAD;
@@ -82,7 +74,7 @@ sub free {
     my ($self) = @_;
     my $id = delete $self->{chain_id};
     # Nobody is to be told that what is not needed could not be freed; it ends by itself.
-    eval { bridge()->call('crypto.chain_free', { chain_id => $id }) } if defined $id;
+    eval { CPANBridge::Shared::bridge()->call('crypto.chain_free', { chain_id => $id }) } if defined $id;
     return;
 }
 
@@ -115,7 +107,7 @@ sub _bytes {
 
 sub _call {
     my ($method, $params) = @_;
-    my $result = eval { bridge()->call($method, $params) };
+    my $result = eval { CPANBridge::Shared::bridge()->call($method, $params) };
     return $result if defined $result;
     return _complain($@);
 }
@@ -180,10 +172,6 @@ The last of the data, with some bytes behind it. If it is all there is, and shor
 Gives up what the broker keeps for the chain; the destructor does the same.
 
 =head1 FUNCTIONS
-
-=head2 bridge
-
-The L<CPANBridge> that all chains of the process use.
 
 =head2 pbkdf2
 

@@ -1,0 +1,141 @@
+package HTTP::Date;
+
+# A stand-in for HTTP::Date, written from the original's documentation.
+
+use strict;
+use warnings;
+
+use Exporter ();
+use Time::Local ();
+
+our $VERSION = '6.05';
+our @ISA = ('Exporter');
+our @EXPORT = qw(time2str str2time);
+our @EXPORT_OK = qw(parse_date time2iso time2isoz);
+
+my @DAYS   = qw(Sun Mon Tue Wed Thu Fri Sat);
+my @MONTHS = qw(Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec);
+my %MONTH  = map { lc $MONTHS[$_] => $_ + 1 } 0 .. 11;
+my %ZONE   = (UTC => 0, UT => 0, GMT => 0, Z => 0);
+
+sub time2str {
+    my ($time) = @_;
+    $time = time if !defined $time;
+    my ($second, $minute, $hour, $day, $month, $year, $weekday) = gmtime $time;
+    return sprintf '%s, %02d %s %04d %02d:%02d:%02d GMT', $DAYS[$weekday], $day, $MONTHS[$month], $year + 1900, $hour, $minute, $second;
+}
+
+sub str2time {
+    my ($text, $default_zone) = @_;
+    return undef if !defined $text;    ## no critic (ProhibitExplicitReturnUndef)
+    # The usual form needs no looking around.
+    if ($text =~ /\A[SMTWF][a-z][a-z], (\d\d) ([JFMASOND][a-z][a-z]) (\d\d\d\d) (\d\d):(\d\d):(\d\d) GMT\z/) {
+        my $month = $MONTH{ lc $2 } or return undef;    ## no critic (ProhibitExplicitReturnUndef)
+        my ($day, $year, $hour, $minute, $second) = ($1, $3, $4, $5, $6);
+        return eval { my $time = Time::Local::timegm($second, $minute, $hour, $day, $month - 1, $year); $time < 0 ? undef : $time };
+    }
+    my ($year, $month, $day, $hour, $minute, $second, $zone) = parse_date($text)
+        or return undef;    ## no critic (ProhibitExplicitReturnUndef)
+    my $fraction = $second =~ s/(\.\d+)\z// ? $1 : 0;
+    my $offset = _offset(defined $zone ? $zone : $default_zone);
+    return eval {
+        # Years as they are written: the library has ideas of its own on years of two digits.
+        my @time = ($second, $minute, $hour, $day, $month - 1, $year);
+        my $time = defined $offset ? Time::Local::timegm(@time) - $offset : Time::Local::timelocal(@time);
+        $time + $fraction;
+    };
+}
+
+# Seconds east of Greenwich; undef for local time.
+sub _offset {
+    my ($zone) = @_;
+    return if !defined $zone;
+    return $ZONE{ uc $zone } if exists $ZONE{ uc $zone };
+    return ($1 eq '-' ? -1 : 1) * 60 * (60 * $2 + ($3 || 0)) if $zone =~ /\A([-+])?(\d\d?):?(\d\d)?\z/ && defined $1;
+    return;
+}
+
+sub parse_date {
+    my ($text) = @_;
+    return if !defined $text;
+    my ($day, $month, $year, $hour, $minute, $second, $zone, $half);
+    $text =~ s/\A\s+//;
+    # The name of the day says nothing.
+    $text =~ s/\A(?:Sun|Mon|Tue|Wed|Thu|Fri|Sat)[a-z]*,?\s*//i;
+    my $clock = qr/(\d\d?):(\d\d)(?::(\d\d(?:\.\d+)?))?/;
+    my $offset = qr/([-+]?\d{2,4}|(?![APap][Mm]\b)[A-Za-z]+|[-+]\d\d?:\d\d)/;
+    if ($text =~ /\A(\d\d?)(?:\s+|[-\/])(\w+)(?:\s+|[-\/])(\d+)(?:(?:\s+|:)$clock)?\s*$offset?\s*(?:\(\w+\))?\s*\z/) {
+        ($day, $month, $year, $hour, $minute, $second, $zone) = ($1, $2, $3, $4, $5, $6, $7);
+    }
+    elsif ($text =~ /\A(\w{1,3})\s+(\d\d?)\s+$clock\s+(?:$offset\s+)?(\d+)\s*\z/) {
+        ($month, $day, $hour, $minute, $second, $zone, $year) = ($1, $2, $3, $4, $5, $6, $7);
+    }
+    elsif ($text =~ /\A(\w{3})\s+(\d\d?)\s+(?:(\d\d\d\d)|(\d{1,2}):(\d{2})(?::(\d\d))?)\s*\z/) {
+        ($month, $day, $year, $hour, $minute, $second) = ($1, $2, $3, $4, $5, $6);
+    }
+    elsif ($text =~ /\A(\d{4})[-\/]?(\d\d?)[-\/]?(\d\d?)(?:(?:\s+|[-:Tt])(\d\d?):?(\d\d)(?::?(\d\d(?:\.\d*)?))?)?\s*([-+]?\d\d?:?(?:\d\d)?|Z|z)?\s*\z/) {
+        ($year, $month, $day, $hour, $minute, $second, $zone) = ($1, $2, $3, $4, $5, $6, $7);
+    }
+    elsif ($text =~ /\A(\d{2})-(\d{2})-(\d{2})\s+(\d\d?):(\d\d)([APap][Mm])\s*\z/) {
+        ($month, $day, $year, $hour, $minute, $half) = ($1, $2, $3, $4, $5, $6);
+    }
+    else {
+        return;
+    }
+    $month = $MONTH{ lc $month } || ($month =~ /\A\d\d?\z/ ? $month : return);
+    $month += 0;
+    return if $month < 1 || $month > 12;
+    if (!defined $year) {
+        # As ls(1) has it: the last such day.
+        my ($this_month, $this_year) = (localtime)[4, 5];
+        $year = $this_year + 1900 - ($this_month + 1 < $month ? 1 : 0);
+    }
+    elsif (length $year < 3) {
+        my $this_year = (localtime)[5] + 1900;
+        my ($century, $in_century) = ($this_year - $this_year % 100, $this_year % 100);
+        $year += $century;
+        $year += 100 if $year - $this_year < -50;
+        $year -= 100 if $year - $this_year > 50;
+    }
+    $_ = defined $_ ? $_ : 0 for $hour, $minute, $second;
+    if ($half) {
+        $hour = 0 if $hour == 12;
+        $hour += 12 if lc $half eq 'pm';
+    }
+    return if $hour > 24 || $minute > 59;
+    return ($year, $month, $day, $hour, $minute, $second, $zone) if wantarray;
+    my $seconds = $second =~ s/(\.\d+)\z// ? sprintf('%02d%s', $second, $1) : sprintf '%02d', $second;
+    $zone = !defined $zone ? '' : exists $ZONE{ uc $zone } ? 'Z' : $zone;
+    return sprintf '%04d-%02d-%02d %02d:%02d:%s%s', $year, $month, $day, $hour, $minute, $seconds, $zone;
+}
+
+sub time2iso {
+    my ($time) = @_;
+    $time = time if !defined $time;
+    my ($second, $minute, $hour, $day, $month, $year) = localtime $time;
+    return sprintf '%04d-%02d-%02d %02d:%02d:%02d', $year + 1900, $month + 1, $day, $hour, $minute, $second;
+}
+
+sub time2isoz {
+    my ($time) = @_;
+    $time = time if !defined $time;
+    my ($second, $minute, $hour, $day, $month, $year) = gmtime $time;
+    return sprintf '%04d-%02d-%02d %02d:%02d:%02dZ', $year + 1900, $month + 1, $day, $hour, $minute, $second;
+}
+
+1;
+
+__END__
+
+=encoding utf8
+
+=head1 NAME
+
+HTTP::Date - a stand-in for HTTP::Date, core Perl only
+
+=head1 FUNCTIONS
+
+C<time2str>, C<str2time>, C<parse_date>, C<time2iso>, C<time2isoz>: as in the original (L<https://metacpan.org/pod/HTTP::Date>).
+Time zones are known as offsets and as C<GMT>, C<UTC> and C<Z>; the original knows other names only with Time::Zone.
+
+=cut

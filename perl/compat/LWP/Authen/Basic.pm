@@ -1,0 +1,43 @@
+package LWP::Authen::Basic;
+
+# Basic authentication (RFC 7617) for LWP::UserAgent.
+
+use strict;
+use warnings;
+
+our $VERSION = '6.68';
+
+sub authenticate {
+    my ($class, $ua, $is_proxy, $parameters, $response, $request, $arg, $size) = @_;
+    my $realm = $parameters->{realm};
+    my $url = $is_proxy ? _proxy_uri($request) : $request->uri_canonical;
+    return $response if !$url;
+    my ($user, $password) = $ua->get_basic_credentials($realm, $url, $is_proxy);
+    return $response if !defined $user || !defined $password;
+    my $field = $is_proxy ? 'Proxy-Authorization' : 'Authorization';
+    my $value = $class->auth_header($user, $password, $request, $ua, $parameters);
+    # Once more with the same is of no use.
+    return $response if ($request->header($field) || '') eq $value;
+    for (my $earlier = $response->previous; $earlier; $earlier = $earlier->previous) {
+        my $sent = $earlier->request && $earlier->request->header($field);
+        return $response if defined $sent && $sent eq $value;
+    }
+    my $again = $request->clone;
+    $again->header($field => $value);
+    return $ua->request($again, $arg, $size, $response);
+}
+
+sub _proxy_uri {
+    my ($request) = @_;
+    return defined $request->{proxy} ? URI->new($request->{proxy}) : undef;
+}
+
+sub auth_header {
+    my ($class, $user, $password) = @_;
+    require MIME::Base64;
+    my $pair = "$user:$password";
+    utf8::encode($pair) if utf8::is_utf8($pair);
+    return 'Basic ' . MIME::Base64::encode_base64($pair, '');
+}
+
+1;

@@ -1,0 +1,134 @@
+package LWP::Protocol::Collector;
+
+# Where an answer's body goes: the response, a file, the script's callback; past the handlers, and up to max_size.
+
+use strict;
+use warnings;
+
+our $VERSION = '6.68';
+
+# Of an HTML page so much is looked at for its head.
+use constant HEAD => 65_536;
+
+sub new {
+    my ($class, $ua, $arg, $size) = @_;
+    return bless { ua => $ua, arg => $arg, size => $size, done => 0, seen => '' }, $class;
+}
+
+sub wants_pieces {
+    my ($self) = @_;
+    my $handlers = $self->{ua}{handlers} || {};
+    return defined $self->{arg} || $self->{ua}->show_progress || $handlers->{response_header} || $handlers->{response_data}
+        || defined $self->{ua}->max_size ? 1 : 0;
+}
+
+sub head {
+    my ($self, $response) = @_;
+    my $ua = $self->{ua};
+    $ua->run_handlers('response_header', $response);
+    $self->{ends} = 0;
+    $self->{parse} = $ua->parse_head && $response->content_is_html;
+    my $arg = $self->{arg};
+    # What is no success is for the response, wherever the script wants the rest.
+    return if !defined $arg || !$response->is_success || ref $arg eq 'CODE';
+    open $self->{file}, '>', $arg or die "Can't write to '$arg': $!\n";
+    binmode $self->{file};
+    return;
+}
+
+# False if no more is wanted.
+sub data {
+    my ($self, $response, $bytes) = @_;
+    my $size = $self->{size};
+    return $self->_piece($response, $bytes) if !$size || length $bytes <= $size;
+    for (my $at = 0; $at < length $bytes; $at += $size) {
+        $self->_piece($response, substr $bytes, $at, $size) or return 0;
+    }
+    return 1;
+}
+
+sub _piece {
+    my ($self, $response, $bytes) = @_;
+    my $ua = $self->{ua};
+    $self->{seen} .= substr $bytes, 0, HEAD - length $self->{seen} if $self->{parse} && length $self->{seen} < HEAD;
+    my $went_on = eval {
+        $self->_give($response, $bytes);
+        1;
+    };
+    if (!$went_on) {
+        my $error = $@;
+        chomp $error;
+        $self->broken($response, $error);
+        return 0;
+    }
+    $self->{done} += length $bytes;
+    $self->_tell($response);
+    if (defined $ua->max_size && $self->{done} > $ua->max_size) {
+        $response->push_header('Client-Aborted', 'max_size');
+        return 0;
+    }
+    return 1;
+}
+
+sub _give {
+    my ($self, $response, $bytes) = @_;
+    my ($ua, $arg) = @{$self}{qw(ua arg)};
+    if ($ua->{handlers} && $ua->{handlers}{response_data}) {
+        my @handlers = $ua->handlers('response_data', $response);
+        for my $handler (@handlers) {
+            # One that returns false wants no more of this response.
+            next if $self->{tired}{$handler};
+            $handler->{callback}->($response, $ua, $handler, $bytes) or $self->{tired}{$handler} = 1;
+        }
+    }
+    if ($self->{file}) {
+        print { $self->{file} } $bytes or die "Can't write to '$arg': $!\n";
+    }
+    elsif (ref $arg eq 'CODE' && $response->is_success) {
+        $arg->($bytes, $response, $self);
+    }
+    else {
+        $response->add_content(\$bytes);
+    }
+    return;
+}
+
+sub _tell {
+    my ($self, $response) = @_;
+    my $ua = $self->{ua};
+    $ua->{progress_done} = $self->{done};
+    my $length = $response->header('Content-Length');
+    $ua->progress($length ? $self->{done} / $length : 'tick', $response);
+    return;
+}
+
+# A body that came at once, and that nobody else wants.
+sub whole {
+    my ($self, $response, $bytes) = @_;
+    $self->{seen} = substr $bytes, 0, HEAD if $self->{parse};
+    $response->content($bytes);
+    return;
+}
+
+# The body is not whole: why.
+sub broken {
+    my ($self, $response, $why) = @_;
+    return if defined $response->header('X-Died');
+    $response->push_header('X-Died', $why);
+    $response->push_header('Client-Aborted', 'die');
+    return;
+}
+
+sub finish {
+    my ($self, $response) = @_;
+    if ($self->{file}) {
+        close $self->{file} or die "Can't write to '$self->{arg}': $!\n";
+    }
+    if ($self->{parse} && length $self->{seen}) {
+        require LWP::Protocol::HeadParser;
+        LWP::Protocol::HeadParser::parse($self->{seen}, $response);
+    }
+    return $response;
+}
+
+1;

@@ -1,0 +1,116 @@
+package LWP::Protocol::http;
+
+# http and https for LWP::UserAgent, by the broker.
+
+use strict;
+use warnings;
+
+use CPANBridge::HTTP::Exchange ();
+use HTTP::Date ();
+use HTTP::Response ();
+use LWP::Protocol::Collector ();
+
+our $VERSION = '6.68';
+
+sub request {
+    my ($class, $ua, $request, $proxy, $arg, $size, $timeout) = @_;
+    my $collector = LWP::Protocol::Collector->new($ua, $arg, $size);
+    my $streams = $collector->wants_pieces;
+    my $response;
+    my %order = (
+        method   => $request->method,
+        url      => _url($request),
+        headers  => _headers($request),
+        body     => _body($request),
+        timeout  => $timeout,
+        max_size => $ua->max_size,
+        on_head  => sub {
+            $response = _response($_[0], $request);
+            $collector->head($response) if $streams;
+        },
+        # An object of ours is thrown where nobody wants more.
+        $streams ? (on_data => sub { $collector->data($response, $_[0]) or die $collector }) : (),
+    );
+    my $reply = eval { _exchange($ua, $proxy)->run(%order) };
+    if (!$reply) {
+        my $error = $@;
+        die $error if !ref $error || $error ne $collector;
+        $reply = {};
+    }
+    die _complaint($reply) if $reply->{error};
+    $collector->head($response), $collector->whole($response, $reply->{content}) if !$streams;
+    $collector->broken($response, $reply->{aborted}) if $reply->{aborted};
+    return $collector->finish($response);
+}
+
+sub _url {
+    my ($request) = @_;
+    my $uri = $request->uri_canonical;
+    $uri = $uri->clone, $uri->fragment(undef) if defined $uri->fragment;
+    return $uri->as_string;
+}
+
+sub _headers {
+    my ($request) = @_;
+    my %headers;
+    $request->headers->scan(sub {
+        my ($name, $value) = @_;
+        # A colon keeps a name's spelling; it is not sent. Line ends in a value never are.
+        $name =~ s/\A://;
+        $value =~ s/\s*\n\s*/ /g;
+        push @{ $headers{$name} }, $value;
+    });
+    # They follow from the body.
+    delete @headers{qw(Content-Length Transfer-Encoding Connection TE)};
+    return \%headers;
+}
+
+sub _body {
+    my ($request) = @_;
+    my $content = $request->content_ref;
+    return $$content if ref $content eq 'SCALAR' && length $$content;
+    return $$content if ref $content eq 'REF' && ref $$content eq 'CODE';
+    return undef;    ## no critic (ProhibitExplicitReturnUndef)
+}
+
+# One for each way of reaching servers. Files of certificates are read once.
+my %EXCHANGE;
+
+sub _exchange {
+    my ($ua, $proxy) = @_;
+    my %ssl = map { $_ => $ua->ssl_opts($_) } $ua->ssl_opts;
+    my $verify = exists $ssl{SSL_verify_mode} ? $ssl{SSL_verify_mode} : $ssl{verify_hostname};
+    my %settings = (
+        verify    => $verify ? 1 : 0,
+        proxy     => $proxy,
+        ca_file   => $ssl{SSL_ca_file},
+        ca_path   => $ssl{SSL_ca_path},
+        cert_file => $ssl{SSL_cert_file},
+        key_file  => $ssl{SSL_key_file},
+    );
+    delete @settings{ grep { !defined $settings{$_} } keys %settings };
+    my $key = join "\0", map { "$_=$settings{$_}" } sort keys %settings;
+    return $EXCHANGE{$key} ||= CPANBridge::HTTP::Exchange->new(%settings);
+}
+
+sub _response {
+    my ($reply, $request) = @_;
+    my $response = HTTP::Response->new($reply->{status}, $reply->{reason});
+    $response->protocol('HTTP/1.1');
+    $response->push_header(@$_) for @{ $reply->{headers} };
+    $response->header('Client-Date' => HTTP::Date::time2str(time));
+    $response->header('Client-Response-Num' => 1);
+    $response->request($request);
+    return $response;
+}
+
+sub _complaint {
+    my ($reply) = @_;
+    my $error = $reply->{error};
+    return "400 $error\n" if $reply->{code} eq 'invalid_params';
+    # As the original has it: what went wrong, and once more why.
+    return "$error\n\n$1\n" if $error =~ /\ACan't connect to \S+ \((.*)\)\z/s;
+    return "$error\n";
+}
+
+1;

@@ -1,0 +1,189 @@
+package CPANBridge::HTTP::Exchange;
+
+use strict;
+use warnings;
+
+use CPANBridge::HTTP::Settings ();
+use CPANBridge::Shared ();
+
+our $VERSION = '0.100';
+
+# A body of up to this many bytes comes in one answer; a longer one in pieces, of which some are on their way at any time.
+use constant PIECE => 1 << 20;
+use constant AHEAD => 2;
+# A body to be sent that is longer than this goes in pieces as well.
+use constant AT_ONCE => 4 << 20;
+# How long a server may do nothing is told to the broker with each request. How long all of it may take, nobody said.
+use constant NO_LIMIT => 30 * 86_400;
+
+sub new {
+    my ($class, %settings) = @_;
+    return bless { settings => CPANBridge::HTTP::Settings->new(%settings) }, $class;
+}
+
+# One request and its answer; redirects are not followed. Never dies for what the network does: that is in `error`. What a
+# callback dies of is passed on.
+sub run {
+    my ($self, %order) = @_;
+    my $bridge = CPANBridge::Shared::bridge()->available;
+    my %request = (
+        method       => $order{method},
+        url          => $order{url},
+        headers      => $order{headers} || {},
+        timeout      => $order{timeout} || 180,
+        max_redirect => 0,
+        stream       => $order{on_data} ? 0 : PIECE,
+    );
+    my $answer = eval { $self->_ask($bridge, \%request, $order{body}) };
+    return _failure($@) if !$answer;
+    my $reply = {
+        status  => $answer->{status_code},
+        reason  => $answer->{reason},
+        headers => $answer->{headers},
+        url     => $answer->{url},
+        content => '',
+    };
+    if (my $error = $answer->{error}) {
+        $error =~ s/\AConnection failed: // and return { error => $error, code => 'network' };
+    }
+    $self->_take($bridge, $reply, $answer, \%order);
+    return $reply;
+}
+
+sub _failure {
+    my ($error) = @_;
+    die $error if !eval { $error->isa('CPANBridge::Error') };
+    return { error => $error->message, code => $error->code };
+}
+
+sub _ask {
+    my ($self, $bridge, $request, $body) = @_;
+    my $settings = $self->{settings};
+    for my $try (1, 2) {
+        my $session = $settings->session($bridge);
+        my $answer = eval { _send($bridge, $session, $request, \$body) };
+        return $answer if $answer;
+        my $error = $@;
+        # A session that nobody used for long has ended; another is as good. Nothing was sent.
+        die $error if $try > 1 || ref $body || !eval { $error->code eq 'not_found' };
+        $settings->forget;
+    }
+    return;
+}
+
+sub _send {
+    my ($bridge, $session, $request, $body) = @_;
+    my @options = (timeout => NO_LIMIT);
+    if (!ref $$body && (!defined $$body || length $$body <= AT_ONCE)) {
+        my %content = defined $$body ? (content => $$body) : ();
+        return $bridge->call('http_helper.request', { %$request, %content, session_id => $session }, @options);
+    }
+    my $id = $bridge->call('http_helper.body_new', { session_id => $session })->{body_id};
+    my $add = sub { $bridge->call('http_helper.body_add', { body_id => $id, content => $_[0] }) };
+    if (ref $$body) {
+        my $gathered = '';
+        while (defined(my $piece = $$body->())) {
+            last if !length $piece;
+            utf8::downgrade($piece, 1) or die "Wide character in request message body\n";
+            $gathered .= $piece;
+            $add->(substr $gathered, 0, length $gathered, '') if length $gathered >= PIECE;
+        }
+        $add->($gathered) if length $gathered;
+    }
+    else {
+        for (my $at = 0; $at < length $$body; $at += PIECE) {
+            $add->(substr $$body, $at, PIECE);
+        }
+    }
+    return $bridge->call('http_helper.body_send', { %$request, body_id => $id }, @options);
+}
+
+sub _take {
+    my ($self, $bridge, $reply, $answer, $order) = @_;
+    my $id = $answer->{stream_id};
+    my $on_data = $order->{on_data};
+    my $take = sub {
+        $on_data ? $on_data->($_[0], $reply) : ($reply->{content} .= $_[0]);
+        my $most = $order->{max_size};
+        return !defined $most || length $reply->{content} <= $most;
+    };
+    my $done = eval {
+        $order->{on_head}->($reply) if $order->{on_head};
+        my $more = length $answer->{content} ? $take->($answer->{content}) : 1;
+        $self->_read_on($bridge, $id, $take, $reply) if defined $id && $more;
+        1;
+    };
+    return if $done && !defined $id;
+    my $error = $@;
+    # What is left of a body that nobody wants; freeing what is gone already is no error.
+    eval { $bridge->call('http_helper.close', { stream_id => $id }) } if defined $id && !$reply->{whole};
+    delete $reply->{whole};
+    die $error if !$done;
+    return;
+}
+
+sub _read_on {
+    my ($self, $bridge, $id, $take, $reply) = @_;
+    my (@ahead, $why);
+    my $going = eval {
+        while (1) {
+            push @ahead, $bridge->send_call('http_helper.read', { stream_id => $id, length => PIECE }, timeout => NO_LIMIT)
+                while @ahead < AHEAD;
+            my $piece = eval { $bridge->wait_for(shift @ahead) };
+            if (!$piece) {
+                $why = _failure($@);
+                last;
+            }
+            my $more = !length $piece->{content} || $take->($piece->{content});
+            $reply->{whole} = 1 if $piece->{done};
+            last if !$more || $piece->{done};
+        }
+        1;
+    };
+    my $error = $@;
+    # Those that were sent ahead find no stream, or are given up.
+    for my $ticket (@ahead) {
+        eval { $bridge->cancel($ticket); $bridge->wait_for($ticket) };
+    }
+    # The answer is not whole; what there is of it is given all the same, as others do it.
+    $reply->{aborted} = $why->{error} if $why;
+    die $error if !$going;
+    return;
+}
+
+1;
+
+__END__
+
+=encoding utf8
+
+=head1 NAME
+
+CPANBridge::HTTP::Exchange - one request over the broker, and its answer (used by CPANBridge::HTTP and the stand-ins)
+
+=head1 SYNOPSIS
+
+    my $exchange = CPANBridge::HTTP::Exchange->new(verify => 1);
+    my $reply = $exchange->run(method => 'GET', url => $url, headers => { Accept => 'text/html' });
+
+=head1 METHODS
+
+=head2 new
+
+Takes the settings of L<CPANBridge::HTTP::Settings>.
+
+=head2 run
+
+    my $reply = $exchange->run(method => $method, url => $url, %more);
+
+C<headers>: a hash of names and values, lists where a name comes more than once. C<body>: bytes, or a code reference that
+returns a piece with each call and nothing at the end. C<timeout>: the seconds that the server may do nothing. C<on_head>: called
+with the reply when its head is there. C<on_data>: called with each piece of the body, and the reply; without it the body is
+gathered in C<content>, up to about C<max_size> bytes. What the callbacks die of ends the transfer and is passed on.
+
+The reply has C<status>, C<reason>, C<headers> (a list of pairs), C<content>, C<url>, and C<aborted> if the body was cut off. If
+there is none, there are C<error> and C<code> instead: C<network>, or a code of the broker's.
+
+Redirects are not followed.
+
+=cut

@@ -202,9 +202,7 @@ for my $name (qw(From Server User_Agent Content_Encoding Content_Language Conten
     no strict 'refs';
     *{$method} = sub {
         my ($self, @value) = @_;
-        my @old = @value ? $self->_set($field, $value[0], 'set') : $self->_values(_key($field));
-        return @old if wantarray && @old > 1;
-        return @old > 1 ? join ', ', @old : $old[0];
+        return (@value ? $self->_set($field, $value[0], 'set') : $self->_values(_key($field)))[0];
     };
 }
 
@@ -235,8 +233,7 @@ sub retry_after {
 
 sub if_range {
     my ($self, @value) = @_;
-    my ($old) = @value ? $self->_set('If-Range', $value[0], 'set') : $self->_values('if-range');
-    return $old;
+    return (@value ? $self->_set('If-Range', $value[0], 'set') : $self->_values('if-range'))[0];
 }
 
 sub referer {
@@ -245,8 +242,7 @@ sub referer {
         # Fragments are nobody else's business.
         ($value[0] = "$value[0]") =~ s/#.*//s;
     }
-    my ($old) = @value ? $self->_set('Referer', $value[0], 'set') : $self->_values('referer');
-    return $old;
+    return (@value ? $self->_set('Referer', $value[0], 'set') : $self->_values('referer'))[0];
 }
 sub referrer { my $self = shift; return $self->referer(@_) }
 

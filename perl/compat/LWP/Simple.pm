@@ -6,28 +6,16 @@ use strict;
 use warnings;
 
 use Exporter ();
-use HTTP::Status ();
+use HTTP::Status;
 use LWP::UserAgent ();
 
 our $VERSION = '6.68';
 our @EXPORT = (qw(get head getprint getstore mirror), @HTTP::Status::EXPORT);
+our @ISA = ('Exporter');
 our @EXPORT_OK = qw($ua);
 our $ua = LWP::UserAgent->new;
 $ua->agent("LWP::Simple/$VERSION ");
 $ua->env_proxy;
-
-# The codes are HTTP::Status's, and so are its functions.
-sub import {
-    my ($class, @names) = @_;
-    my $package = caller;
-    {
-        ## no critic (ProhibitNoStrict)
-        no strict 'refs';
-        *{"${class}::$_"} = HTTP::Status->can($_) for grep { !$class->can($_) } @HTTP::Status::EXPORT;
-    }
-    local $Exporter::ExportLevel = 1;
-    return Exporter::import($class, @names);
-}
 
 sub get ($) {    ## no critic (ProhibitSubroutinePrototypes)
     my ($url) = @_;

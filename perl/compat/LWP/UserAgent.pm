@@ -294,7 +294,6 @@ sub prepare_request {
     }
     $request->init_header('User-Agent', $self->{agent}) if defined $self->{agent} && length $self->{agent};
     $request->init_header('From', $self->{from}) if defined $self->{from} && length $self->{from};
-    $request->init_header('Range', "bytes=0-$self->{max_size}") if defined $self->{max_size};
     $self->run_handlers('request_prepare', $request);
     return $request;
 }
@@ -328,10 +327,10 @@ sub send_request {
 sub _transmit {
     my ($self, $scheme, $request, $arg, $size) = @_;
     require HTTP::Date;
-    return _new_response($request, 400, "Access to '$scheme' URIs has been disabled") if !$self->_is_allowed(lc $scheme);
+    return _new_response($request, 500, "Access to '$scheme' URIs has been disabled") if !$self->_is_allowed(lc $scheme);
     my $class = LWP::Protocol::implementor($scheme)
         or return _new_response($request, 501, "Protocol scheme '$scheme' is not supported");
-    my $work = sub { $class->request($self, $request, $self->_proxy_for($request), $arg, $size, $self->{timeout}) };
+    my $work = sub { $class->request($self, $request, scalar $self->_proxy_for($request), $arg, $size, $self->{timeout}) };
     return $work->() if !$self->{use_eval};
     my $response = eval { $work->() };
     return $response if $response;
@@ -362,7 +361,7 @@ sub request {
     my $response = $self->simple_request($request, $arg, $size);
     $response->previous($previous) if $previous;
     if ($response->redirects >= $self->{max_redirect}) {
-        if ($response->header('Location') && $response->is_redirect && $response->code != 304) {
+        if ($response->header('Location') && $response->is_redirect && $response->code ne "304") {
             $response->header('Client-Warning' => "Redirect loop detected (max_redirect = $self->{max_redirect})");
         }
         return $response;

@@ -132,6 +132,8 @@ pub struct Answer {
     content: Vec<u8>,
     error: Option<String>,
     begun: Instant,
+    /// Why the body breaks off, if it does.
+    pub aborted: Option<String>,
     /// The stream that the rest of the body comes by.
     pub stream_id: Option<String>,
     /// The file that the body went to or came from, and its length.
@@ -150,7 +152,7 @@ impl Answer {
             None
         };
         let redirects = reply.redirects.iter().map(ToString::to_string).collect();
-        Self { shape, head, url: reply.url.to_string(), redirects, content, error, begun, stream_id: None, file: None }
+        Self { shape, head, url: reply.url.to_string(), redirects, content, error, begun, aborted: None, stream_id: None, file: None }
     }
 
     /// No answer: that is one too, in the form that LWP gave it.
@@ -171,6 +173,7 @@ impl Answer {
             content: Vec::new(),
             error: Some(format!("Connection failed: {why}")),
             begun,
+            aborted: None,
             stream_id: None,
             file: None,
         })
@@ -182,6 +185,7 @@ impl Serialize for Answer {
         let friendly = self.shape == Shape::Friendly;
         let optional = usize::from(friendly)
             + usize::from(self.error.is_some())
+            + usize::from(self.aborted.is_some())
             + usize::from(self.stream_id.is_some())
             + 2 * usize::from(self.file.is_some());
         let mut map = serializer.serialize_map(Some(9 + optional))?;
@@ -204,6 +208,9 @@ impl Serialize for Answer {
         map.serialize_entry("elapsed", &self.begun.elapsed().as_secs_f64())?;
         if let Some(error) = &self.error {
             map.serialize_entry("error", error)?;
+        }
+        if let Some(aborted) = &self.aborted {
+            map.serialize_entry("aborted", aborted)?;
         }
         if let Some(stream_id) = &self.stream_id {
             map.serialize_entry("stream_id", stream_id)?;

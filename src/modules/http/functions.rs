@@ -10,7 +10,7 @@ use super::session::{
 };
 use super::transfer::{
     BODY_KIND, BodyAdd, BodyNew, Close, Collected, Download, Open, ReadMore, Teller, Upload, body_add, body_new, close,
-    download, keep, no_such_body, read, too_long, upload,
+    download, keep, no_such_body, read, read_what_there_is, too_long, upload,
 };
 use super::transport::watched;
 use crate::modules::function::NoParameters;
@@ -382,6 +382,9 @@ struct ExactRequest<'a> {
     /// Give back up to so many bytes of the body, and a stream_id to read the rest by if there is more.
     #[serde(default)]
     stream: Option<Integer>,
+    /// With stream: give back what there is of the body as soon as there is any.
+    #[serde(default)]
+    eager: Option<Flag>,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -411,12 +414,24 @@ struct BodySend<'a> {
     /// Give back up to so many bytes of the answer's body, and a stream_id to read the rest by if there is more.
     #[serde(default)]
     stream: Option<Integer>,
+    /// With stream: give back what there is of the body as soon as there is any.
+    #[serde(default)]
+    eager: Option<Flag>,
 }
 
-fn stream_of(value: Option<Integer>) -> Result<Option<u64>, CallError> {
+/// How much of a body goes with the answer, where the rest is to be read later.
+#[derive(Clone, Copy)]
+struct Begin {
+    most: u64,
+    // Whether to give what there is, or to wait for that much.
+    eager: bool,
+}
+
+fn stream_of(value: Option<Integer>, eager: Option<Flag>) -> Result<Option<Begin>, CallError> {
+    let eager = eager.is_some_and(|flag| flag.0);
     match value.map(|value| value.0) {
         None => Ok(None),
-        Some(length @ 0..=4_194_304) => Ok(Some(length as u64)),
+        Some(length @ 0..=4_194_304) => Ok(Some(Begin { most: length as u64, eager: eager && length > 0 })),
         Some(_) => Err(CallError::invalid("stream", "parameter `stream` must be from 0 to 4194304")),
     }
 }
@@ -426,14 +441,14 @@ fn request(call: &mut Call<'_>, params: ExactRequest<'_>) -> Result<Answer, Call
     let mut wanted =
         Wanted::find(call, params.session_id.as_deref(), params.verify_ssl, params.timeout, params.max_redirect)?;
     wanted.max_size = max_size(params.max_size)?.or(wanted.max_size);
-    let stream = stream_of(params.stream)?;
+    let stream = stream_of(params.stream, params.eager)?;
     let order = wanted.order(&params.method, &params.url, params.headers, payload(params.content.as_deref()))?;
     exactly(call, &wanted, order, stream, begun, &params.url)
 }
 
 fn body_send(call: &mut Call<'_>, params: BodySend<'_>) -> Result<Answer, CallError> {
     let begun = Instant::now();
-    let stream = stream_of(params.stream)?;
+    let stream = stream_of(params.stream, params.eager)?;
     let Some(body) = call.handles().get::<Collected>(&params.body_id)? else { return Err(no_such_body()) };
     let (pieces, length) = (std::mem::take(&mut body.pieces), body.length as u64);
     let session = Arc::clone(&body.session);
@@ -448,37 +463,69 @@ fn exactly(
     call: &mut Call<'_>,
     wanted: &Wanted,
     order: Order<'_>,
-    stream: Option<u64>,
+    stream: Option<Begin>,
     begun: Instant,
     url: &str,
 ) -> Result<Answer, CallError> {
-    let Some(first) = stream else { return perform(call, wanted, order, Shape::Exact, begun, url) };
+    let Some(begin) = stream else { return perform(call, wanted, order, Shape::Exact, begun, url) };
     let outcome = watched(call.cancellation(), Some(wanted.timeout), || {
         let mut reply = sent(call, wanted, order)?;
-        let mut content = Vec::new();
-        // One byte more tells whether that was all; it goes back in front of the rest.
-        let whole = read_up_to_end(&mut reply, first + 1, &mut content)?;
-        let rest = content.split_off(content.len().min(first as usize));
-        Ok((Answer::of(Shape::Exact, begun, &reply, content), reply, rest, whole))
+        let begun_body = begin_body(&mut reply, begin)?;
+        Ok((reply, begun_body))
     });
-    match outcome {
-        Err(trouble) => Answer::of_trouble(Shape::Exact, begun, url, trouble),
-        Ok((answer, _, _, true)) => Ok(answer),
-        Ok((mut answer, reply, rest, false)) => {
-            let body: super::content::Stream = match wanted.max_size {
-                Some(most) => Box::new(std::io::Cursor::new(rest).chain(reply.body).take(most.saturating_sub(first))),
-                None => Box::new(std::io::Cursor::new(rest).chain(reply.body)),
-            };
-            answer.stream_id = Some(keep(call, Open { body, timeout: wanted.timeout })?);
-            Ok(answer)
-        }
+    let (reply, body) = match outcome {
+        Err(trouble) => return Answer::of_trouble(Shape::Exact, begun, url, trouble),
+        Ok(both) => both,
+    };
+    let taken = body.content.len() as u64;
+    let mut answer = Answer::of(Shape::Exact, begun, &reply, body.content);
+    answer.aborted = body.aborted;
+    if !body.whole && answer.aborted.is_none() {
+        let rest = std::io::Cursor::new(body.rest).chain(reply.body);
+        let body: super::content::Stream = match wanted.max_size {
+            Some(most) => Box::new(rest.take(most.saturating_sub(taken))),
+            None => Box::new(rest),
+        };
+        answer.stream_id = Some(keep(call, Open { body, timeout: wanted.timeout })?);
     }
+    Ok(answer)
 }
 
-/// Reads up to a limit. True if that was all there is.
-fn read_up_to_end(reply: &mut Reply, limit: u64, content: &mut Vec<u8>) -> Result<bool, Trouble> {
-    reply.body.by_ref().take(limit).read_to_end(content).map_err(|error| body_trouble(&error))?;
-    Ok((content.len() as u64) < limit)
+/// The beginning of a body.
+#[derive(Default)]
+struct Begun {
+    content: Vec<u8>,
+    // What was read besides.
+    rest: Vec<u8>,
+    // Whether that is all.
+    whole: bool,
+    // Why there is no more of it.
+    aborted: Option<String>,
+}
+
+/// Reads the beginning of a body. One that breaks off is what came of it, and why: the head is worth having.
+///
+/// # Errors
+/// The call's end.
+fn begin_body(reply: &mut Reply, begin: Begin) -> Result<Begun, Trouble> {
+    let mut begun = Begun::default();
+    let read = if begin.eager {
+        read_what_there_is(&mut reply.body, begin.most).map(|(content, end)| {
+            begun.whole = end || reply.length == Some(content.len() as u64);
+            begun.content = content;
+        })
+    } else {
+        // One byte more tells whether that was all; it goes back in front of the rest.
+        let read = reply.body.by_ref().take(begin.most + 1).read_to_end(&mut begun.content);
+        begun.whole = begun.content.len() as u64 <= begin.most;
+        begun.rest = begun.content.split_off(begun.content.len().min(begin.most as usize));
+        read.map(|_| ())
+    };
+    match read.map_err(|error| body_trouble(&error)) {
+        Ok(()) => Ok(begun),
+        Err(Trouble::Network(why)) => Ok(Begun { aborted: Some(why), ..begun }),
+        Err(trouble) => Err(trouble),
+    }
 }
 
 #[derive(Serialize)]

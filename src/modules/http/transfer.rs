@@ -353,7 +353,10 @@ pub fn read(call: &mut Call<'_>, params: ReadMore<'_>) -> Result<Piece, CallErro
 
 /// Reads at least a byte, and then as much as there is without waiting, up to the limit. The flag says whether that was the
 /// end.
-fn read_what_there_is(body: &mut Stream, limit: u64) -> std::io::Result<(Vec<u8>, bool)> {
+///
+/// # Errors
+/// Whatever reading brings.
+pub fn read_what_there_is(body: &mut Stream, limit: u64) -> std::io::Result<(Vec<u8>, bool)> {
     let limit = limit as usize;
     let mut bytes = Vec::new();
     loop {

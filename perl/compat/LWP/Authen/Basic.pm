@@ -24,7 +24,26 @@ sub authenticate {
     }
     my $again = $request->clone;
     $again->header($field => $value);
-    return $ua->request($again, $arg, $size, $response);
+    my $answer = $ua->request($again, $arg, $size, $response);
+    $class->_remember($ua, $is_proxy, $url, $field, [$user, $password, $parameters]) if $answer->code != $response->code;
+    return $answer;
+}
+
+# What was good for one page is sent along to those beside it and below, before anybody asks (RFC 7617, 2.2).
+sub _remember {
+    my ($class, $ua, $is_proxy, $url, $field, $credentials) = @_;
+    my ($user, $password, $parameters) = @$credentials;
+    my $folder = $url->can('path') ? $url->path : '/';
+    $folder =~ s{[^/]*\z}{};
+    my %where = (owner => __PACKAGE__, m_host_port => $url->host_port, $is_proxy ? () : (m_path_prefix => $folder || '/'));
+    %where = (owner => __PACKAGE__, m_proxy => "$url") if $is_proxy;
+    $ua->remove_handler('request_prepare', %where);
+    $ua->add_handler(request_prepare => sub {
+        my ($request) = @_;
+        $request->header($field => $class->auth_header($user, $password, $request, $ua, $parameters)) if !defined $request->header($field);
+        return;
+    }, %where);
+    return;
 }
 
 sub _proxy_uri {

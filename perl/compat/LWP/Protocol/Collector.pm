@@ -26,12 +26,15 @@ sub head {
     my ($self, $response) = @_;
     my $ua = $self->{ua};
     $ua->run_handlers('response_header', $response);
-    $self->{ends} = 0;
     $self->{parse} = $ua->parse_head && $response->content_is_html;
     my $arg = $self->{arg};
     # What is no success is for the response, wherever the script wants the rest.
     return if !defined $arg || !$response->is_success || ref $arg eq 'CODE';
-    open $self->{file}, '>', $arg or die "Can't write to '$arg': $!\n";
+    if (!open $self->{file}, '>', $arg) {
+        $self->broken($response, "Can't write to '$arg': $!");
+        delete $self->{file};
+        return;
+    }
     binmode $self->{file};
     return;
 }
@@ -39,6 +42,7 @@ sub head {
 # False if no more is wanted.
 sub data {
     my ($self, $response, $bytes) = @_;
+    return 0 if $self->{is_broken};
     my $size = $self->{size};
     return $self->_piece($response, $bytes) if !$size || length $bytes <= $size;
     for (my $at = 0; $at < length $bytes; $at += $size) {
@@ -113,7 +117,7 @@ sub whole {
 # The body is not whole: why.
 sub broken {
     my ($self, $response, $why) = @_;
-    return if defined $response->header('X-Died');
+    return if $self->{is_broken}++;
     $response->push_header('X-Died', $why);
     $response->push_header('Client-Aborted', 'die');
     return;

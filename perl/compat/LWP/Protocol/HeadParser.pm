@@ -1,7 +1,7 @@
 package LWP::Protocol::HeadParser;
 
 # What the head of an HTML page says becomes headers of the response: Title, Base, Link, X-Meta-*, and what it says in place of
-# headers (HTML, http-equiv).
+# headers (HTML, http-equiv). Everything is bytes; an entity becomes its UTF-8.
 
 use strict;
 use warnings;
@@ -14,7 +14,6 @@ my %ENTITY = (amp => '&', lt => '<', gt => '>', quot => '"', apos => "'", nbsp =
 
 sub parse {
     my ($html, $response) = @_;
-    $html = _characters($html, $response);
     $html =~ s/<!--.*?-->//gs;
     # The body, or the first thing that belongs there, ends it.
     $html =~ s/<(?:body|frameset|h[1-6]|p|div|table|ul|ol|form|a|img|br|hr|span|section|main|nav|header)\b.*//is;
@@ -60,18 +59,6 @@ sub parse {
     return;
 }
 
-sub _characters {
-    my ($html, $response) = @_;
-    my $charset = $response->content_type_charset;
-    ($charset) = $html =~ /<meta\b[^>]*\bcharset\s*=\s*["']?\s*([\w.:-]+)/i if !defined $charset;
-    my $copy = $html;
-    return $copy if (!defined $charset || $charset =~ /\Autf-?8\z/i) && utf8::decode($copy);
-    return $html if !defined $charset;
-    require Encode;
-    my $encoding = Encode::find_encoding($charset) or return $html;
-    return $encoding->decode($html);
-}
-
 sub _attributes {
     my ($text) = @_;
     my %attributes;
@@ -91,8 +78,11 @@ sub _text {
 sub _entity {
     my ($decimal, $hex, $name) = @_;
     my $code = defined $decimal ? $decimal : defined $hex ? hex $hex : undef;
-    return $code > 0x10FFFF || $code >= 0xD800 && $code < 0xE000 ? "\x{FFFD}" : chr $code if defined $code;
-    return defined $ENTITY{$name} ? $ENTITY{$name} : "&$name;";
+    return "&$name;" if !defined $code && !defined $ENTITY{$name};
+    my $character = !defined $code ? $ENTITY{$name}
+        : $code > 0x10FFFF || $code >= 0xD800 && $code < 0xE000 ? "\x{FFFD}" : chr $code;
+    utf8::encode($character);
+    return $character;
 }
 
 1;

@@ -95,7 +95,7 @@ sub _exchange {
 
 sub _response {
     my ($reply, $request) = @_;
-    my $response = HTTP::Response->new($reply->{status}, $reply->{reason});
+    my $response = HTTP::Response->new("$reply->{status}", $reply->{reason});
     $response->protocol('HTTP/1.1');
     $response->push_header(@$_) for @{ $reply->{headers} };
     $response->header('Client-Date' => HTTP::Date::time2str(time));

@@ -32,7 +32,8 @@ sub run {
         headers      => $order{headers} || {},
         timeout      => $order{timeout} || 180,
         max_redirect => 0,
-        stream       => $order{on_data} ? 0 : PIECE,
+        stream       => PIECE,
+        eager        => $order{on_data} ? 1 : 0,
     );
     my $answer = eval { $self->_ask($bridge, \%request, $order{body}) };
     return _failure($@) if !$answer;
@@ -42,6 +43,7 @@ sub run {
         headers => $answer->{headers},
         url     => $answer->{url},
         content => '',
+        defined $answer->{aborted} ? (aborted => $answer->{aborted}) : (),
     };
     if (my $error = $answer->{error}) {
         $error =~ s/\AConnection failed: // and return { error => $error, code => 'network' };

@@ -360,8 +360,13 @@ sub _from_environment {
 sub _call {
     my ($self, $method, $params, $options) = @_;
     my ($error, $result) = $self->{ +KEY }->call($method, $params, $options);
-    my $wants_content = $error && $error->code eq 'denied' && $error->data && $error->data->{send_content_as};
-    return $wants_content ? $self->_call_with_content($method, $params, $options, $error) : ($error, $result);
+    return ($error, $result) if !$error || $error->code ne 'denied';
+    return $self->_call_with_content($method, $params, $options, $error) if $error->data && $error->data->{send_content_as};
+    require CPANBridge::HTTP::Transfer;
+    my $instead = CPANBridge::HTTP::Transfer::instead_of($method) or return $error;
+    return $error if ref $params ne 'HASH' || !defined $params->{path};
+    # Calls within a call go over a connection of their own.
+    return $instead->($self->_sibling, $params, $options);
 }
 
 # The broker may not open the file for us; we may read it ourselves and send what is in it.

@@ -112,7 +112,7 @@ sub _take {
     my $done = eval {
         $order->{on_head}->($reply) if $order->{on_head};
         my $more = length $answer->{content} ? $take->($answer->{content}) : 1;
-        $self->_read_on($bridge, $id, $take, $reply) if defined $id && $more;
+        read_on($bridge, $id, $take, $reply) if defined $id && $more;
         1;
     };
     return if $done && !defined $id;
@@ -124,8 +124,9 @@ sub _take {
     return;
 }
 
-sub _read_on {
-    my ($self, $bridge, $id, $take, $reply) = @_;
+# The rest of a body.
+sub read_on {
+    my ($bridge, $id, $take, $reply) = @_;
     my (@ahead, $why);
     my $going = eval {
         while (1) {
@@ -187,5 +188,14 @@ The reply has C<status>, C<reason>, C<headers> (a list of pairs), C<content>, C<
 there is none, there are C<error> and C<code> instead: C<network>, or a code of the broker's.
 
 Redirects are not followed.
+
+=head1 FUNCTIONS
+
+=head2 read_on
+
+    CPANBridge::HTTP::Exchange::read_on($bridge, $stream_id, $take, \%reply);
+
+Gives C<$take> the rest of a body piece by piece, until it is false or there is no more. C<< $reply->{whole} >> or
+C<< $reply->{aborted} >> says how it ended.
 
 =cut

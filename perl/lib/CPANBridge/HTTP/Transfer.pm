@@ -1,0 +1,140 @@
+package CPANBridge::HTTP::Transfer;
+
+use strict;
+use warnings;
+
+use CPANBridge::HTTP::Exchange ();
+
+our $VERSION = '0.100';
+
+# A broker that runs as another user opens no files for us. We open them ourselves, and the body comes and goes in pieces.
+my %INSTEAD = ('http_helper.download' => \&download, 'http_helper.upload' => \&upload);
+$INSTEAD{"http.$_"} = $INSTEAD{"http_helper.$_"} for qw(download upload);
+
+sub instead_of { return $INSTEAD{ $_[0] } }
+
+# (error) or (undef, result), as http_helper.download would have it.
+sub download {
+    my ($bridge, $params, $options) = @_;
+    my %request = (method => 'GET', stream => CPANBridge::HTTP::Exchange::PIECE(), eager => 1, map { $_ => $params->{$_} }
+        grep { exists $params->{$_} } qw(url headers session_id timeout verify_ssl max_redirect));
+    my $path = $params->{path};
+    my $part = sprintf '%s.%d.part', $path, $$;
+    my ($result, $out);
+    my $done = eval {
+        my $answer = $bridge->call('http_helper.request', \%request, %$options);
+        $result = _friendly($answer);
+        my ($length) = map { $_->[1] } grep { lc $_->[0] eq 'content-length' } @{ $answer->{headers} };
+        my $bytes = 0;
+        my $take = sub {
+            $bytes += length $_[0];
+            die _error('too_large', "the body is longer than $params->{max_size} bytes") if defined $params->{max_size} && $bytes > $params->{max_size};
+            $result->{success} ? print {$out} $_[0] : ($result->{content} .= $_[0]) or die _error('failed', "Failed to write $part: $!");
+            $options->{progress}->($bytes, $length, 'bytes') if $options->{progress};
+            return 1;
+        };
+        $out = _create($part, $params->{mode}) if $result->{success};
+        my %reply = (aborted => $answer->{aborted});
+        $take->($answer->{content}) if length $answer->{content};
+        CPANBridge::HTTP::Exchange::read_on($bridge, $answer->{stream_id}, $take, \%reply) if defined $answer->{stream_id};
+        if (defined $reply{aborted}) {
+            @{$result}{qw(success status_code reason status_line error)}
+                = (0, 500, $reply{aborted}, "500 $reply{aborted}", "Connection failed: $reply{aborted}");
+        }
+        if ($out) {
+            close $out or die _error('failed', "Failed to write $part: $!");
+            if ($result->{success}) {
+                rename $part, $path or die _error('failed', "Failed to write $path: $!");
+                @{$result}{qw(path bytes)} = ($path, $bytes);
+            }
+        }
+        $result->{body} = $result->{content};
+        1;
+    };
+    my $error = $@;
+    unlink $part if -e $part;
+    return (undef, $result) if $done;
+    return eval { $error->isa('CPANBridge::Error') } ? $error : die $error;
+}
+
+sub upload {
+    my ($bridge, $params, $options) = @_;
+    my $path = $params->{path};
+    my $answer = eval {
+        open my $in, '<', $path or die _error('invalid_params', "Failed to read $path: $!");
+        binmode $in;
+        my $total = -s $in;
+        my %session = map { $_ => $params->{$_} } grep { exists $params->{$_} } qw(session_id verify_ssl);
+        my $id = $bridge->call('http_helper.body_new', \%session)->{body_id};
+        my $done = 0;
+        while (my $count = read $in, my $bytes, CPANBridge::HTTP::Exchange::PIECE()) {
+            $bridge->call('http_helper.body_add', { body_id => $id, content => $bytes });
+            $done += $count;
+            $options->{progress}->($done, $total, 'bytes') if $options->{progress};
+        }
+        my %request = map { $_ => $params->{$_} } grep { exists $params->{$_} } qw(url headers timeout max_redirect);
+        my $method = defined $params->{method} ? $params->{method} : 'PUT';
+        my $sent = $bridge->call('http_helper.body_send', { %request, method => $method, body_id => $id }, %$options);
+        my $result = _friendly($sent);
+        $result->{content} = $result->{body} = $sent->{content};
+        @{$result}{qw(path bytes)} = ($path, $done);
+        $result;
+    };
+    return (undef, $answer) if $answer;
+    my $error = $@;
+    return eval { $error->isa('CPANBridge::Error') } ? $error : die $error;
+}
+
+sub _create {
+    my ($part, $mode) = @_;
+    require Fcntl;
+    sysopen my $out, $part, Fcntl::O_CREAT() | Fcntl::O_EXCL() | Fcntl::O_WRONLY(), oct(defined $mode ? $mode : 600)
+        or die _error('invalid_params', "Failed to write $part: $!");
+    binmode $out;
+    return $out;
+}
+
+sub _error {
+    my ($code, $message) = @_;
+    return CPANBridge::Session::error($code, undef, $message);
+}
+
+# The form in which the broker gives answers to scripts of the old daemon.
+sub _friendly {
+    my ($answer) = @_;
+    my %result = (%$answer, content => '');
+    delete @result{qw(stream_id aborted)};
+    my (%headers, %name);
+    for my $pair (@{ $answer->{headers} }) {
+        my $name = $name{ lc $pair->[0] } ||= $pair->[0];
+        push @{ $headers{$name} }, $pair->[1];
+    }
+    $result{headers} = { map { $_ => lc $_ eq 'set-cookie' ? $headers{$_} : join ', ', @{ $headers{$_} } } keys %headers };
+    return \%result;
+}
+
+1;
+
+__END__
+
+=encoding utf8
+
+=head1 NAME
+
+CPANBridge::HTTP::Transfer - downloads and uploads where the broker may not open the files (used by CPANBridge)
+
+=head1 FUNCTIONS
+
+=head2 instead_of
+
+    my $function = CPANBridge::HTTP::Transfer::instead_of('http_helper.download');
+
+=head2 download
+
+=head2 upload
+
+    my ($error, $result) = $function->($bridge, \%parameters, \%options);
+
+The same as C<http_helper.download> and C<http_helper.upload>, with the body passing through this process in pieces.
+
+=cut

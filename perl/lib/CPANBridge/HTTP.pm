@@ -226,7 +226,7 @@ sub _response {
     return {
         url      => $url,
         success  => $reply->{status} =~ /\A2/ ? 1 : '',
-        status   => $reply->{status},
+        status   => "$reply->{status}",
         reason   => $reply->{reason},
         headers  => \%headers,
         content  => '',

@@ -1,0 +1,85 @@
+# CPANBridge::HTTP: scripts see what they see with HTTP::Tiny.
+use strict;
+use warnings;
+use lib 'perl/t/lib', 'perl/lib';
+use Test::More;
+use JSON::PP;
+use TestBroker;
+use TestWeb;
+
+delete @ENV{grep { /_proxy\z/i || /\APERL_HTTP_TINY/ } keys %ENV};
+my $web = TestWeb->start;
+my $broker = TestBroker->start;
+$ENV{CPAN_BRIDGE_SOCKET} = $broker->socket_path;
+my $top = TestBroker::top();
+my $data = "$top/tests/data/www";
+
+sub results {
+    my ($class) = @_;
+    my $url = $web->url('');
+    my $json = qx{$^X -I$top/perl/lib $data/tiny.pl $class $url};
+    return eval { decode_json($json) } || [];
+}
+
+my $golden = decode_json(do { open my $file, '<', "$data/tiny.json" or die $!; local $/; readline $file });
+my $ours = results('CPANBridge::HTTP');
+is(scalar @$ours, scalar @$golden, 'all of them ran');
+for my $index (0 .. $#$golden) {
+    is_deeply($ours->[$index], $golden->[$index], $golden->[$index]{name});
+}
+SKIP: {
+    my $installed = qx{$^X -MHTTP::Tiny -e 'print HTTP::Tiny->VERSION' 2>/dev/null};
+    skip 'HTTP::Tiny 0.080, which was recorded, is not installed: no live cross-check', 1 if $installed ne '0.080';
+    is_deeply(results('HTTP::Tiny'), $golden, 'the original does what was recorded');
+}
+
+# --- What HTTP::Tiny can't do here
+require CPANBridge::HTTP;
+ok(CPANBridge::HTTP->can_ssl, 'TLS is there');
+
+# Large bodies, both ways, with bounded memory on the way.
+my $sum = TestWeb->start('/sum' => sub {
+    my ($client, $request) = @_;
+    return TestWeb::reply($client, $request, '200 OK', [], length($request->{body}) . ' ' . unpack '%32C*', $request->{body});
+});
+my $large = join '', map { chr($_ % 251) } 0 .. 6_000_000;
+my $answer = CPANBridge::HTTP->new->post($sum->url('/sum'), { content => $large });
+is($answer->{content}, length($large) . ' ' . unpack('%32C*', $large), 'a large body goes in pieces');
+is(length CPANBridge::HTTP->new->get($web->url('/bytes/20000000'))->{content}, 20_000_000, 'and comes in pieces, beyond a frame');
+
+# A callback may make calls of its own, and break off.
+my ($seen, $http) = (0, CPANBridge::HTTP->new);
+my $nested = $http->get($web->url('/bytes/5000000'), { data_callback => sub {
+    $seen += length $_[0];
+    die "inner failed\n" if $http->get($web->url('/status/200'))->{content} ne 'status 200';
+} });
+is_deeply([$nested->{status}, $seen], [200, 5_000_000], 'a callback that makes requests itself');
+my $broken = $http->get($web->url('/bytes/5000000'), { data_callback => sub { die "enough\n" } });
+is_deeply([@{$broken}{qw(status content)}], [599, "enough\n"], 'one that breaks off');
+is($http->get($web->url('/status/200'))->{status}, 200, 'and the next request');
+
+# After a fork each process has a session of its own, so they do not wait for each other.
+my $pid = fork;
+if (!$pid) {
+    my $ok = $http->get($web->url('/status/200'))->{content} eq 'status 200';
+    require POSIX;
+    POSIX::_exit($ok ? 0 : 1);
+}
+waitpid $pid, 0;
+is($?, 0, 'a child makes requests');
+is($http->get($web->url('/status/200'))->{status}, 200, 'and so does the parent still');
+
+# A session that ended meanwhile is made anew.
+my $short = TestBroker->start('--handle-idle-timeout', '50ms');
+{
+    require CPANBridge::Shared;
+    local $ENV{CPAN_BRIDGE_SOCKET} = $short->socket_path;
+    my $code = 'my $h = CPANBridge::HTTP->new; my $url = shift; my $client = CPANBridge::Shared::bridge();'
+        . 'print $h->get($url)->{status};'
+        . 'for (1 .. 500) { last if !keys %{ $client->call("system.metrics")->{handle_summary} }; select undef, undef, undef, 0.02 }'
+        . 'print " ", $h->get($url)->{status};';
+    my $url = $web->url('/status/200');
+    is(qx{$^X -I$top/perl/lib -MCPANBridge::HTTP -e '$code' $url}, '200 200', 'a session that has ended is made anew');
+}
+
+done_testing;

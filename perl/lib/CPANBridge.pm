@@ -194,6 +194,12 @@ sub _sibling {
     );
 }
 
+sub is_connected {
+    my ($self) = @_;
+    my $session = $self->{ +KEY };
+    return $session && $session->is_connected ? 1 : 0;
+}
+
 sub disconnect {
     my ($self) = @_;
     local ($@, $!);
@@ -548,6 +554,10 @@ answer comes to the ticket either way.
 The object itself; or, within one of its calls (in a signal handler, or a call's C<progress>), another one with the same
 settings and a connection of its own. L</call>, L</pipeline> and L</notify> see to that themselves, L</send_call> and
 L</wait_for> can't: the ticket is the object's.
+
+=head2 is_connected
+
+Whether there is a connection, as far as is known: that the broker has closed it shows only when it is used.
 
 =head2 disconnect
 

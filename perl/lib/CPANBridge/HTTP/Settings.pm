@@ -4,6 +4,7 @@ use strict;
 use warnings;
 
 use Carp ();
+use CPANBridge::Shared ();
 
 our $VERSION = '0.100';
 
@@ -52,11 +53,7 @@ sub session {
         %SESSION = ();
         $OWNER = $$;
     }
-    my $known = $SESSION{ $self->{key} } ||= {
-        id     => $bridge->call('http_helper.session_new', $self->{session})->{session_id},
-        bridge => $bridge,
-    };
-    return $known->{id};
+    return $SESSION{ $self->{key} } ||= $bridge->call('http_helper.session_new', $self->{session})->{session_id};
 }
 
 sub forget {
@@ -68,9 +65,12 @@ sub forget {
 END {
     if ($OWNER == $$) {
         local ($@, $!, $?);
-        # Nobody waits for the answer; what is not freed ends by itself after some time.
-        for my $session (values %SESSION) {
-            eval { $session->{bridge}->notify('http_helper.session_free', { session_id => $session->{id} }) };
+        # What is not freed ends by itself after some time: nobody waits for an answer, or for a broker that is gone.
+        local $CPANBridge::RETRY_COUNT = 0;
+        my $bridge = CPANBridge::Shared::bridge();
+        for my $id (values %SESSION) {
+            last if !$bridge->is_connected;
+            eval { $bridge->notify('http_helper.session_free', { session_id => $id }) };
         }
         %SESSION = ();
     }

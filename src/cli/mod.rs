@@ -1,7 +1,9 @@
 //! The command line: one file a subcommand.
 
+mod get;
 mod modules;
 mod oneshot;
+mod progress;
 mod serve;
 
 use crate::config::settings::{Kind, Setting, TABLE};
@@ -37,6 +39,7 @@ pub fn main() -> ExitCode {
         Some(("serve", flags)) => serve::run(flags),
         Some(("oneshot", flags)) => oneshot::run(flags),
         Some(("modules", flags)) => modules::run(flags),
+        Some(("get", flags)) => get::run(flags),
         _ => ExitCode::from(2),
     }
 }
@@ -60,6 +63,7 @@ pub fn command() -> Command {
         .subcommand(serve::command())
         .subcommand(oneshot::command())
         .subcommand(modules::command())
+        .subcommand(get::command())
 }
 
 /// `--config`, and a flag for each of the settings.

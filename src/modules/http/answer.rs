@@ -152,7 +152,18 @@ impl Answer {
             None
         };
         let redirects = reply.redirects.iter().map(ToString::to_string).collect();
-        Self { shape, head, url: reply.url.to_string(), redirects, content, error, begun, aborted: None, stream_id: None, file: None }
+        Self {
+            shape,
+            head,
+            url: reply.url.to_string(),
+            redirects,
+            content,
+            error,
+            begun,
+            aborted: None,
+            stream_id: None,
+            file: None,
+        }
     }
 
     /// No answer: that is one too, in the form that LWP gave it.

@@ -24,10 +24,12 @@ my @ENTITY = qw(
 );
 my %IS_ENTITY = map { lc $_ => 1 } @ENTITY;
 
-my (%RANK, %SPELT);
+my (%RANK, %SPELT, %KNOWN);
 for my $name (@ORDER, @ENTITY) {
     $RANK{ lc $name } = 1 + keys %RANK;
     $SPELT{ lc $name } = $name;
+    (my $with_underscores = $name) =~ tr/-/_/;
+    $KNOWN{$_} = lc $name for $name, lc $name, $with_underscores;
 }
 
 sub new {
@@ -40,6 +42,8 @@ sub new {
 # The key of a field, and how it is spelt from now on: as it was seen first. A leading colon keeps a name as it is.
 sub _key {
     my ($name) = @_;
+    # As most are written.
+    return $KNOWN{$name} if defined $name && $KNOWN{$name} && $TRANSLATE_UNDERSCORE;
     Carp::croak('Illegal field name \'' . (defined $name ? $name : '') . '\'')
         if !defined $name || !length $name || rindex($name, ':') > 1;
     return $name if $name =~ /\A:/;
@@ -100,6 +104,12 @@ sub push_header {
     my $self = shift;
     while (@_) {
         my ($name, $value) = splice @_, 0, 2;
+        my $key = _key($name);
+        # The head of every response comes by here, and nearly every field of it is new and plain.
+        if (defined $value && !ref $value && !defined $self->{$key}) {
+            $self->{$key} = $value;
+            next;
+        }
         $self->_set($name, $value, 'push');
     }
     return;

@@ -218,8 +218,9 @@ sub _complaint {
 sub _response {
     my ($reply, $url, $redirects) = @_;
     my %headers;
-    for my $pair (@{ $reply->{headers} }) {
-        my ($name, $value) = (lc $pair->[0], $pair->[1]);
+    my @fields = @{ $reply->{headers} };
+    while (my ($spelt, $value) = splice @fields, 0, 2) {
+        my $name = lc $spelt;
         $headers{$name} = !exists $headers{$name} ? $value
             : ref $headers{$name} ? [@{ $headers{$name} }, $value] : [$headers{$name}, $value];
     }

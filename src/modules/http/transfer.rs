@@ -358,22 +358,20 @@ pub fn read(call: &mut Call<'_>, params: ReadMore<'_>) -> Result<Piece, CallErro
 /// Whatever reading brings.
 pub fn read_what_there_is(body: &mut Stream, limit: u64) -> std::io::Result<(Vec<u8>, bool)> {
     let limit = limit as usize;
-    let mut bytes = Vec::new();
+    // Grown as it fills: what is claimed and never comes costs nothing.
+    let (mut bytes, mut filled) = (Vec::new(), 0);
     loop {
-        let had = bytes.len();
-        bytes.resize(limit.min(had + PIECE), 0);
-        let count = loop {
-            match body.read(&mut bytes[had..]) {
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                other => break other,
-            }
-        };
-        bytes.truncate(had + *count.as_ref().unwrap_or(&0));
-        if count? == 0 {
-            return Ok((bytes, true));
+        if filled == bytes.len() {
+            bytes.resize(limit.min(filled + PIECE.max(filled)), 0);
         }
-        if bytes.len() == limit || !super::transport::more_soon() {
-            return Ok((bytes, false));
+        let count = match body.read(&mut bytes[filled..]) {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            other => other?,
+        };
+        filled += count;
+        if count == 0 || filled == limit || !super::transport::more_soon() {
+            bytes.truncate(filled);
+            return Ok((bytes, count == 0));
         }
     }
 }

@@ -58,7 +58,7 @@ sub _headers {
         # A colon keeps a name's spelling; it is not sent. Line ends in a value never are.
         $name =~ s/\A://;
         $value =~ s/\s*\n\s*/ /g;
-        push @{ $headers{$name} }, $value;
+        $headers{$name} = !exists $headers{$name} ? $value : [ref $headers{$name} ? @{ $headers{$name} } : $headers{$name}, $value];
     });
     # They follow from the body.
     delete @headers{qw(Content-Length Transfer-Encoding Connection TE)};
@@ -97,9 +97,7 @@ sub _response {
     my ($reply, $request) = @_;
     my $response = HTTP::Response->new("$reply->{status}", $reply->{reason});
     $response->protocol('HTTP/1.1');
-    $response->push_header(@$_) for @{ $reply->{headers} };
-    $response->header('Client-Date' => HTTP::Date::time2str(time));
-    $response->header('Client-Response-Num' => 1);
+    $response->headers->push_header(@{ $reply->{headers} }, 'Client-Date' => HTTP::Date::time2str(time), 'Client-Response-Num' => 1);
     $response->request($request);
     return $response;
 }

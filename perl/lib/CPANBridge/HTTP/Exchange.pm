@@ -31,9 +31,8 @@ sub run {
         url          => $order{url},
         headers      => $order{headers} || {},
         timeout      => $order{timeout} || 180,
-        max_redirect => 0,
         stream       => PIECE,
-        eager        => $order{on_data} ? 1 : 0,
+        $order{on_data} ? (eager => 1) : (),
     );
     my $answer = eval { $self->_ask($bridge, \%request, $order{body}) };
     return _failure($@) if !$answer;
@@ -184,7 +183,7 @@ returns a piece with each call and nothing at the end. C<timeout>: the seconds t
 with the reply when its head is there. C<on_data>: called with each piece of the body, and the reply; without it the body is
 gathered in C<content>, up to about C<max_size> bytes. What the callbacks die of ends the transfer and is passed on.
 
-The reply has C<status>, C<reason>, C<headers> (a list of pairs), C<content>, C<url>, and C<aborted> if the body was cut off. If
+The reply has C<status>, C<reason>, C<headers> (names and values in turn), C<content>, C<url>, and C<aborted> if the body was cut off. If
 there is none, there are C<error> and C<code> instead: C<network>, or a code of the broker's.
 
 Redirects are not followed.

@@ -15,10 +15,12 @@ my $OWNER = 0;
 sub new {
     my ($class, %settings) = @_;
     my %session = (
-        cookies    => 0,
-        decode     => 0,
-        verify_ssl => !defined $settings{verify} || $settings{verify} ? 1 : 0,
-        proxy      => defined $settings{proxy} ? "$settings{proxy}" : '',
+        cookies      => 0,
+        decode       => 0,
+        # Who uses this follows them itself.
+        max_redirect => 0,
+        verify_ssl   => !defined $settings{verify} || $settings{verify} ? 1 : 0,
+        proxy        => defined $settings{proxy} ? "$settings{proxy}" : '',
     );
     # Read here: the broker may be another user's, and stands in another directory.
     $session{ca}          = _file($settings{ca_file})   if defined $settings{ca_file};

@@ -24,7 +24,7 @@ sub download {
     my $done = eval {
         my $answer = $bridge->call('http_helper.request', \%request, %$options);
         $result = _friendly($answer);
-        my ($length) = map { $_->[1] } grep { lc $_->[0] eq 'content-length' } @{ $answer->{headers} };
+        my ($length) = map { $result->{headers}{$_} } grep { lc eq 'content-length' } keys %{ $result->{headers} };
         my $bytes = 0;
         my $take = sub {
             $bytes += length $_[0];
@@ -102,12 +102,14 @@ sub _error {
 # The form in which the broker gives answers to scripts of the old daemon.
 sub _friendly {
     my ($answer) = @_;
-    my %result = (%$answer, content => '');
+    my $status = $answer->{status_code};
+    my %result = (redirects => [], %$answer, content => '', success => $status >= 200 && $status < 300 ? 1 : 0,
+        status_line => "$status $answer->{reason}");
     delete @result{qw(stream_id aborted)};
     my (%headers, %name);
-    for my $pair (@{ $answer->{headers} }) {
-        my $name = $name{ lc $pair->[0] } ||= $pair->[0];
-        push @{ $headers{$name} }, $pair->[1];
+    my @fields = @{ $answer->{headers} };
+    while (my ($spelt, $value) = splice @fields, 0, 2) {
+        push @{ $headers{ $name{ lc $spelt } ||= $spelt } }, $value;
     }
     $result{headers} = { map { $_ => lc $_ eq 'set-cookie' ? $headers{$_} : join ', ', @{ $headers{$_} } } keys %headers };
     return \%result;

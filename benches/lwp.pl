@@ -1,0 +1,38 @@
+#!/usr/bin/env perl
+# LWP::UserAgent, whichever is found: requests and megabytes per second. Run by benches/http.pl, with the stand-in and with the
+# original. Prints names and figures for it to compare.
+use strict;
+use warnings;
+
+use LWP::UserAgent;
+use Time::HiRes qw(time);
+
+my ($seconds, $authority, $directory, %url) = @ARGV;
+
+sub rate {
+    my ($name, $each, $work) = @_;
+    $work->();
+    my ($count, $begin, $took) = (0, time, 0);
+    while (($took = time - $begin) < $seconds || !$count) {
+        $work->();
+        $count += $each;
+    }
+    printf "%s\t%.1f\n", $name, $count / $took;
+    return;
+}
+
+sub expect {
+    my ($response) = @_;
+    die $response->status_line . "\n" if !$response->is_success || $response->header('X-Died');
+    return;
+}
+
+for my $scheme (qw(http https)) {
+    my @options = (ssl_opts => { SSL_ca_file => $authority });
+    my $ua = LWP::UserAgent->new(@options);
+    rate("$scheme, small bodies, /s", 1, sub { expect($ua->get("$url{$scheme}/small.bin")) });
+    my $keeping = LWP::UserAgent->new(@options, keep_alive => 1);
+    rate("$scheme, small bodies, keep_alive, /s", 1, sub { expect($keeping->get("$url{$scheme}/small.bin")) });
+    rate("$scheme, 100 MiB into memory, MiB/s", 100, sub { expect($ua->get("$url{$scheme}/large.bin")) });
+    rate("$scheme, 100 MiB into a file, MiB/s", 100, sub { expect($ua->get("$url{$scheme}/large.bin", ':content_file' => "$directory/got")) });
+}

@@ -12,6 +12,7 @@ PERL_LIBDIR  ?= $(PREFIX)/share/perl5
 endif
 # The stand-ins for CPAN modules lie apart: only scripts that ask for them get them. CPANBridge::Compat finds them here.
 COMPAT_LIBDIR = $(PERL_LIBDIR)/CPANBridge/compat
+CLIENT_FILES  = $(shell cd perl/lib && find . -name '*.pm')
 COMPAT_FILES  = $(shell cd perl/compat && find . -name '*.pm' -o -name '*.pod')
 
 CARGO        ?= cargo
@@ -26,7 +27,7 @@ DEBUG   = target/debug/cpan-bridge
 .PHONY: help build demo test test-rust test-perl bench lint install uninstall clean
 
 help: ## Shows this
-	@printf 'CPAN Bridge: a broker that gives core-Perl scripts ciphers and other services.\n\n'
+	@printf 'CPAN Bridge: a broker that gives core-Perl scripts ciphers, HTTPS and other services.\n\n'
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
 	@printf '\nPREFIX (%s), DESTDIR, PERL_LIBDIR (%s) say where install puts things.\n' '$(PREFIX)' '$(PERL_LIBDIR)'
 
@@ -59,16 +60,15 @@ lint: ## Checks formatting, clippy and Perl syntax
 
 install: ## Installs the binary, the Perl client, the stand-ins and the manual page
 	@test -x '$(RELEASE)' || { echo 'Build first, as yourself: make build'; exit 1; }
-	$(INSTALL) -d '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(PERL_LIBDIR)/CPANBridge' '$(DESTDIR)$(COMPAT_LIBDIR)' '$(DESTDIR)$(MANDIR)/man1'
+	$(INSTALL) -d '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(PERL_LIBDIR)' '$(DESTDIR)$(COMPAT_LIBDIR)' '$(DESTDIR)$(MANDIR)/man1'
 	$(INSTALL) -m 755 '$(RELEASE)' '$(DESTDIR)$(BINDIR)/cpan-bridge'
-	$(INSTALL) -m 644 perl/lib/CPANBridge.pm '$(DESTDIR)$(PERL_LIBDIR)/CPANBridge.pm'
-	for file in perl/lib/CPANBridge/*.pm; do $(INSTALL) -m 644 "$$file" '$(DESTDIR)$(PERL_LIBDIR)/CPANBridge/' || exit 1; done
+	for file in $(CLIENT_FILES); do $(INSTALL) -D -m 644 "perl/lib/$$file" '$(DESTDIR)$(PERL_LIBDIR)'/"$$file" || exit 1; done
 	for file in $(COMPAT_FILES); do $(INSTALL) -D -m 644 "perl/compat/$$file" '$(DESTDIR)$(COMPAT_LIBDIR)'/"$$file" || exit 1; done
 	$(INSTALL) -m 644 packaging/cpan-bridge.1 '$(DESTDIR)$(MANDIR)/man1/cpan-bridge.1'
 
 uninstall: ## Removes what install put in place
-	rm -f '$(DESTDIR)$(BINDIR)/cpan-bridge' '$(DESTDIR)$(PERL_LIBDIR)/CPANBridge.pm' '$(DESTDIR)$(MANDIR)/man1/cpan-bridge.1'
-	for file in perl/lib/CPANBridge/*.pm; do rm -f '$(DESTDIR)$(PERL_LIBDIR)/CPANBridge/'"$$(basename "$$file")"; done
+	rm -f '$(DESTDIR)$(BINDIR)/cpan-bridge' '$(DESTDIR)$(MANDIR)/man1/cpan-bridge.1'
+	for file in $(CLIENT_FILES); do rm -f '$(DESTDIR)$(PERL_LIBDIR)'/"$$file"; done
 	for file in $(COMPAT_FILES); do rm -f '$(DESTDIR)$(COMPAT_LIBDIR)'/"$$file"; done
 	-find '$(DESTDIR)$(PERL_LIBDIR)/CPANBridge' -depth -type d -empty -exec rmdir {} + 2>/dev/null
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # What `make bench` runs: codec and dispatch, the broker under load beside Redis, the Perl client beside Redis' clients,
-# memory of ten thousand idle connections. Peers that are not installed are said so and left out.
+# memory of ten thousand idle connections, HTTP beside LWP. Peers that are not installed are said so and left out.
 set -eu
 cd "$(dirname "$0")/.."
 seconds=${BENCH_SECONDS:-2}
@@ -14,12 +14,14 @@ clean_up() {
 trap clean_up EXIT
 trap 'exit 130' INT TERM
 
-# $1: a command prefix (taskset), or empty
+# $1: a command prefix (taskset), or empty; then flags of the broker's
 start_broker() {
+    prefix_of_broker=$1
+    shift
     rm -f "$directory/ready"
     mkfifo "$directory/ready"
-    $1 "$CPAN_BRIDGE_BIN" serve --socket "$directory/broker.sock" --ready-fd 1 --max-connections 15000 \
-        --log-level warning >"$directory/ready" 2>"$directory/log" &
+    $prefix_of_broker "$CPAN_BRIDGE_BIN" serve --socket "$directory/broker.sock" --ready-fd 1 --max-connections 15000 \
+        --log-level warning "$@" >"$directory/ready" 2>"$directory/log" &
     broker=$!
     pids="$pids $broker"
     [ "$(cat "$directory/ready")" = ready ] || { cat "$directory/log" >&2; exit 1; }
@@ -116,6 +118,11 @@ else
 fi
 beside library
 unset CPAN_BRIDGE_SOCKET
+stop_broker
+
+echo "== HTTP: the stand-in for LWP::UserAgent beside the original, against nginx on this machine; the loop beside slow transfers"
+start_broker '' --workers 64
+"${PERL:-perl}" benches/http.pl "$seconds" "$load_binary" "$directory/broker.sock"
 stop_broker
 
 echo "== Memory"

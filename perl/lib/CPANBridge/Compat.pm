@@ -12,7 +12,7 @@ our $VERSION = '0.100';
 sub directory {
     my $here = File::Basename::dirname(__FILE__);
     for my $place ("$here/compat", "$here/../../compat") {
-        return File::Spec->rel2abs($place) if -d "$place/Crypt";
+        return File::Spec->rel2abs($place) if -d "$place/Crypt" && -d "$place/LWP";
     }
     return;
 }
@@ -41,6 +41,7 @@ CPANBridge::Compat - stand-ins for CPAN modules, under the names that scripts us
 
     use CPANBridge::Compat;
     use Crypt::CBC;
+    use LWP::UserAgent;
 
 Or, without touching the script: C<perl -MCPANBridge::Compat script.pl>, or the folder L</directory> in C<PERL5LIB>.
 

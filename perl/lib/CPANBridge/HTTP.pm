@@ -20,7 +20,7 @@ BEGIN {
         *{$name} = sub {
             my ($self, @value) = @_;
             return $self->{$name} if !@value;
-            delete $self->{exchange};
+            CORE::delete $self->{exchange};
             return $self->{$name} = $value[0];
         };
     }
@@ -69,23 +69,25 @@ sub _agent {
     return "$name/$VERSION";
 }
 
-for my $method (qw(get head put post patch delete)) {
-    my $name = uc $method;
-    ## no critic (ProhibitNoStrict)
-    no strict 'refs';
-    *{$method} = sub {
-        my ($self, $url, $args, @more) = @_;
-        @more == 0 && defined $url && (!defined $args || ref $args eq 'HASH')
-            or Carp::croak("Usage: \$http->$method(URL, [HASHREF])\n");
-        return $self->request($name, $url, $args || {});
-    };
+sub get    { my ($self, @args) = @_; return $self->_short('get',    @args) }
+sub head   { my ($self, @args) = @_; return $self->_short('head',   @args) }
+sub put    { my ($self, @args) = @_; return $self->_short('put',    @args) }
+sub post   { my ($self, @args) = @_; return $self->_short('post',   @args) }
+sub patch  { my ($self, @args) = @_; return $self->_short('patch',  @args) }
+sub delete { my ($self, @args) = @_; return $self->_short('delete', @args) }    ## no critic (ProhibitBuiltinHomonyms)
+
+sub _short {
+    my ($self, $method, $url, $args, @more) = @_;
+    @more == 0 && defined $url && (!defined $args || ref $args eq 'HASH')
+        or Carp::croak("Usage: \$http->$method(URL, [HASHREF])\n");
+    return $self->request(uc $method, $url, $args || {});
 }
 
 sub post_form {
     my ($self, $url, $data, $args) = @_;
     (@_ == 3 || @_ == 4 && ref $args eq 'HASH') or Carp::croak("Usage: \$http->post_form(URL, DATAREF, [HASHREF])\n");
     my %headers = %{ ($args || {})->{headers} || {} };
-    delete $headers{$_} for grep { lc eq 'content-type' } keys %headers;
+    CORE::delete $headers{$_} for grep { lc eq 'content-type' } keys %headers;
     return $self->request('POST', $url, {
         %{ $args || {} },
         content => $self->www_form_urlencode($data),
@@ -183,7 +185,7 @@ sub _request {
     die _complaint($reply) . "\n" if $reply->{error};
     die "Unexpected end of stream ($reply->{aborted})\n" if $reply->{aborted};
     if (!$on_data) {
-        $response->{content} = delete $reply->{content};
+        $response->{content} = CORE::delete $reply->{content};
         $too_long->(length $response->{content});
     }
     if ($self->{cookie_jar}) {
@@ -194,7 +196,7 @@ sub _request {
     if (defined $next && @$redirects < $self->{max_redirect}) {
         my %again = %$args;
         if ($then ne $method) {
-            delete @again{qw(content trailer_callback)};
+            CORE::delete @again{qw(content trailer_callback)};
             $again{headers} = { map { $_ => $args->{headers}{$_} } grep { !/\Acontent-/i } keys %{ $args->{headers} || {} } };
         }
         # What identifies the script is for the server it was meant for.

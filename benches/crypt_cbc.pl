@@ -3,25 +3,16 @@
 # original. Prints names and figures for it to compare.
 use strict;
 use warnings;
+use lib 'benches';
 
 use Crypt::CBC;
-use Time::HiRes qw(time);
+use Rate;
 
 my ($seconds, $megabytes) = @ARGV;
 my $derived = Crypt::CBC->new(-pass => 'secret', -pbkdf => 'pbkdf2', -cipher => 'Cipher::AES');
 my $literal = Crypt::CBC->new(-key => 'k' x 32, -literal_key => 1, -header => 'none', -iv => 'i' x 16, -cipher => 'Cipher::AES');
 
-sub rate {
-    my ($name, $each, $work) = @_;
-    $work->();
-    my ($count, $begin, $took) = (0, time, 0);
-    while (($took = time - $begin) < $seconds || !$count) {
-        $work->();
-        $count += $each;
-    }
-    printf "%s\t%.1f\n", $name, $count / $took;
-    return;
-}
+sub rate { return Rate::report($seconds, @_) }
 
 my $text = 'Hello from a script that has core Perl only';
 rate('short messages with PBKDF2 /s', 1, sub { $derived->encrypt($text) });

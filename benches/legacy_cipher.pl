@@ -2,9 +2,10 @@
 # The old daemon's cipher functions: messages and megabytes per second from Perl. Run by benches/run.sh.
 use strict;
 use warnings;
+use lib 'benches';
 
 use CPANBridge;
-use Time::HiRes qw(time);
+use Rate;
 
 my ($seconds) = @ARGV;
 my $bridge = CPANBridge->new;
@@ -16,17 +17,7 @@ sub value {
     return $answer->{result};
 }
 
-sub rate {
-    my ($name, $each, $work) = @_;
-    $work->();
-    my ($count, $begin, $took) = (0, time, 0);
-    while (($took = time - $begin) < $seconds || !$count) {
-        $work->();
-        $count += $each;
-    }
-    printf "%s\t%.1f\n", $name, $count / $took;
-    return;
-}
+sub rate { return Rate::report($seconds, @_) }
 
 my $cipher_id = value('new', { key => 'a secret of some length', cipher => 'AES' })->{cipher_id};
 my $text = 'Hello from a script that has core Perl only';

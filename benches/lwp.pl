@@ -3,23 +3,14 @@
 # original. Prints names and figures for it to compare.
 use strict;
 use warnings;
+use lib 'benches';
 
 use LWP::UserAgent;
-use Time::HiRes qw(time);
+use Rate;
 
 my ($seconds, $authority, $directory, %url) = @ARGV;
 
-sub rate {
-    my ($name, $each, $work) = @_;
-    $work->();
-    my ($count, $begin, $took) = (0, time, 0);
-    while (($took = time - $begin) < $seconds || !$count) {
-        $work->();
-        $count += $each;
-    }
-    printf "%s\t%.1f\n", $name, $count / $took;
-    return;
-}
+sub rate { return Rate::report($seconds, @_) }
 
 sub expect {
     my ($response) = @_;

@@ -127,6 +127,10 @@ SKIP: {
     }
     is($rounds, 30, "a handler that dies is heard, wherever it strikes: $@");
 }
+# Where it struck between the making of a chain and the answer that names it, the chain is nobody's, and ends unused.
+my $watch = CPANBridge->new;
+my $chains = sub { $watch->call('system.metrics')->{handle_summary}{chain} || 0 };
+my $nobodys = $chains->();
 
 # --- What openssl enc made: printf 'Hello Perl' | openssl enc -aes-256-cbc FLAGS -k secret -S 0102030405060708 (3.0.19, which
 # leaves out the header when it is given a salt)
@@ -174,15 +178,14 @@ $stream->start('encrypting');
 my $sealed = join '', map { my $some = $stream->crypt($_); defined $some ? $some : '' } ('x' x 100_000) x 30;
 $sealed .= $stream->finish;
 is($stream->decrypt($sealed), 'x' x 3_000_000, 'a stream of pieces is one message');
-my $watch = CPANBridge->new;
-is_deeply($watch->call('system.metrics')->{handle_summary}, {}, 'and leaves nothing in the broker');
+is($chains->(), $nobodys, 'and leaves nothing in the broker');
 {
     my $forgotten = Crypt::CBC->new(-key => 'secret', -pbkdf => 'pbkdf2');
     $forgotten->start('encrypting');
     $forgotten->crypt('x' x 100);
-    is($watch->call('system.metrics')->{handle_summary}{chain}, 1, 'a stream under way keeps a chain');
+    is($chains->(), $nobodys + 1, 'a stream under way keeps a chain');
 }
-is_deeply($watch->call('system.metrics')->{handle_summary}, {}, 'that goes with its object');
+is($chains->(), $nobodys, 'that goes with its object');
 
 eval { $cipher->crypt('x') };
 like($@, qr/\Acrypt\(\) called without a preceding start\(\) at \Q${\ __FILE__}\E/, 'crypt without start');

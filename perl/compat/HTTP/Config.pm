@@ -18,25 +18,28 @@ sub add {
     return;
 }
 
-sub find {
+# Entries that have all of these, and the others.
+sub _sort_out {
     my ($self, %wanted) = @_;
     my (@found, @rest);
     for my $entry (@$self) {
         my $differs = grep { !exists $entry->{$_} || $entry->{$_} ne $wanted{$_} } keys %wanted;
         $differs ? push @rest, $entry : push @found, $entry;
     }
-    return wantarray ? @found : $found[0];
+    return (\@found, \@rest);
+}
+
+sub find {
+    my ($self, %wanted) = @_;
+    my ($found) = $self->_sort_out(%wanted);
+    return wantarray ? @$found : $found->[0];
 }
 
 sub remove {
     my ($self, %wanted) = @_;
-    my (@found, @rest);
-    for my $entry (@$self) {
-        my $differs = grep { !exists $entry->{$_} || $entry->{$_} ne $wanted{$_} } keys %wanted;
-        $differs ? push @rest, $entry : push @found, $entry;
-    }
-    @$self = @rest;
-    return @found;
+    my ($found, $rest) = $self->_sort_out(%wanted);
+    @$self = @$rest;
+    return @$found;
 }
 
 # How well each kind of condition tells requests apart; undef from one means that it does not hold.

@@ -12,11 +12,12 @@ use HTTP::Headers ();
 use HTTP::Request ();
 use HTTP::Response ();
 use LWP::Protocol ();
+use LWP::UserAgent::Handlers ();
 use LWP::UserAgent::Proxies ();
 use URI ();
 
 our $VERSION = '6.68';
-our @ISA = ('LWP::UserAgent::Proxies');
+our @ISA = ('LWP::UserAgent::Handlers', 'LWP::UserAgent::Proxies');
 
 # As they are set, and what they are if they are not.
 my %SIMPLE = (
@@ -228,7 +229,7 @@ sub clone {
     $copy->{def_headers} = $self->{def_headers}->clone if $self->{def_headers};
     for my $phase (keys %{ $self->{handlers} || {} }) {
         $copy->{handlers}{$phase} = HTTP::Config->new;
-        $copy->{handlers}{$phase}->add({%$_}) for grep { ($_->{owner} || '') ne 'LWP::UserAgent' } $self->{handlers}{$phase}->entries;
+        $copy->{handlers}{$phase}->add({%$_}) for $self->{handlers}{$phase}->entries;
     }
     # The jar is one for both.
     $copy->cookie_jar($self->{cookie_jar}) if $self->{cookie_jar};
@@ -494,85 +495,6 @@ sub mirror {
         unlink $part;
     }
     return $response;
-}
-
-# --- Handlers
-
-my %IS_PHASE = map { $_ => 1 } qw(request_preprepare request_prepare request_send response_header response_data response_done
-    response_redirect);
-
-sub add_handler {
-    my ($self, $phase, $code, %conditions) = @_;
-    $conditions{line} ||= join ':', (caller)[1, 2];
-    my $handlers = $self->{handlers}{$phase} ||= HTTP::Config->new;
-    $handlers->add({ %conditions, callback => $code });
-    return;
-}
-
-sub set_my_handler {
-    my ($self, $phase, $code, %conditions) = @_;
-    $conditions{owner} = (caller 1)[3] if !exists $conditions{owner};
-    $self->remove_handler($phase, %conditions);
-    return if !defined $code;
-    $conditions{line} ||= join ':', (caller)[1, 2];
-    my $handlers = $self->{handlers}{$phase} ||= HTTP::Config->new;
-    $handlers->add({ %conditions, callback => $code });
-    return;
-}
-
-sub get_my_handler {
-    my ($self, $phase, @rest) = @_;
-    my $init = @rest % 2 ? pop @rest : undef;
-    my %conditions = @rest;
-    $conditions{owner} = (caller 1)[3] if !exists $conditions{owner};
-    my $handlers = $self->{handlers}{$phase};
-    my $found = $handlers && $handlers->find(%conditions);
-    if (!$found && $init) {
-        $found = ref $init eq 'CODE' ? do { my $new = {%conditions}; $init->($new); $new } : {%$init, %conditions};
-        ($self->{handlers}{$phase} ||= HTTP::Config->new)->add($found);
-    }
-    return $found;
-}
-
-sub remove_handler {
-    my ($self, $phase, %conditions) = @_;
-    my @phases = $phase ? $phase : keys %{ $self->{handlers} || {} };
-    my @removed;
-    for my $each (@phases) {
-        my $handlers = $self->{handlers}{$each} or next;
-        push @removed, $handlers->remove(%conditions);
-        delete $self->{handlers}{$each} if $handlers->empty;
-    }
-    return @removed;
-}
-
-sub handlers {
-    my ($self, $phase, $object) = @_;
-    my @found;
-    if (my $handlers = $self->{handlers}{$phase}) {
-        push @found, $handlers->matching($object);
-    }
-    if ($object->{handlers} && $object->{handlers}{$phase}) {
-        push @found, @{ $object->{handlers}{$phase} };
-    }
-    return @found;
-}
-
-sub run_handlers {
-    my ($self, $phase, $object) = @_;
-    return if !$self->{handlers} && !$object->{handlers};
-    my @handlers = $self->handlers($phase, $object);
-    if (defined wantarray && $phase =~ /\A(?:request_send|response_redirect)\z/) {
-        for my $handler (@handlers) {
-            my $result = $handler->{callback}->($object, $self, $handler);
-            return $result if $result;
-        }
-        return;
-    }
-    for my $handler (@handlers) {
-        $handler->{callback}->($object, $self, $handler);
-    }
-    return;
 }
 
 # --- Progress

@@ -2,6 +2,7 @@
 
 use super::answer::{Answer, Shape};
 use super::content::{CODINGS, decoded, read_up_to};
+use super::exact::{BodySend, ExactRequest, body_send, request};
 use super::exchange::{Order, Payload, Reply, Target, Trouble, body_trouble, inactivity, run};
 use super::fields::Fields;
 use super::session::{
@@ -9,8 +10,8 @@ use super::session::{
     session_new,
 };
 use super::transfer::{
-    BODY_KIND, BodyAdd, BodyNew, Close, Collected, Download, Open, ReadMore, Teller, Upload, body_add, body_new, close,
-    download, keep, no_such_body, read, read_what_there_is, too_long, upload,
+    BodyAdd, BodyNew, Close, Download, ReadMore, Teller, Upload, body_add, body_new, close, download, read, too_long,
+    upload,
 };
 use super::transport::watched;
 use crate::modules::function::NoParameters;
@@ -21,7 +22,6 @@ use crate::protocol::lenient::{Bytes, Flag, Integer, Number, Text};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
-use std::io::Read;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use ureq::http::{HeaderValue, Method, header};
@@ -111,7 +111,11 @@ impl Wanted {
         Self::of(find(call, session_id, verify_ssl)?, timeout, redirects)
     }
 
-    fn of(session: Arc<Session>, timeout: Option<Number>, redirects: Option<Integer>) -> Result<Self, CallError> {
+    /// From a session at hand.
+    ///
+    /// # Errors
+    /// `invalid_params`.
+    pub fn of(session: Arc<Session>, timeout: Option<Number>, redirects: Option<Integer>) -> Result<Self, CallError> {
         Ok(Self {
             timeout: timeout.map_or(Ok(session.timeout), |seconds| inactivity(seconds.0))?,
             max_size: session.max_size,
@@ -185,7 +189,11 @@ fn undo_codings(reply: &mut Reply) -> Result<(), Trouble> {
     Ok(())
 }
 
-fn sent(call: &Call<'_>, wanted: &Wanted, order: Order<'_>) -> Result<Reply, Trouble> {
+/// Sends a request and tells how far it is.
+///
+/// # Errors
+/// See [`Trouble`].
+pub fn sent(call: &Call<'_>, wanted: &Wanted, order: Order<'_>) -> Result<Reply, Trouble> {
     let mut teller = Teller::new(call, Some(order.payload.len()));
     run(&wanted.session, order, &mut |done| teller.tell(done))
 }
@@ -224,7 +232,7 @@ struct LwpRequest<'a> {
     #[serde(default)]
     max_size: Option<Integer>,
 }
-crate::parameters!(LwpRequest<'_>, Short<'_>, ExactRequest<'_>, BodySend<'_>);
+crate::parameters!(LwpRequest<'_>, Short<'_>);
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -235,7 +243,8 @@ fn typed(order: &mut Order<'_>, kind: &'static str) {
     }
 }
 
-fn payload<'a>(content: Option<&'a [u8]>) -> Payload<'a> {
+/// A body, or none.
+pub fn payload<'a>(content: Option<&'a [u8]>) -> Payload<'a> {
     content.map_or(Payload::Nothing, Payload::Bytes)
 }
 
@@ -347,185 +356,6 @@ fn delete(call: &mut Call<'_>, params: Short<'_>) -> Result<Answer, CallError> {
 
 fn head(call: &mut Call<'_>, params: Short<'_>) -> Result<Answer, CallError> {
     short(call, "HEAD", params)
-}
-
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct ExactRequest<'a> {
-    /// The method.
-    #[serde(borrow)]
-    method: Text<'a>,
-    /// Where to.
-    #[serde(borrow)]
-    url: Text<'a>,
-    /// Headers; a list sends one more than once.
-    #[serde(default)]
-    headers: Option<Fields>,
-    /// The body.
-    #[serde(borrow, default)]
-    content: Option<Bytes<'a>>,
-    /// Seconds that the server may do nothing; 180 if not given.
-    #[serde(default)]
-    timeout: Option<Number>,
-    /// Whether the server's certificate is checked; true if not given.
-    #[serde(default)]
-    verify_ssl: Option<Flag>,
-    /// The session.
-    #[serde(borrow, default)]
-    session_id: Option<Text<'a>>,
-    /// How many redirects are followed, 0 to 100; 7 if not given.
-    #[serde(default)]
-    max_redirect: Option<Integer>,
-    /// The longest body that is taken, in bytes; 7 MiB if not given and without stream.
-    #[serde(default)]
-    max_size: Option<Integer>,
-    /// Give back up to so many bytes of the body, and a stream_id to read the rest by if there is more.
-    #[serde(default)]
-    stream: Option<Integer>,
-    /// With stream: give back what there is of the body as soon as there is any.
-    #[serde(default)]
-    eager: Option<Flag>,
-}
-
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct BodySend<'a> {
-    /// The body; sent, it is freed.
-    #[serde(borrow)]
-    body_id: Text<'a>,
-    /// The method.
-    #[serde(borrow)]
-    method: Text<'a>,
-    /// Where to.
-    #[serde(borrow)]
-    url: Text<'a>,
-    /// Headers; a list sends one more than once.
-    #[serde(default)]
-    headers: Option<Fields>,
-    /// Seconds that the server may do nothing; 180 if not given.
-    #[serde(default)]
-    timeout: Option<Number>,
-    /// How many redirects are followed, 0 to 100; 7 if not given.
-    #[serde(default)]
-    max_redirect: Option<Integer>,
-    /// The longest body that is taken, in bytes; 7 MiB if not given and without stream.
-    #[serde(default)]
-    max_size: Option<Integer>,
-    /// Give back up to so many bytes of the answer's body, and a stream_id to read the rest by if there is more.
-    #[serde(default)]
-    stream: Option<Integer>,
-    /// With stream: give back what there is of the body as soon as there is any.
-    #[serde(default)]
-    eager: Option<Flag>,
-}
-
-/// How much of a body goes with the answer, where the rest is to be read later.
-#[derive(Clone, Copy)]
-struct Begin {
-    most: u64,
-    // Whether to give what there is, or to wait for that much.
-    eager: bool,
-}
-
-fn stream_of(value: Option<Integer>, eager: Option<Flag>) -> Result<Option<Begin>, CallError> {
-    let eager = eager.is_some_and(|flag| flag.0);
-    match value.map(|value| value.0) {
-        None => Ok(None),
-        Some(length @ 0..=4_194_304) => Ok(Some(Begin { most: length as u64, eager: eager && length > 0 })),
-        Some(_) => Err(CallError::invalid("stream", "parameter `stream` must be from 0 to 4194304")),
-    }
-}
-
-fn request(call: &mut Call<'_>, params: ExactRequest<'_>) -> Result<Answer, CallError> {
-    let begun = Instant::now();
-    let mut wanted =
-        Wanted::find(call, params.session_id.as_deref(), params.verify_ssl, params.timeout, params.max_redirect)?;
-    wanted.max_size = max_size(params.max_size)?.or(wanted.max_size);
-    let stream = stream_of(params.stream, params.eager)?;
-    let order = wanted.order(&params.method, &params.url, params.headers, payload(params.content.as_deref()))?;
-    exactly(call, &wanted, order, stream, begun, &params.url)
-}
-
-fn body_send(call: &mut Call<'_>, params: BodySend<'_>) -> Result<Answer, CallError> {
-    let begun = Instant::now();
-    let stream = stream_of(params.stream, params.eager)?;
-    let Some(body) = call.handles().get::<Collected>(&params.body_id)? else { return Err(no_such_body()) };
-    let (pieces, length) = (std::mem::take(&mut body.pieces), body.length as u64);
-    let session = Arc::clone(&body.session);
-    call.handles().remove(BODY_KIND, &params.body_id)?;
-    let mut wanted = Wanted::of(session, params.timeout, params.max_redirect)?;
-    wanted.max_size = max_size(params.max_size)?.or(wanted.max_size);
-    let order = wanted.order(&params.method, &params.url, params.headers, Payload::Pieces(&pieces, length))?;
-    exactly(call, &wanted, order, stream, begun, &params.url)
-}
-
-fn exactly(
-    call: &mut Call<'_>,
-    wanted: &Wanted,
-    order: Order<'_>,
-    stream: Option<Begin>,
-    begun: Instant,
-    url: &str,
-) -> Result<Answer, CallError> {
-    let Some(begin) = stream else { return perform(call, wanted, order, Shape::Exact, begun, url) };
-    let outcome = watched(call.cancellation(), Some(wanted.timeout), || {
-        let mut reply = sent(call, wanted, order)?;
-        let begun_body = begin_body(&mut reply, begin)?;
-        Ok((reply, begun_body))
-    });
-    let (reply, body) = match outcome {
-        Err(trouble) => return Answer::of_trouble(Shape::Exact, begun, url, trouble),
-        Ok(both) => both,
-    };
-    let taken = body.content.len() as u64;
-    let mut answer = Answer::of(Shape::Exact, begun, &reply, body.content);
-    answer.aborted = body.aborted;
-    if !body.whole && answer.aborted.is_none() {
-        let rest = std::io::Cursor::new(body.rest).chain(reply.body);
-        let body: super::content::Stream = match wanted.max_size {
-            Some(most) => Box::new(rest.take(most.saturating_sub(taken))),
-            None => Box::new(rest),
-        };
-        answer.stream_id = Some(keep(call, Open { body, timeout: wanted.timeout })?);
-    }
-    Ok(answer)
-}
-
-/// The beginning of a body.
-#[derive(Default)]
-struct Begun {
-    content: Vec<u8>,
-    // What was read besides.
-    rest: Vec<u8>,
-    // Whether that is all.
-    whole: bool,
-    // Why there is no more of it.
-    aborted: Option<String>,
-}
-
-/// Reads the beginning of a body. One that breaks off is what came of it, and why: the head is worth having.
-///
-/// # Errors
-/// The call's end.
-fn begin_body(reply: &mut Reply, begin: Begin) -> Result<Begun, Trouble> {
-    let mut begun = Begun::default();
-    let read = if begin.eager {
-        read_what_there_is(&mut reply.body, begin.most).map(|(content, end)| {
-            begun.whole = end || reply.length == Some(content.len() as u64);
-            begun.content = content;
-        })
-    } else {
-        // One byte more tells whether that was all; it goes back in front of the rest.
-        let read = reply.body.by_ref().take(begin.most + 1).read_to_end(&mut begun.content);
-        begun.whole = begun.content.len() as u64 <= begin.most;
-        begun.rest = begun.content.split_off(begun.content.len().min(begin.most as usize));
-        read.map(|_| ())
-    };
-    match read.map_err(|error| body_trouble(&error)) {
-        Ok(()) => Ok(begun),
-        Err(Trouble::Network(why)) => Ok(Begun { aborted: Some(why), ..begun }),
-        Err(trouble) => Err(trouble),
-    }
 }
 
 #[derive(Serialize)]

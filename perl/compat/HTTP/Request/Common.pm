@@ -7,6 +7,7 @@ use warnings;
 
 use Carp ();
 use Exporter ();
+use HTTP::Message ();
 use HTTP::Request ();
 
 our $VERSION = '6.44';
@@ -134,14 +135,14 @@ sub form_data {
         }
     }
     return ('', 'none') if !@parts;
-    $boundary = _boundary() if !defined $boundary;
+    $boundary = HTTP::Message::_boundary(0) if !defined $boundary;
     if (!$has_file) {
         my @texts = map { $_->{head} . (defined $_->{path} ? _slurp($_->{path}) : $_->{content}) } @parts;
-        $boundary = _boundary(10) while grep { index($_, $boundary) >= 0 } @texts;
+        $boundary = HTTP::Message::_boundary(10) while grep { index($_, $boundary) >= 0 } @texts;
         return ("--$boundary$EOL" . join("$EOL--$boundary$EOL", @texts) . "$EOL--$boundary--$EOL", $boundary);
     }
     # Files are read while they are sent.
-    $boundary = _boundary(10) if length $boundary < 10;
+    $boundary = HTTP::Message::_boundary(10) if length $boundary < 10;
     return (_dynamic($boundary, @parts), $boundary, _length($boundary, @parts));
 }
 
@@ -231,15 +232,6 @@ sub _dynamic {
             return $head;
         }
     };
-}
-
-sub _boundary {
-    my ($strength) = @_;
-    return 'xYzZY' if !$strength;
-    require MIME::Base64;
-    my $boundary = MIME::Base64::encode_base64(join('', map { chr rand 256 } 1 .. $strength * 3), '');
-    $boundary =~ s/\W/X/g;
-    return $boundary;
 }
 
 1;

@@ -280,6 +280,13 @@ scenario('a class of the script\'s own', sub {
     my $ua = My::UA->new;
     return $ua->get("$base/basic")->code, $ua->get("$base/redirect/302/echo")->code, seen($ua->get("$base/echo"));
 });
+scenario('progress', sub {
+    our @WATCHED = ();
+    { package My::Watcher; our @ISA = ('LWP::UserAgent'); sub progress { my ($self, $status, $m) = @_; push @main::WATCHED, $status =~ /\A(?:begin|tick|end)\z/ ? $status : 'part', ref $m; return } }
+    My::Watcher->new->get("$base/bytes/10");
+    my %first;
+    return [@WATCHED[0, 1]], [@WATCHED[-2, -1]], [sort grep { !$first{$_}++ } @WATCHED];
+});
 scenario('LWP::Simple', sub {
     my @head = LWP::Simple::head("$base/file");
     return LWP::Simple::get("$base/many") eq "\x{e4}" ? 1 : 0, LWP::Simple::get("$base/status/404"), LWP::Simple::getstore("$base/file", "$tmp/simple"), slurp("$tmp/simple"),

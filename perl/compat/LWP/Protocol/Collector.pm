@@ -18,7 +18,8 @@ sub new {
 sub wants_pieces {
     my ($self) = @_;
     my $handlers = $self->{ua}{handlers} || {};
-    return defined $self->{arg} || $self->{ua}->show_progress || $handlers->{response_header} || $handlers->{response_data}
+    my $watches = $self->{ua}->show_progress || $self->{ua}->can('progress') != \&LWP::UserAgent::progress;
+    return defined $self->{arg} || $watches || $handlers->{response_header} || $handlers->{response_data}
         || defined $self->{ua}->max_size ? 1 : 0;
 }
 

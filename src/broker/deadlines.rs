@@ -23,6 +23,8 @@ pub enum Timer {
     Job(u32),
     /// Handles that nobody used for long.
     Handles,
+    /// Whether the socket's file is still in its place.
+    Place,
     /// Nobody connected for long.
     IdleExit,
     /// Accepting again after the descriptors ran out.

@@ -84,7 +84,14 @@ pub struct Listener {
 struct Place {
     lock: Flock<File>,
     lock_path: PathBuf,
-    identity: (u64, u64),
+    identity: Identity,
+}
+
+/// Device and number of a file.
+type Identity = (u64, u64);
+
+fn identity(path: &Path) -> Option<Identity> {
+    fs::symlink_metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
 impl Listener {
@@ -105,20 +112,35 @@ impl Listener {
         if length > LONGEST_PATH {
             return Err(ListenError::PathTooLong(length));
         }
-        let directory = match path.parent() {
-            Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
-            Some(parent) if path.file_name().is_some() => parent,
-            _ => return Err(ListenError::NoFile(path.to_owned())),
-        };
-        prepare_directory(directory)?;
+        prepare_directory(directory_of(path)?)?;
         let lock_path = lock_path(path);
         let lock = take_lock(&lock_path)?;
-        remove_stale(path)?;
-        let socket = listen(path)?;
-        let metadata = fs::symlink_metadata(path).map_err(ListenError::system(path, "looking at the new socket"))?;
-        give_access(path, config)?;
-        let place = Place { lock, lock_path, identity: (metadata.dev(), metadata.ino()) };
+        let (socket, identity) = take_path(path, config)?;
+        let place = Place { lock, lock_path, identity };
         Ok(Self { socket, path: path.to_owned(), place: Some(place) })
+    }
+
+    /// Whether the socket's file is where it was made. One that was handed over is its owner's to watch.
+    pub fn is_in_place(&self) -> bool {
+        self.place.as_ref().is_none_or(|place| identity(&self.path) == Some(place.identity))
+    }
+
+    /// Takes the place anew, after somebody removed the socket's file. Gives back the socket that nobody can reach any
+    /// more; who connected to it before may still wait there.
+    ///
+    /// # Errors
+    /// [`ListenError`]; another broker or program may have come in between.
+    pub fn take_place_again(&mut self, config: &Config) -> Result<Option<UnixListener>, ListenError> {
+        let Some(place) = &mut self.place else { return Ok(None) };
+        prepare_directory(directory_of(&self.path)?)?;
+        // The lock's file may have gone with the socket's: then another broker could hold a new one.
+        let locked = place.lock.metadata().map(|metadata| (metadata.dev(), metadata.ino())).ok();
+        if locked.is_none() || locked != identity(&place.lock_path) {
+            place.lock = take_lock(&place.lock_path)?;
+        }
+        let (socket, identity) = take_path(&self.path, config)?;
+        place.identity = identity;
+        Ok(Some(std::mem::replace(&mut self.socket, socket)))
     }
 
     /// The path that clients connect to.
@@ -136,8 +158,7 @@ impl Listener {
     /// connected before are still accepted. False for a socket that was handed over: it stays where it is.
     pub fn give_up_place(&mut self) -> bool {
         let Some(place) = self.place.take() else { return false };
-        let ours = |metadata: fs::Metadata| (metadata.dev(), metadata.ino()) == place.identity;
-        if fs::symlink_metadata(&self.path).is_ok_and(ours) {
+        if identity(&self.path) == Some(place.identity) {
             let _ = fs::remove_file(&self.path);
         }
         // While it is still locked: whoever locks the old file afterwards sees that it is not the one at the path.
@@ -151,6 +172,23 @@ impl Drop for Listener {
     fn drop(&mut self) {
         self.give_up_place();
     }
+}
+
+fn directory_of(path: &Path) -> Result<&Path, ListenError> {
+    match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Ok(Path::new(".")),
+        Some(parent) if path.file_name().is_some() => Ok(parent),
+        _ => Err(ListenError::NoFile(path.to_owned())),
+    }
+}
+
+/// Listens at a path that the lock says is ours.
+fn take_path(path: &Path, config: &Config) -> Result<(UnixListener, Identity), ListenError> {
+    remove_stale(path)?;
+    let socket = listen(path)?;
+    let metadata = fs::symlink_metadata(path).map_err(ListenError::system(path, "looking at the new socket"))?;
+    give_access(path, config)?;
+    Ok((socket, (metadata.dev(), metadata.ino())))
 }
 
 fn lock_path(socket: &Path) -> PathBuf {

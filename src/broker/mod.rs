@@ -14,6 +14,7 @@
 //! | `turn` | one connection's turn: write, read, cut, write |
 //! | `dispatch` | one message: find the function, run it or queue it, answer |
 //! | `work` | handing jobs to workers and their answers to callers |
+//! | `place` | keeping the socket's file in its place |
 //! | `time` | what happens when a deadline comes |
 //! | `ending` | shutting down, leaving when idle |
 //! | `view` | what functions see of the broker |
@@ -27,6 +28,7 @@ mod ending;
 mod jobs;
 mod listener;
 mod panics;
+mod place;
 mod process;
 mod signals;
 mod time;
@@ -121,6 +123,8 @@ pub struct Broker {
     handles: HandleStore,
     stats: Stats,
     phase: Phase,
+    // What was last said of the socket's place, so that it is said once.
+    lost_place: Option<String>,
     // The loop's own memory for reading, and the buffer lent to each turn for its answers.
     scratch: Box<[u8]>,
     spare: Buffer,
@@ -169,6 +173,9 @@ impl Broker {
         if let Some(interval) = config.health_interval {
             deadlines.want(Timer::Health, interval);
         }
+        if let Some(interval) = config.socket_check {
+            deadlines.want(Timer::Place, interval);
+        }
         if let Some(idle) = config.idle_exit {
             deadlines.want(Timer::IdleExit, idle);
         }
@@ -187,6 +194,7 @@ impl Broker {
             newcomers: Vec::new(),
             jobs: Jobs::default(),
             phase: Phase::Serving,
+            lost_place: None,
             scratch: vec![0; SCRATCH].into_boxed_slice(),
             spare: Buffer::new(),
             started: Instant::now(),

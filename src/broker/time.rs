@@ -18,6 +18,7 @@ impl Broker {
                         self.deadlines.want(Timer::Handles, next);
                     }
                 }
+                Timer::Place => self.check_place(),
                 Timer::IdleExit => self.check_idle(),
                 Timer::AcceptAgain => self.gate.try_again(),
                 Timer::ShutdownGrace => self.end_grace(),

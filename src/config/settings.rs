@@ -228,6 +228,13 @@ pub const TABLE: &[Setting] = &[
         "Shorter than what service managers wait before they kill.",
     ),
     setting(
+        "socket_check",
+        Kind::Duration,
+        "5s",
+        "How often the broker looks whether its socket's file is still there, and makes it anew if not",
+        "Something that cleans up /tmp should not cut a broker off for long; a look costs microseconds.",
+    ),
+    setting(
         "idle_exit",
         Kind::Duration,
         "off",

@@ -12,6 +12,7 @@ mod chain_modes;
 mod connections;
 mod crypto;
 mod ending;
+mod faults;
 mod get;
 mod health;
 mod hostile_web;

@@ -1,0 +1,106 @@
+//! What goes wrong around a broker: it says so, goes on, and recovers by itself.
+
+use crate::support::*;
+use nix::sys::signal::Signal;
+use std::os::unix::fs::symlink;
+use std::os::unix::net::{UnixListener, UnixStream};
+
+fn can_connect(broker: &Broker) -> bool {
+    UnixStream::connect(broker.socket()).is_ok()
+}
+
+#[test]
+fn a_socket_that_was_removed_is_made_anew() {
+    let broker = Broker::start(&["--socket-check=20ms"]);
+    let mut there = broker.connect();
+    let made = there.call("crypto.new", map([("key", "a key".into())])).unwrap();
+    for lost in [vec!["broker.sock"], vec!["broker.sock", "broker.sock.lock"]] {
+        for name in lost {
+            std::fs::remove_file(broker.dir().join(name)).unwrap();
+        }
+        eventually("the socket", || can_connect(&broker));
+        let params = map([("cipher_id", made["cipher_id"].clone()), ("plaintext", "x".into())]);
+        assert!(broker.call("crypto.encrypt", params).is_ok(), "it is the same broker");
+        assert!(there.call("test.ping", none()).is_ok(), "who was there noticed nothing");
+    }
+    broker.await_log("The socket's file was removed; it is made anew");
+    let second = program().args(["serve", "--socket"]).arg(broker.socket()).output().unwrap();
+    assert!(!second.status.success(), "and it still holds its place");
+}
+
+#[test]
+fn a_socket_that_somebody_else_replaced_is_left_to_them() {
+    let broker = Broker::start(&["--socket-check=20ms"]);
+    let mut there = broker.connect();
+    std::fs::remove_file(broker.socket()).unwrap();
+    let other = UnixListener::bind(broker.socket());
+    let Ok(other) = other else {
+        // The broker was quicker.
+        assert!(can_connect(&broker));
+        return;
+    };
+    broker.await_log("can't be made anew");
+    assert!(there.call("test.ping", none()).is_ok());
+    assert!(UnixStream::connect(broker.socket()).is_ok() && other.accept().is_ok(), "nobody took it from them");
+    drop(other);
+    // What they leave behind is nobody's.
+    eventually("the broker's own socket", || {
+        can_connect(&broker) && Client::connect(&broker.socket()).call("test.ping", none()).is_ok()
+    });
+}
+
+#[test]
+fn a_full_disk_costs_log_lines_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    symlink("/dev/full", dir.path().join("log")).unwrap();
+    let mut broker = Broker::start_in(dir, &["--health-interval=10ms"]);
+    let mut client = broker.connect();
+    for _ in 0..200 {
+        client.call("test.ping", none()).unwrap();
+    }
+    let health = client.call("system.health", none()).unwrap();
+    assert_eq!(health["overall_status"], "healthy".into(), "{health}");
+    broker.signal(Signal::SIGTERM);
+    assert!(broker.wait().success());
+}
+
+#[test]
+fn a_worker_that_is_stuck_holds_up_only_itself() {
+    let broker = Broker::start(&["--workers=1", "--worker-queue=4"]);
+    let mut stuck = broker.connect();
+    stuck.send(&request(1, "test.sleep", map([("seconds", 30.into())])));
+    eventually("a busy worker", || {
+        broker.call("system.health", none()).unwrap()["checks"]["workers"]["details"]["busy"] == 1.into()
+    });
+    let mut waiting = broker.connect();
+    let options = map([("timeout_ms", 100.into())]);
+    waiting.send(&request_with(1, "test.sleep", map([("seconds", 0.into())]), options));
+    for _ in 0..100 {
+        assert!(broker.call("test.echo", none()).is_ok());
+    }
+    assert_eq!(code(&waiting.answer(1)), "timeout", "who waits for the worker is told when the time is over");
+    drop(stuck);
+    eventually("a free worker", || waiting.call("test.sleep", map([("seconds", 0.into())])).is_ok());
+}
+
+#[test]
+fn a_broker_that_was_stopped_goes_on_where_it_was() {
+    let broker = Broker::start(&["--stale-timeout=10s"]);
+    let mut client = broker.connect();
+    client.call("test.ping", none()).unwrap();
+    broker.signal(Signal::SIGSTOP);
+    eventually("the stop", || {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", broker.pid())).unwrap();
+        status.lines().any(|line| line.starts_with("State:") && line.contains('T'))
+    });
+    for msgid in 1..=50 {
+        client.send(&request(msgid, "test.echo", map([("n", msgid.into())])));
+    }
+    let mut newcomer = broker.connect();
+    newcomer.send(&request(1, "test.ping", none()));
+    broker.signal(Signal::SIGCONT);
+    for msgid in 1..=50 {
+        assert_eq!(client.answer(msgid), Ok(map([("n", msgid.into())])));
+    }
+    assert!(newcomer.answer(1).is_ok());
+}

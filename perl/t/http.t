@@ -47,6 +47,12 @@ my $answer = CPANBridge::HTTP->new->post($sum->url('/sum'), { content => $large 
 is($answer->{content}, length($large) . ' ' . unpack('%32C*', $large), 'a large body goes in pieces');
 is(length CPANBridge::HTTP->new->get($web->url('/bytes/20000000'))->{content}, 20_000_000, 'and comes in pieces, beyond a frame');
 
+my @pieces = ('one', sub { die "no more\n" });
+my $stopped = CPANBridge::HTTP->new->post($sum->url('/sum'), { content => sub { my $next = shift @pieces; return ref $next ? $next->() : $next } });
+is_deeply([@{$stopped}{qw(status content)}], [599, "no more\n"], 'a body whose source dies is not sent');
+require CPANBridge;
+is(CPANBridge->new->call('system.metrics')->{handle_summary}{'http body'}, undef, 'nor kept');
+
 # A callback may make calls of its own, and break off.
 my ($seen, $http) = (0, CPANBridge::HTTP->new);
 my $nested = $http->get($web->url('/bytes/5000000'), { data_callback => sub {

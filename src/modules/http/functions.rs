@@ -10,8 +10,8 @@ use super::session::{
     session_new,
 };
 use super::transfer::{
-    BodyAdd, BodyNew, Close, Download, ReadMore, Teller, Upload, body_add, body_new, close, download, read, too_long,
-    upload,
+    BodyAdd, BodyFree, BodyNew, Close, Download, ReadMore, Teller, Upload, body_add, body_free, body_new, close,
+    download, read, too_long, upload,
 };
 use super::transport::watched;
 use crate::modules::function::NoParameters;
@@ -40,6 +40,12 @@ pub fn module() -> Module {
         Function::new::<BodyAdd<'static>, _>("body_add", "Adds a piece to a body.", body_add)
             .runs(Placement::InlineUpTo(256 << 10))
             .on_handle("body_id"),
+        Function::new::<BodyFree<'static>, _>(
+            "body_free",
+            "Gives up a body that is not to be sent; freeing twice is no error.",
+            body_free,
+        )
+        .on_handle("body_id"),
         Function::new::<BodyNew<'static>, _>("body_new", "Begins a body that is put together from pieces.", body_new),
         network(Function::new::<BodySend<'static>, _>("body_send", "Sends a body that was put together.", body_send))
             .on_handle("body_id"),

@@ -128,7 +128,7 @@ pub struct Upload<'a> {
     #[serde(default)]
     verify_ssl: Option<Flag>,
 }
-crate::parameters!(Download<'_>, Upload<'_>, ReadMore<'_>, Close<'_>, BodyNew<'_>, BodyAdd<'_>);
+crate::parameters!(Download<'_>, Upload<'_>, ReadMore<'_>, Close<'_>, BodyNew<'_>, BodyAdd<'_>, BodyFree<'_>);
 
 /// `http_helper.download`. The body of an answer other than 2xx does not become the file; it is the answer's content.
 ///
@@ -470,6 +470,23 @@ pub fn body_add(call: &mut Call<'_>, params: BodyAdd<'_>) -> Result<BodyLength, 
     body.length += params.content.len();
     body.pieces.push(params.content.0.into_owned());
     Ok(BodyLength { length: body.length })
+}
+
+/// The parameters of `http_helper.body_free`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BodyFree<'a> {
+    /// The body.
+    #[serde(borrow)]
+    body_id: Text<'a>,
+}
+
+/// `http_helper.body_free`: gives up a body that is not to be sent after all; freeing twice is no error.
+///
+/// # Errors
+/// `failed` without a broker.
+pub fn body_free(call: &mut Call<'_>, params: BodyFree<'_>) -> Result<Freed, CallError> {
+    Ok(Freed { freed: call.handles().remove(BODY_KIND, &params.body_id)? })
 }
 
 /// The error for a body that is not there.

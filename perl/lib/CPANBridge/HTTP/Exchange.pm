@@ -80,6 +80,17 @@ sub _send {
         return $bridge->call('http_helper.request', { %$request, %content, session_id => $session }, @options);
     }
     my $id = $bridge->call('http_helper.body_new', { session_id => $session })->{body_id};
+    my $gathered = eval { _gather($bridge, $id, $body); 1 };
+    if (!$gathered) {
+        my $error = $@;
+        eval { $bridge->call('http_helper.body_free', { body_id => $id }) };
+        die $error;
+    }
+    return $bridge->call('http_helper.body_send', { %$request, body_id => $id }, @options);
+}
+
+sub _gather {
+    my ($bridge, $id, $body) = @_;
     my $add = sub { $bridge->call('http_helper.body_add', { body_id => $id, content => $_[0] }) };
     if (ref $$body) {
         my $gathered = '';
@@ -96,7 +107,7 @@ sub _send {
             $add->(substr $$body, $at, PIECE);
         }
     }
-    return $bridge->call('http_helper.body_send', { %$request, body_id => $id }, @options);
+    return;
 }
 
 sub _take {

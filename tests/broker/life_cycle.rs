@@ -166,7 +166,7 @@ fn random_lives_end_with_every_call_answered_once_and_nothing_left() {
             17..=28 if !one.unsent.is_empty() => one.write(1 + random.below(40_000) as usize),
             29 if !one.unsent.is_empty() => one.write(1),
             // Others read little, or nothing for long.
-            _ if at % 3 == 0 => drop(one.read(1 + random.below(100) as usize)),
+            _ if at.is_multiple_of(3) => drop(one.read(1 + random.below(100) as usize)),
             _ => drop(one.read(65_536)),
         }
     }

@@ -21,6 +21,7 @@ mod legacy_cipher;
 mod life_cycle;
 mod listener;
 mod oneshot;
+mod overload;
 mod protocol_page;
 mod random_calls;
 mod secrets;

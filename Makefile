@@ -24,7 +24,11 @@ RELEASE = target/release/cpan-bridge
 DEBUG   = target/debug/cpan-bridge
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-rust test-perl bench lint install uninstall clean
+MINUTES      ?= 60
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS ?= frames messages calls keys http_answers
+
+.PHONY: help build demo test test-rust test-perl bench fuzz soak lint install uninstall clean
 
 help: ## Shows this
 	@printf 'CPAN Bridge: a broker that gives core-Perl scripts ciphers, HTTPS and other services.\n\n'
@@ -49,6 +53,16 @@ test-perl:
 bench: build ## Measures speed and memory, beside peers where they are installed
 	$(CARGO) bench --locked --no-run
 	CPAN_BRIDGE_BIN='$(CURDIR)/$(RELEASE)' PERL='$(PERL)' CARGO='$(CARGO)' sh benches/run.sh
+
+fuzz: ## Fuzzes each target for FUZZ_SECONDS (60)
+	@$(CARGO) fuzz --version >/dev/null 2>&1 || { echo 'cargo-fuzz is needed: cargo install cargo-fuzz'; exit 1; }
+	@test -d fuzz/corpus || tar -C fuzz -xJf fuzz/corpus.tar.xz
+	for target in $(FUZZ_TARGETS); do \
+		RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run --sanitizer none "$$target" -- -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -print_final_stats=1 || exit 1; \
+	done
+
+soak: build ## Works a broker for MINUTES (60): memory, descriptors and handles have to be flat at the end
+	CPAN_BRIDGE_BIN='$(CURDIR)/$(RELEASE)' $(PERL) benches/soak.pl $(MINUTES)
 
 lint: ## Checks formatting, clippy and Perl syntax
 	$(CARGO) fmt --check

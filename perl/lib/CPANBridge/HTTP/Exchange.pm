@@ -62,24 +62,27 @@ sub _ask {
     my $settings = $self->{settings};
     for my $try (1, 2) {
         my $session = $settings->session($bridge);
-        my $answer = eval { _send($bridge, $session, $request, \$body) };
+        my $begun = 0;
+        my $answer = eval { _send($bridge, $session, $request, \$body, \$begun) };
         return $answer if $answer;
         my $error = $@;
         # A session that nobody used for long has ended; another is as good. Nothing was sent.
-        die $error if $try > 1 || ref $body || !eval { $error->code eq 'not_found' };
+        die $error if $try > 1 || $begun || !eval { $error->code eq 'not_found' };
         $settings->forget;
     }
     return;
 }
 
 sub _send {
-    my ($bridge, $session, $request, $body) = @_;
+    my ($bridge, $session, $request, $body, $begun) = @_;
     my @options = (timeout => NO_LIMIT);
     if (!ref $$body && (!defined $$body || length $$body <= AT_ONCE)) {
         my %content = defined $$body ? (content => $$body) : ();
         return $bridge->call('http_helper.request', { %$request, %content, session_id => $session }, @options);
     }
     my $id = $bridge->call('http_helper.body_new', { session_id => $session })->{body_id};
+    # What a code reference gave once it may not give again.
+    $$begun = 1;
     my $gathered = eval { _gather($bridge, $id, $body); 1 };
     if (!$gathered) {
         my $error = $@;

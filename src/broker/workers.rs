@@ -141,7 +141,16 @@ impl Outbox {
     }
 }
 
+/// Lets the loop, and the scripts that wait for it, go before work that takes its time.
+fn give_way() {
+    const NICENESS: libc::c_int = 5;
+    // SAFETY: the call takes numbers and returns one; on Linux it is for the calling thread alone (setpriority(2), NOTES).
+    // It fails only where the process may not even become nicer, and then the work is done all the same.
+    let _ = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICENESS) };
+}
+
 fn work(worker: usize, registry: &Registry, inbox: &Receiver<Task>, outbox: &Outbox) {
+    give_way();
     while let Ok(task) = inbox.recv() {
         let (job, owner) = (task.job, task.caller.uid);
         let (result, lease) = run(registry.function(task.function), task, outbox);

@@ -174,9 +174,9 @@ pub const TABLE: &[Setting] = &[
     setting(
         "workers",
         Kind::Count(1, 1024),
-        "4",
+        "32",
         "Threads for calls that wait or burn CPU",
-        "Two busy ones still leave two for others, also on small machines.",
+        "Most of them wait for a web server. A thread is started when it is first needed and gives way to the loop.",
     ),
     setting(
         "worker_queue",

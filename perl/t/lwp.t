@@ -37,6 +37,12 @@ SKIP: {
 }
 
 
+# Under taint checks, and with warnings.
+my $tainted = 'my $ua = LWP::UserAgent->new(cookie_jar => {}); my $length = 0;'
+    . 'my $r = $ua->get($ARGV[0], q(:content_cb) => sub { $length += length $_[0] }); print $r->code, q( ), $length;';
+my $url = $web->url('/redirect/302/bytes/3000000');
+is(qx{$^X -T -w -I$top/perl/lib -I$top/perl/compat -MLWP::UserAgent -e '$tainted' $url 2>&1}, '200 3000000', 'works under -T');
+
 require CPANBridge;
 my $client = CPANBridge->new;
 TestBroker::eventually(sub {

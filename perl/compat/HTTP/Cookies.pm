@@ -435,6 +435,6 @@ HTTP::Cookies - a stand-in for HTTP::Cookies, core Perl only
 
 C<new> (C<file>, C<autosave>, C<ignore_discard>, C<delayload>), C<add_cookie_header>, C<extract_cookies>, C<get_cookies>, C<set_cookie>, C<clear>,
 C<clear_temporary_cookies>, C<scan>, C<as_string>, C<save>, C<load>, C<revert>: as in the original
-(L<https://metacpan.org/pod/HTTP::Cookies>), with its file format. C<HTTP::Cookies::Netscape> is there; C<HTTP::Cookies::Microsoft> is not.
+(L<https://metacpan.org/pod/HTTP::Cookies>), with its file format. A cookie for all of C<.com>, which the original takes, is refused. C<HTTP::Cookies::Netscape> is there; C<HTTP::Cookies::Microsoft> is not.
 
 =cut

@@ -497,18 +497,22 @@ sub dump {    ## no critic (ProhibitBuiltinHomonyms)
     my ($self, %options) = @_;
     my $content = $self->content;
     my $most = exists $options{maxlength} ? $options{maxlength} : 512;
-    my $left = 0;
-    if (defined $most && length $content > $most) {
-        $left = length($content) - $most;
-        $content = substr $content, 0, $most;
-    }
+    # A few bytes more are shown rather than counted.
+    my $left = defined $most ? length($content) - $most : 0;
+    $content = substr $content, 0, $most if $left > 8;
     $content =~ s/\\/\\\\/g;
     $content =~ s/\t/\\t/g;
     $content =~ s/\r/\\r/g;
+    $content =~ s/\x00(?!\d)/\\0/g;
     $content =~ s/([\x00-\x08\x0b-\x1f\x7f-\xff])/sprintf '\\x%02X', ord $1/ge;
-    $content =~ s/\s\z/sprintf '\\x%02X', ord ' '/e if $content =~ / \z/;
+    if ($left > 8) {
+        $content .= "...\n(+ $left more bytes not shown)";
+    }
+    else {
+        # Line ends at the end would not be seen.
+        $content =~ s/(\n+)\z/'\\n' x length $1/e;
+    }
     $content = '(no content)' if !length $content;
-    $content .= sprintf "...\n(+ %d more byte%s not shown)", $left, $left == 1 ? '' : 's' if $left;
     my $prefix = defined $options{prefix} ? $options{prefix} : '';
     my @head = $options{preheader} ? "$options{preheader}\n" : ();
     my $text = join '', @head, $self->headers->as_string, "\n", $content, "\n";

@@ -47,8 +47,9 @@ for my $name (keys %SIMPLE) {
 }
 
 sub new {
-    my ($class, %options) = @_;
-    Carp::croak('Options to LWP::UserAgent should be key/value pairs, not hash reference') if ref $options{HASH} && @_ == 2;
+    my ($class, @options) = @_;
+    Carp::croak('Options to LWP::UserAgent should be key/value pairs, not hash reference') if ref $options[0] eq 'HASH';
+    my %options = @options;
     my $self = bless { def_headers => undef, no_proxy => [], proxy => {} }, $class;
     for my $name (keys %SIMPLE) {
         my $default = $SIMPLE{$name};
@@ -199,8 +200,6 @@ sub is_protocol_supported {
     return 0 if !$self->_is_allowed($scheme);
     return LWP::Protocol::implementor($scheme) ? 1 : 0;
 }
-
-sub protocols_permit { my ($self, $scheme) = @_; return $self->_is_allowed($scheme) }
 
 sub _is_allowed {
     my ($self, $scheme) = @_;

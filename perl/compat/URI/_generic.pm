@@ -168,7 +168,7 @@ sub query_form {
     }
     return if !defined $old || !length $old || !defined wantarray;
     return if $old !~ /=/;
-    return map { defined $_ ? _form_unescape($_) : undef } map { /=/ ? split(/=/, $_, 2) : ($_ => undef) } split /[&;]/, $old;
+    return map { _form_unescape($_) } map { /=/ ? split(/=/, $_, 2) : ($_ => '') } split /[&;]/, $old;
 }
 
 sub query_keywords {

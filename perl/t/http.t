@@ -3,7 +3,7 @@ use strict;
 use warnings;
 use lib 'perl/t/lib', 'perl/lib';
 use Test::More;
-use JSON::PP;
+use Recorded;
 use TestBroker;
 use TestWeb;
 
@@ -12,26 +12,14 @@ my $web = TestWeb->start;
 my $broker = TestBroker->start;
 $ENV{CPAN_BRIDGE_SOCKET} = $broker->socket_path;
 my $top = TestBroker::top();
-my $data = "$top/tests/data/www";
-
-sub results {
-    my ($class) = @_;
-    my $url = $web->url('');
-    my $json = qx{$^X -I$top/perl/lib $data/tiny.pl $class $url};
-    return eval { decode_json($json) } || [];
-}
-
-my $golden = decode_json(do { open my $file, '<', "$data/tiny.json" or die $!; local $/; readline $file });
-my $ours = results('CPANBridge::HTTP');
-is(scalar @$ours, scalar @$golden, 'all of them ran');
-for my $index (0 .. $#$golden) {
-    is_deeply($ours->[$index], $golden->[$index], $golden->[$index]{name});
-}
-SKIP: {
-    my $installed = qx{$^X -MHTTP::Tiny -e 'print HTTP::Tiny->VERSION' 2>/dev/null};
-    skip 'HTTP::Tiny 0.080, which was recorded, is not installed: no live cross-check', 1 if $installed ne '0.080';
-    is_deeply(results('HTTP::Tiny'), $golden, 'the original does what was recorded');
-}
+my $data = Recorded::data();
+Recorded::compare(
+    file     => 'tiny.json',
+    at_least => 40,
+    ours     => ["-I$top/perl/lib", "$data/tiny.pl", 'CPANBridge::HTTP', $web->url('')],
+    original => ["$data/tiny.pl", 'HTTP::Tiny', $web->url('')],
+    versions => { 'HTTP::Tiny' => '0.080' },
+);
 
 # --- What HTTP::Tiny can't do here
 require CPANBridge::HTTP;

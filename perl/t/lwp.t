@@ -3,7 +3,7 @@ use strict;
 use warnings;
 use lib 'perl/t/lib', 'perl/lib';
 use Test::More;
-use JSON::PP;
+use Recorded;
 use TestBroker;
 use TestWeb;
 
@@ -12,35 +12,20 @@ my $web = TestWeb->start;
 my $broker = TestBroker->start;
 $ENV{CPAN_BRIDGE_SOCKET} = $broker->socket_path;
 my $top = TestBroker::top();
-my $data = "$top/tests/data/www";
-
-sub results {
-    my (@include) = @_;
-    my $url = $web->url('');
-    my $json = qx{$^X @include $data/scenarios.pl $url};
-    return eval { decode_json($json) } || [];
-}
-
-my $golden = decode_json(do { open my $file, '<', "$data/scenarios.json" or die $!; local $/; readline $file });
-ok(@$golden > 80, 'there are scenarios');
-my $ours = results("-I$top/perl/compat", "-I$top/perl/lib");
-is(scalar @$ours, scalar @$golden, 'all of them ran');
-for my $index (0 .. $#$golden) {
-    is_deeply($ours->[$index], $golden->[$index], $golden->[$index]{name});
-}
-
-# Where the original is installed, that is what it still does.
-SKIP: {
-    my $installed = qx{$^X -MLWP::UserAgent -e 'print LWP::UserAgent->VERSION' 2>/dev/null};
-    skip 'LWP 6.68, which was recorded, is not installed: no live cross-check', 1 if $installed ne '6.68';
-    is_deeply(results(), $golden, 'the original does what was recorded');
-}
-
+my $data = Recorded::data();
+my $url = $web->url('');
+Recorded::compare(
+    file     => 'scenarios.json',
+    at_least => 80,
+    ours     => ["-I$top/perl/compat", "-I$top/perl/lib", "$data/scenarios.pl", $url],
+    original => ["$data/scenarios.pl", $url],
+    versions => { 'LWP::UserAgent' => '6.68' },
+);
 
 # Under taint checks, and with warnings.
 my $tainted = 'my $ua = LWP::UserAgent->new(cookie_jar => {}); my $length = 0;'
     . 'my $r = $ua->get($ARGV[0], q(:content_cb) => sub { $length += length $_[0] }); print $r->code, q( ), $length;';
-my $url = $web->url('/redirect/302/bytes/3000000');
+$url = $web->url('/redirect/302/bytes/3000000');
 is(qx{$^X -T -w -I$top/perl/lib -I$top/perl/compat -MLWP::UserAgent -e '$tainted' $url 2>&1}, '200 3000000', 'works under -T');
 
 require CPANBridge;

@@ -368,13 +368,19 @@ sub save {
     return 1;
 }
 
-sub load {
+# A file of cookies and its first line; nothing if there is none.
+sub _open {
     my ($self, $file) = @_;
     $file = $self->{file} if !defined $file;
     return if !defined $file || !length $file;
-    local $/ = "\n";
     open my $in, '<', $file or return;
-    my $magic = readline $in;
+    return ($in, scalar readline $in, $file);
+}
+
+sub load {
+    my ($self, @given) = @_;
+    local $/ = "\n";
+    my ($in, $magic, $file) = $self->_open(@given) or return;
     if (!defined $magic || $magic ne $FILE_HEADER && $magic !~ /\A\#LWP-Cookies-\d+\.\d+/) {
         Carp::carp("$file does not seem to contain cookies") if defined $magic;
         return;

@@ -82,28 +82,31 @@ sub host_port {
     return defined $port ? "$old:$port" : $old;
 }
 
-sub user {
-    my ($self, @value) = @_;
+# User and password as they stand; and a new one, escaped but for what may stand.
+sub _credentials {
+    my ($self, $may_stand, @value) = @_;
     my $userinfo = $self->userinfo;
     my ($user, $password) = defined $userinfo ? split(/:/, $userinfo, 2) : ();
+    my $new = @value && defined $value[0] ? URI::Escape::uri_escape($value[0], "^A-Za-z0-9\\-._~$may_stand") : undef;
+    return ($user, $password, $new);
+}
+
+sub user {
+    my ($self, @value) = @_;
+    my ($user, $password, $new) = $self->_credentials('', @value);
     if (@value) {
-        my $new = $value[0];
-        $new = URI::Escape::uri_escape($new, '^A-Za-z0-9\-._~') if defined $new;
-        $self->userinfo(!defined $new && !defined $password ? undef
-            : join ':', defined $new ? $new : '', defined $password ? $password : ());
+        my $nobody = !defined $new && !defined $password;
+        $self->userinfo($nobody ? undef : join ':', defined $new ? $new : '', defined $password ? $password : ());
     }
     return defined $user ? URI::Escape::uri_unescape($user) : undef;
 }
 
 sub password {
     my ($self, @value) = @_;
-    my $userinfo = $self->userinfo;
-    my ($user, $password) = defined $userinfo ? split(/:/, $userinfo, 2) : ();
+    my ($user, $password, $new) = $self->_credentials(':', @value);
     if (@value) {
-        my $new = $value[0];
-        $new = URI::Escape::uri_escape($new, '^A-Za-z0-9\-._~') if defined $new;
-        $user = '' if !defined $user && defined $new;
-        $self->userinfo(defined $new ? "$user:$new" : $user);
+        $user = '' if !defined $user;
+        $self->userinfo(defined $new ? "$user:$new" : length $user ? $user : undef);
     }
     return defined $password ? URI::Escape::uri_unescape($password) : undef;
 }

@@ -12,4 +12,18 @@ our @ISA = ('URI::_server');
 
 sub default_port { return 21 }
 
+# Whom a server takes everybody for who says nothing (RFC 1635).
+sub user {
+    my ($self, @value) = @_;
+    my $user = $self->SUPER::user(@value);
+    return defined $user ? $user : 'anonymous';
+}
+
+sub password {
+    my ($self, @value) = @_;
+    my $password = $self->SUPER::password(@value);
+    return $password if defined $password;
+    return $self->user =~ /\A(?:anonymous|ftp)\z/ ? 'anonymous@' : undef;
+}
+
 1;

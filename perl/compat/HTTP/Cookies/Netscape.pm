@@ -12,12 +12,9 @@ our $VERSION = '6.10';
 our @ISA = ('HTTP::Cookies');
 
 sub load {
-    my ($self, $file) = @_;
-    $file = $self->{file} if !defined $file;
-    return if !defined $file || !length $file;
+    my ($self, @given) = @_;
     local $/ = "\n";
-    open my $in, '<', $file or return;
-    my $magic = readline $in;
+    my ($in, $magic, $file) = $self->_open(@given) or return;
     if (!defined $magic || $magic !~ /\A\# (?:Netscape )?HTTP Cookie File/) {
         Carp::carp("$file does not look like a netscape cookies file");
         return;

@@ -2,6 +2,7 @@
 
 use crate::support::*;
 use std::io::Read;
+use std::os::unix::net::UnixStream;
 
 fn active(broker: &Broker) -> u64 {
     broker.call("test.stats", none()).unwrap()["active_connections"].as_u64().unwrap()
@@ -136,4 +137,33 @@ fn a_connection_is_a_line_in_the_log_only_at_debug() {
     let broker = Broker::start(&["--log-level=debug"]);
     broker.call("test.ping", none()).unwrap();
     broker.await_log("Connection closed");
+}
+
+#[test]
+fn ten_thousand_idle_connections_are_in_nobodys_way() {
+    const IDLE: usize = 10_000;
+    const ACTIVE: u32 = 50;
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    let wanted = IDLE as u64 + 1000;
+    if hard < wanted || (soft < wanted && setrlimit(Resource::RLIMIT_NOFILE, wanted, hard).is_err()) {
+        eprintln!("skipped: this host lets a process have only {hard} descriptors");
+        return;
+    }
+    let broker = Broker::start(&["--max-connections=10100", "--log-level=warning"]);
+    let idle: Vec<UnixStream> = (0..IDLE).map(|_| UnixStream::connect(broker.socket()).unwrap()).collect();
+    eventually("all connections", || active(&broker) == IDLE as u64 + 1);
+    let mut clients: Vec<Client> = (0..ACTIVE).map(|_| broker.connect()).collect();
+    for round in 0..20 {
+        for client in &mut clients {
+            client.send(&request(round, "test.echo", map([("round", round.into())])));
+        }
+        for client in &mut clients {
+            assert_eq!(client.answer(round), Ok(map([("round", round.into())])));
+        }
+    }
+    assert_eq!(active(&broker), IDLE as u64 + u64::from(ACTIVE) + 1, "nobody was closed");
+    drop(idle);
+    drop(clients);
+    eventually("the end of all", || active(&broker) == 1);
 }

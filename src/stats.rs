@@ -101,7 +101,7 @@ pub struct RecentError {
 pub struct Times {
     count: u64,
     total: Duration,
-    // Made when first needed.
+    // Made with the first: most functions are never called.
     spread: Option<Box<Histogram<u32>>>,
 }
 
@@ -113,14 +113,21 @@ impl Times {
         self.spread.get_or_insert_with(|| Box::new(new_histogram())).saturating_record(nanoseconds(took));
     }
 
+    fn mean(&self) -> f64 {
+        ratio(self.total.as_secs_f64(), self.count as f64)
+    }
+
+    fn at(&self, quantile: f64) -> f64 {
+        self.spread.as_ref().map_or(0.0, |spread| seconds_at(spread, quantile))
+    }
+
     /// The figures.
     pub fn report(&self) -> TimesReport {
-        let at = |quantile| self.spread.as_ref().map_or(0.0, |spread| seconds_at(spread, quantile));
         TimesReport {
-            avg: ratio(self.total.as_secs_f64(), self.count as f64),
-            p50: at(0.50),
-            p95: at(0.95),
-            p99: at(0.99),
+            avg: self.mean(),
+            p50: self.at(0.50),
+            p95: self.at(0.95),
+            p99: self.at(0.99),
             max: self.spread.as_ref().map_or(0.0, |spread| spread.max() as f64 / 1e9),
         }
     }
@@ -166,11 +173,8 @@ pub struct WorkerReport {
 
 #[derive(Default)]
 struct FunctionStats {
-    requests: u64,
     errors: u64,
-    total: Duration,
-    // Made with the first call: most functions are never called.
-    latency: Option<Box<Histogram<u32>>>,
+    times: Times,
 }
 
 /// The counters of one broker.
@@ -256,9 +260,7 @@ impl Stats {
     pub fn record(&mut self, function: Option<usize>, took: Duration, outcome: Outcome) {
         let index = function.unwrap_or(self.methods.len());
         let Some(stats) = self.functions.get_mut(index) else { return };
-        stats.requests += 1;
-        stats.total += took;
-        stats.latency.get_or_insert_with(|| Box::new(new_histogram())).saturating_record(nanoseconds(took));
+        stats.times.record(took);
         self.requests += 1;
         if outcome != Outcome::Success {
             stats.errors += 1;
@@ -303,10 +305,10 @@ impl Stats {
         let mut all = new_histogram();
         let mut total = Duration::ZERO;
         for stats in &self.functions {
-            total += stats.total;
-            if let Some(latency) = &stats.latency {
+            total += stats.times.total;
+            if let Some(spread) = &stats.times.spread {
                 // All histograms have the same bounds, so they can be added.
-                let _ = all.add(latency.as_ref());
+                let _ = all.add(spread.as_ref());
             }
         }
         let uptime = uptime.as_secs_f64();
@@ -328,17 +330,17 @@ impl Stats {
     /// The functions called most.
     pub fn busiest(&self) -> Vec<FunctionReport> {
         let mut called: Vec<(usize, &FunctionStats)> =
-            self.functions.iter().enumerate().filter(|(_, stats)| stats.requests > 0).collect();
-        called.sort_by_key(|(_, stats)| std::cmp::Reverse(stats.requests));
+            self.functions.iter().enumerate().filter(|(_, stats)| stats.times.count > 0).collect();
+        called.sort_by_key(|(_, stats)| std::cmp::Reverse(stats.times.count));
         called
             .into_iter()
             .take(TOP_FUNCTIONS)
             .map(|(index, stats)| FunctionReport {
                 module_function: self.method(Some(index)).to_owned(),
-                requests: stats.requests,
-                avg_time_ms: ratio(stats.total.as_secs_f64() * 1e3, stats.requests as f64),
-                p99_time_ms: stats.latency.as_ref().map_or(0.0, |latency| seconds_at(latency, 0.99) * 1e3),
-                error_rate: ratio(stats.errors as f64 * 100.0, stats.requests as f64),
+                requests: stats.times.count,
+                avg_time_ms: stats.times.mean() * 1e3,
+                p99_time_ms: stats.times.at(0.99) * 1e3,
+                error_rate: ratio(stats.errors as f64 * 100.0, stats.times.count as f64),
             })
             .collect()
     }

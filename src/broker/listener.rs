@@ -91,7 +91,11 @@ struct Place {
 type Identity = (u64, u64);
 
 fn identity(path: &Path) -> Option<Identity> {
-    fs::symlink_metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
+    fs::symlink_metadata(path).ok().map(|metadata| identity_of(&metadata))
+}
+
+fn identity_of(metadata: &fs::Metadata) -> Identity {
+    (metadata.dev(), metadata.ino())
 }
 
 impl Listener {
@@ -134,7 +138,7 @@ impl Listener {
         let Some(place) = &mut self.place else { return Ok(None) };
         prepare_directory(directory_of(&self.path)?)?;
         // The lock's file may have gone with the socket's: then another broker could hold a new one.
-        let locked = place.lock.metadata().map(|metadata| (metadata.dev(), metadata.ino())).ok();
+        let locked = place.lock.metadata().ok().map(|metadata| identity_of(&metadata));
         if locked.is_none() || locked != identity(&place.lock_path) {
             place.lock = take_lock(&place.lock_path)?;
         }
@@ -188,7 +192,7 @@ fn take_path(path: &Path, config: &Config) -> Result<(UnixListener, Identity), L
     let socket = listen(path)?;
     let metadata = fs::symlink_metadata(path).map_err(ListenError::system(path, "looking at the new socket"))?;
     give_access(path, config)?;
-    Ok((socket, (metadata.dev(), metadata.ino())))
+    Ok((socket, identity_of(&metadata)))
 }
 
 fn lock_path(socket: &Path) -> PathBuf {
@@ -242,9 +246,8 @@ fn take_lock(path: &Path) -> Result<Flock<File>, ListenError> {
             Err((_, error)) => return Err(ListenError::system(path, "locking")(error.into())),
         };
         // An earlier holder removes the file while it holds it; a lock on a removed file claims nothing.
-        let locked = lock.metadata().map(|metadata| (metadata.dev(), metadata.ino())).ok();
-        let named = fs::symlink_metadata(path).map(|metadata| (metadata.dev(), metadata.ino())).ok();
-        if locked.is_some() && locked == named {
+        let locked = lock.metadata().ok().map(|metadata| identity_of(&metadata));
+        if locked.is_some() && locked == identity(path) {
             return Ok(lock);
         }
     }

@@ -27,13 +27,13 @@ sub new {
     return $self;
 }
 
+# A name without a dot is one of the local network's.
 sub _host {
     my ($request, $url) = @_;
-    if (my $header = $request->header('Host')) {
-        $header =~ s/:\d+\z//;
-        return lc $header;
-    }
-    return lc $url->host;
+    my $host = $request->header('Host');
+    $host ? $host =~ s/:\d+\z// : ($host = $url->host);
+    $host .= '.local' if $host !~ /\./ && $host !~ /\A\[/;
+    return lc $host;
 }
 
 sub _path {
@@ -58,7 +58,6 @@ sub add_cookie_header {
     return if !$url->can('host') || ($url->scheme || '') !~ /\Ahttps?\z/;
     $self->load if delete $self->{delayload};
     my $domain = _host($request, $url);
-    $domain = "$domain.local" if $domain !~ /\./ && $domain !~ /\A\[/;
     my $is_secure = $url->scheme eq 'https';
     my $path = _path($url);
     my $port = $url->port;
@@ -98,7 +97,7 @@ sub add_cookie_header {
         }
         $exact = 0;
         # .www.acme.com, .acme.com, and with that acme.com, for cookies that name it either way
-        $domain = $domain =~ s/\A\.// ? ($domain =~ /\..*\./ || $domain =~ /\./ ? _above($domain) : undef) : ".$domain";
+        $domain = $domain =~ s/\A\.// ? _above($domain) : ".$domain";
     }
     return $request if !@cookies;
     if (my $given = $request->header('Cookie')) {
@@ -116,11 +115,13 @@ sub _above {
 
 sub _path_matches {
     my ($path, $cookie_path) = @_;
-    return 1 if index($path, $cookie_path) == 0
-        && (length $path == length $cookie_path || $cookie_path =~ m{/\z} || substr($path, length $cookie_path, 1) eq '/');
-    my $normal = _normal_path($path);
-    return $normal ne $path && index($normal, $cookie_path) == 0
-        && (length $normal == length $cookie_path || $cookie_path =~ m{/\z} || substr($normal, length $cookie_path, 1) eq '/') ? 1 : 0;
+    return _is_below($path, $cookie_path) || _is_below(_normal_path($path), $cookie_path);
+}
+
+sub _is_below {
+    my ($path, $top) = @_;
+    return index($path, $top) == 0
+        && (length $path == length $top || $top =~ m{/\z} || substr($path, length $top, 1) eq '/');
 }
 
 sub get_cookies {
@@ -152,7 +153,6 @@ sub extract_cookies {
     my $url = $request->uri;
     return $response if !$url->can('host');
     my $host = _host($request, $url);
-    $host = "$host.local" if $host !~ /\./ && $host !~ /\A\[/;
     my $path = _path($url);
     my $port = $url->port;
     if (!$self->{hide_netscape}) {
@@ -164,7 +164,7 @@ sub extract_cookies {
     }
     for my $words (@set2) {
         next if @$words < 2;
-        $self->_take($words, $host, $path, $port, $url);
+        $self->_take($words, $host, $path, $port);
     }
     return $response;
 }
@@ -213,7 +213,7 @@ sub _netscape_words {
 }
 
 sub _take {
-    my ($self, $words, $host, $request_path, $request_port, $url) = @_;
+    my ($self, $words, $host, $request_path, $request_port) = @_;
     my ($key, $value, @attributes) = @$words;
     my (%known, %rest);
     my $is_netscape = 0;

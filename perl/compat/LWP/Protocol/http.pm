@@ -26,7 +26,7 @@ sub request {
         max_size => $ua->max_size,
         on_head  => sub {
             $response = _response($_[0], $request);
-            $collector->head($response) if $streams;
+            $collector->head($response);
         },
         # An object of ours is thrown where nobody wants more.
         $streams ? (on_data => sub { $collector->data($response, $_[0]) or die $collector }) : (),
@@ -38,7 +38,7 @@ sub request {
         $reply = {};
     }
     die _complaint($reply) if $reply->{error};
-    $collector->head($response), $collector->whole($response, $reply->{content}) if !$streams;
+    $collector->whole($response, $reply->{content}) if !$streams;
     $collector->broken($response, $reply->{aborted}) if $reply->{aborted};
     return $collector->finish($response);
 }

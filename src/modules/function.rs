@@ -2,6 +2,7 @@
 
 use super::call::Call;
 use super::diagnose;
+use super::keep::Kind;
 use crate::protocol::buffer::wipe_stack;
 use crate::protocol::error::{CallError, Code};
 use crate::protocol::lenient::TYPE_NAME;
@@ -17,6 +18,8 @@ pub struct Module {
     pub doc: &'static str,
     /// Its functions.
     pub functions: Vec<Function>,
+    /// The kinds of its handles that can move to the program that takes this one's place.
+    pub kinds: &'static [Kind],
 }
 
 /// Where a function runs.

@@ -7,7 +7,8 @@
 //! nothing is shared and nothing is locked. The loop sees to it that one handle has one call at a time.
 
 use super::function::needs_broker;
-use crate::protocol::{CallError, Code};
+use super::keep::{Keep, State};
+use crate::protocol::{Buffer, CallError, Code};
 use std::any::Any;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -47,9 +48,6 @@ impl fmt::Debug for HandleId {
         f.write_str("HandleId(..)")
     }
 }
-
-/// What a handle keeps. Types that hold secrets wipe themselves when dropped.
-pub type State = Box<dyn Any + Send>;
 
 struct Entry {
     owner: u32,
@@ -114,6 +112,36 @@ impl HandleStore {
             *kinds.entry(entry.kind).or_insert(0) += 1;
         }
         kinds
+    }
+
+    /// The kind of a handle, if the owner has it.
+    pub fn kind_of(&self, owner: u32, id: HandleId) -> Option<&'static str> {
+        self.entries.get(&id).filter(|entry| entry.owner == owner).map(|entry| entry.kind)
+    }
+
+    /// Packs every handle of the given kinds, except those that workers have.
+    ///
+    /// # Errors
+    /// `internal` for a state that can't be packed.
+    pub fn pack(&self, movable: impl Fn(&str) -> bool) -> Result<Vec<Packed>, CallError> {
+        let entries = self.entries.iter().filter(|(_, entry)| movable(entry.kind));
+        let packed = entries.filter_map(|(id, entry)| {
+            let state = entry.state.as_ref()?;
+            let (owner, kind, last_used) = (entry.owner, entry.kind, entry.last_used);
+            Some(state.pack().map(|state| Packed { id: *id, owner, kind, last_used, state }))
+        });
+        packed.collect()
+    }
+
+    /// Takes in a handle that moved here. Quotas were for those who made it.
+    pub fn take_in(&mut self, id: HandleId, owner: u32, kind: &'static str, state: State, last_used: Duration) {
+        *self.per_user.entry(owner).or_insert(0) += 1;
+        self.entries.insert(id, Entry { owner, kind, state: Some(state), last_used });
+    }
+
+    /// Goes on counting where an earlier program was.
+    pub fn set_totals(&mut self, (created, expired): (u64, u64)) {
+        (self.created_total, self.expired_total) = (created, expired);
     }
 
     /// Ends handles that nobody used for the idle timeout. Returns when to look again.
@@ -193,6 +221,20 @@ impl HandleStore {
     }
 }
 
+/// A handle that is ready to move.
+pub struct Packed {
+    /// Its name.
+    pub id: HandleId,
+    /// Whose it is.
+    pub owner: u32,
+    /// What it is.
+    pub kind: &'static str,
+    /// When it was last used, as time since the broker started.
+    pub last_used: Duration,
+    /// What [`Keep::pack`] gave.
+    pub state: Buffer,
+}
+
 struct Held {
     id: HandleId,
     kind: &'static str,
@@ -247,7 +289,7 @@ impl<'a> Handles<'a> {
     ///
     /// # Errors
     /// `overloaded` above the user's quota, `failed` without a broker.
-    pub fn insert<T: Any + Send>(self, kind: &'static str, state: T) -> Result<HandleId, CallError> {
+    pub fn insert<T: Keep>(self, kind: &'static str, state: T) -> Result<HandleId, CallError> {
         let id = HandleId::random()?;
         match self.reach {
             Reach::Store(store, now) => store.insert(self.owner, id, kind, Box::new(state), now)?,
@@ -261,18 +303,18 @@ impl<'a> Handles<'a> {
     ///
     /// # Errors
     /// `failed` without a broker; an unknown name is `Ok(None)`, so that the module can say it in its own words.
-    pub fn get<T: Any + Send>(self, name: &str) -> Result<Option<&'a mut T>, CallError> {
+    pub fn get<T: Keep>(self, name: &str) -> Result<Option<&'a mut T>, CallError> {
         let id = HandleId::parse(name);
         match self.reach {
             Reach::Store(store, now) => {
                 let entry = id.and_then(|id| store.entries.get_mut(&id)).filter(|entry| entry.owner == self.owner);
                 Ok(entry.and_then(|entry| {
                     entry.last_used = now;
-                    entry.state.as_mut()?.downcast_mut()
+                    downcast(entry.state.as_mut()?)
                 }))
             }
             Reach::Lease(lease) => {
-                Ok(lease.held.as_mut().filter(|held| Some(held.id) == id).and_then(|held| held.state.downcast_mut()))
+                Ok(lease.held.as_mut().filter(|held| Some(held.id) == id).and_then(|held| downcast(&mut held.state)))
             }
             Reach::Nothing => Err(needs_broker()),
         }
@@ -306,9 +348,17 @@ impl<'a> Handles<'a> {
     }
 }
 
+fn downcast<T: Keep>(state: &mut State) -> Option<&mut T> {
+    let state: &mut dyn Any = state.as_mut();
+    state.downcast_mut()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl Keep for u8 {}
+    impl Keep for u16 {}
 
     const ALICE: u32 = 1;
     const BOB: u32 = 2;

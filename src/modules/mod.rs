@@ -12,6 +12,7 @@ pub mod function;
 pub mod handles;
 pub mod host;
 pub mod http;
+pub mod keep;
 mod random;
 pub mod system;
 pub mod test;
@@ -20,6 +21,7 @@ pub use call::{Call, Caller};
 pub use function::{Function, Module, Parameters, Placement, Touches};
 
 use crate::protocol::error::{CallError, Code, nearest, quote};
+use keep::Kind;
 use std::collections::HashMap;
 
 /// Which modules a broker offers beyond the usual ones.
@@ -94,6 +96,11 @@ impl Registry {
     pub fn function(&self, FunctionId(id): FunctionId) -> &Function {
         let (module, function) = self.functions[id];
         &self.modules[module].functions[function]
+    }
+
+    /// The kind of that name, if handles of it can move to another program.
+    pub fn kind(&self, name: &str) -> Option<&Kind> {
+        self.modules.iter().flat_map(|module| module.kinds).find(|kind| kind.name == name)
     }
 
     /// Whether there is a module of that name.

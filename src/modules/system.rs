@@ -20,6 +20,7 @@ pub fn module() -> Module {
     Module {
         name: "system",
         doc: "What the broker knows about itself, and steering it.",
+        kinds: &[],
         functions: vec![
             Function::new::<NoParameters, _>(
                 "cleanup",

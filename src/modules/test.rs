@@ -38,7 +38,7 @@ pub fn module(offer: Offer) -> Module {
             .runs(Placement::Worker),
         );
     }
-    Module { name: "test", doc: "Is anybody there, and does it get my data right?", functions }
+    Module { name: "test", doc: "Is anybody there, and does it get my data right?", functions, kinds: &[] }
 }
 
 /// `test.ping`, written piece by piece because `input` is whatever came.

@@ -89,7 +89,9 @@ impl Algorithm {
 /// A keyed authenticated cipher. Its key is wiped when it is dropped.
 pub struct Sealer {
     algorithm: Algorithm,
-    key: WipedKey,
+    keyed: WipedKey,
+    // What it was keyed with: ring's own form can't be moved to another program.
+    key: Zeroizing<Vec<u8>>,
     // Nonces count up from a random beginning: none comes twice here, and two sealers with one key do not meet.
     first_nonce: u128,
     sealed: u64,
@@ -103,8 +105,26 @@ impl Sealer {
     pub fn new(algorithm: Algorithm, key: &[u8]) -> Result<Self, CallError> {
         let mut first_nonce = [0; 16];
         random::fill(&mut first_nonce)?;
-        let key = WipedKey::new(algorithm, key)?;
-        Ok(Self { algorithm, key, first_nonce: u128::from_be_bytes(first_nonce), sealed: 0 })
+        Self::going_on(algorithm, key, u128::from_be_bytes(first_nonce), 0)
+    }
+
+    /// Keys a cipher that goes on where another one, which is used no more, has come to.
+    ///
+    /// # Errors
+    /// `failed` for a key of another size.
+    pub fn going_on(algorithm: Algorithm, key: &[u8], first_nonce: u128, sealed: u64) -> Result<Self, CallError> {
+        let keyed = WipedKey::new(algorithm, key)?;
+        Ok(Self { algorithm, keyed, key: Zeroizing::new(key.to_vec()), first_nonce, sealed })
+    }
+
+    /// The key, as it was given.
+    pub fn key(&self) -> &[u8] {
+        &self.key
+    }
+
+    /// The first nonce, and how many messages were sealed.
+    pub fn nonces(&self) -> (u128, u64) {
+        (self.first_nonce, self.sealed)
     }
 
     /// What it is.
@@ -128,7 +148,7 @@ impl Sealer {
         message.extend_from_slice(&nonce);
         message.extend_from_slice(plaintext);
         let nonce = Nonce::assume_unique_for_key(nonce);
-        let sealed = self.key.get().seal_in_place_separate_tag(nonce, Aad::from(aad), &mut message[NONCE_LEN..]);
+        let sealed = self.keyed.get().seal_in_place_separate_tag(nonce, Aad::from(aad), &mut message[NONCE_LEN..]);
         let Ok(tag) = sealed else {
             message.zeroize();
             return Err(CallError::failed("Encryption failed: the plaintext is too long for this cipher"));
@@ -146,7 +166,7 @@ impl Sealer {
         let (nonce, sealed) = message.split_first_chunk::<NONCE_LEN>().ok_or_else(wrong)?;
         let mut plaintext = Zeroizing::new(sealed.to_vec());
         let nonce = Nonce::assume_unique_for_key(*nonce);
-        let length = self.key.get().open_in_place(nonce, Aad::from(aad), &mut plaintext).map_err(|_| wrong())?.len();
+        let length = self.keyed.get().open_in_place(nonce, Aad::from(aad), &mut plaintext).map_err(|_| wrong())?.len();
         plaintext.truncate(length);
         Ok(plaintext)
     }

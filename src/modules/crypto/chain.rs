@@ -4,6 +4,7 @@
 //! pieces, so a file of any size passes through bounded memory. Padding is the caller's; CBC and PCBC take whole blocks,
 //! the others any number of bytes.
 
+use super::position::Position;
 use crate::protocol::CallError;
 use crate::protocol::error::quote;
 use aes::{Aes128, Aes192, Aes256};
@@ -18,6 +19,7 @@ use ctr::flavors::{Ctr64BE, Ctr128BE};
 use des::{Des, TdesEde3};
 use idea::Idea;
 use twofish::Twofish;
+use zeroize::Zeroizing;
 
 /// A block cipher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +43,11 @@ pub enum Algorithm {
 impl Algorithm {
     /// The names that callers may use; `Rijndael` stands for AES and `3DES` for DES_EDE3 as well.
     pub const NAMES: [&'static str; 7] = ["AES", "Blowfish", "CAST5", "DES", "DES_EDE3", "IDEA", "Twofish"];
+
+    /// The name among [`Algorithm::NAMES`].
+    pub const fn name(self) -> &'static str {
+        Self::NAMES[self as usize]
+    }
 
     /// The algorithm of a name, in whatever case it is written.
     ///
@@ -80,6 +87,17 @@ pub enum Mode {
 }
 
 impl Mode {
+    /// The name that [`Mode::of_name`] knows.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cbc => "cbc",
+            Self::Pcbc => "pcbc",
+            Self::Cfb => "cfb",
+            Self::Ofb => "ofb",
+            Self::Ctr => "ctr",
+        }
+    }
+
     /// The mode of a name.
     ///
     /// # Errors
@@ -109,6 +127,14 @@ pub enum Direction {
 }
 
 impl Direction {
+    /// The name that [`Direction::of_name`] knows.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Encrypt => "encrypt",
+            Self::Decrypt => "decrypt",
+        }
+    }
+
     /// The direction of a name.
     ///
     /// # Errors
@@ -133,6 +159,12 @@ struct Uneven;
 /// A cipher under way.
 pub struct Chain {
     transform: Box<dyn Transform>,
+    algorithm: Algorithm,
+    mode: Mode,
+    direction: Direction,
+    // What another program needs to go on with it.
+    key: Zeroizing<Vec<u8>>,
+    position: Position,
     block_size: usize,
 }
 
@@ -186,7 +218,8 @@ impl Chain {
                         CtrCore::<$cipher, $ctr>::inner_iv_slice_init(cipher, iv).map_err(wrong)?,
                     ))),
                 };
-                Ok(Self { transform, block_size })
+                let (key, position) = (Zeroizing::new(key.to_vec()), Position::new(iv));
+                Ok(Self { transform, algorithm, mode, direction, key, position, block_size })
             }};
         }
         match (algorithm, key.len()) {
@@ -212,12 +245,30 @@ impl Chain {
     /// # Errors
     /// `invalid_params` for data that is not whole blocks, in CBC and PCBC.
     pub fn apply(&mut self, data: &mut [u8]) -> Result<(), CallError> {
+        let ending = self.position.look_at(data);
         self.transform.apply(data).map_err(|Uneven| {
             CallError::invalid(
                 "data",
                 format!("this chain mode takes whole blocks of {} bytes, not {} bytes", self.block_size, data.len()),
             )
-        })
+        })?;
+        self.position.advance(self.mode, self.direction, &ending, data);
+        Ok(())
+    }
+
+    /// What it does.
+    pub fn kind(&self) -> (Algorithm, Mode, Direction) {
+        (self.algorithm, self.mode, self.direction)
+    }
+
+    /// The key, as it was given.
+    pub fn key(&self) -> &[u8] {
+        &self.key
+    }
+
+    /// How far it has come.
+    pub fn position(&self) -> &Position {
+        &self.position
     }
 }
 
@@ -230,7 +281,7 @@ fn wrong_key(algorithm: Algorithm, key: &[u8]) -> CallError {
         Algorithm::DesEde3 => "24",
         Algorithm::Idea => "16",
     };
-    let name = Algorithm::NAMES[algorithm as usize];
+    let name = algorithm.name();
     CallError::invalid("key", format!("{name} takes a key of {takes} bytes, not {}", key.len()))
 }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 /// The kind of handle that a chain is.
-const KIND: &str = "chain";
+pub const KIND: &str = "chain";
 
 /// The parameters of `crypto.chain_new`.
 #[derive(Deserialize, JsonSchema)]

@@ -53,9 +53,11 @@ impl Algorithm {
     }
 }
 
-/// A keyed cipher. The key schedules wipe themselves when dropped.
+/// A keyed cipher. Key and key schedule wipe themselves when dropped.
 pub struct Cipher {
     algorithm: Algorithm,
+    // Key schedules can't be moved to another program; the key can.
+    key: Zeroizing<Vec<u8>>,
     keyed: Keyed,
 }
 
@@ -98,7 +100,7 @@ impl Cipher {
             (Algorithm::TripleDes, _) => KeyInit::new_from_slice(key).map(|cipher| Keyed::TripleDes(Box::new(cipher))),
         };
         match keyed {
-            Ok(keyed) => Ok(Self { algorithm, keyed }),
+            Ok(keyed) => Ok(Self { algorithm, key: Zeroizing::new(key.to_vec()), keyed }),
             Err(_) => Err(CallError::failed(format!("{} takes no key of {} bytes", algorithm.name(), key.len()))),
         }
     }
@@ -106,6 +108,11 @@ impl Cipher {
     /// What it is.
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm
+    }
+
+    /// The key, as [`Cipher::new`] got it.
+    pub fn key(&self) -> &[u8] {
+        &self.key
     }
 
     /// Bytes of a block, and so of the initialization vector.

@@ -68,7 +68,12 @@ pub fn module() -> Module {
             .runs(Placement::InlineUpTo(INLINE_BYTES)),
     ];
     let functions = functions.into_iter().map(Function::keeps_secrets).collect();
-    Module { name: "crypto", doc: "Ciphers kept between calls, digests, signatures, keys.", functions }
+    Module {
+        name: "crypto",
+        doc: "Ciphers kept between calls, digests, signatures, keys.",
+        functions,
+        kinds: super::moved::KINDS,
+    }
 }
 
 #[derive(Deserialize, JsonSchema)]

@@ -13,7 +13,9 @@ mod derive;
 mod digest;
 mod functions;
 pub mod key;
+mod moved;
 mod new;
+mod position;
 mod signature;
 
 pub use functions::module;

@@ -15,6 +15,7 @@ use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector, NextTimeout, RustlsConnector, time};
 use ureq::{Agent, Error, Proxy, ProxyProtocol, Timeout};
 use url::Url;
+use zeroize::Zeroizing;
 
 /// Connections kept for one place, and for all.
 const IDLE_PER_HOST: usize = 8;
@@ -24,15 +25,44 @@ const MAX_IDLE_AGE: Duration = Duration::from_secs(15);
 /// The most addresses of one name that are tried.
 const MAX_ADDRESSES: usize = 16;
 
-/// What TLS connections are made with.
-#[derive(Clone, Default)]
-pub struct Trust {
-    /// Whether a server's certificate is not looked at.
-    pub anybody: bool,
+/// Certificates and keys as they were given, in PEM form.
+#[derive(Default)]
+pub struct Pem {
     /// Certificate authorities in place of the system's.
-    pub authorities: Option<Arc<Vec<Certificate<'static>>>>,
-    /// The certificate to show, with its key.
-    pub client: Option<ClientCert>,
+    pub authorities: Option<Vec<u8>>,
+    /// The certificate to show, with its chain, and its key.
+    pub client: Option<(Vec<u8>, Zeroizing<Vec<u8>>)>,
+}
+
+/// What TLS connections are made with.
+#[derive(Default)]
+pub struct Trust {
+    anybody: bool,
+    authorities: Option<Arc<Vec<Certificate<'static>>>>,
+    client: Option<ClientCert>,
+    pem: Pem,
+}
+
+impl Trust {
+    /// Trusts `anybody` whatever certificate is shown, or those whom the authorities vouch for.
+    ///
+    /// # Errors
+    /// `invalid_params` for texts without certificates or keys, and for a key that is not the certificate's.
+    pub fn new(anybody: bool, pem: Pem) -> Result<Self, CallError> {
+        let authorities = pem.authorities.as_deref().map(|text| certificates("ca", text)).transpose()?;
+        let client = pem.client.as_ref().map(|(certificate, key)| client_certificate(certificate, key)).transpose()?;
+        Ok(Self { anybody, authorities: authorities.map(Arc::new), client, pem })
+    }
+
+    /// Whether a server's certificate is not looked at.
+    pub fn anybody(&self) -> bool {
+        self.anybody
+    }
+
+    /// What it was made of.
+    pub fn pem(&self) -> &Pem {
+        &self.pem
+    }
 }
 
 /// The ways to servers with one set of settings. Connections are kept a way.
@@ -55,6 +85,16 @@ impl Ways {
     /// Ways that connections are made on when they are first wanted.
     pub fn new(trust: Trust, proxies: Proxies) -> Self {
         Self { trust, proxies, agents: Mutex::default() }
+    }
+
+    /// What TLS connections are made with.
+    pub fn trust(&self) -> &Trust {
+        &self.trust
+    }
+
+    /// Which requests go through which proxy.
+    pub fn proxies(&self) -> &Proxies {
+        &self.proxies
     }
 
     /// The ways of calls that name no session: the system's certificates, or none; the broker's environment's proxies.
@@ -179,7 +219,7 @@ fn system_authorities() -> Result<&'static Arc<Vec<Certificate<'static>>>, CallE
     Ok(authorities)
 }
 
-/// The certificates of a PEM text.
+/// The certificates of a PEM text, given as `parameter`.
 ///
 /// # Errors
 /// `invalid_params` naming the parameter, for a text without any.
@@ -200,7 +240,7 @@ pub fn certificates(parameter: &str, pem: &[u8]) -> Result<Vec<Certificate<'stat
 ///
 /// # Errors
 /// `invalid_params` for texts without them, and for a key that is not the certificate's.
-pub fn client_certificate(certificate: &[u8], key: &[u8]) -> Result<ClientCert, CallError> {
+fn client_certificate(certificate: &[u8], key: &[u8]) -> Result<ClientCert, CallError> {
     let chain = certificates("client_cert", certificate)?;
     let wrong = |why: &str| CallError::invalid("client_key", format!("parameter `client_key` {why}"));
     let key =

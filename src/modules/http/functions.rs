@@ -88,7 +88,7 @@ pub fn module() -> Module {
             .touches(Touches::Files),
         in_session(Function::new::<Upload<'static>, _>("upload", "Sends a file.", upload)),
     ];
-    Module { name: "http_helper", doc: "HTTP and HTTPS requests.", functions }
+    Module { name: "http_helper", doc: "HTTP and HTTPS requests.", functions, kinds: super::moved::KINDS }
 }
 
 /// What a request goes by, besides itself.

@@ -11,6 +11,7 @@ mod exact;
 mod exchange;
 mod fields;
 mod functions;
+mod moved;
 mod proxy;
 mod session;
 mod spelling;

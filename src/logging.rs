@@ -57,6 +57,13 @@ impl Log {
         Ok(Self { logger: Logger::root(drain, o!()), reopen, _guard: guard })
     }
 
+    /// Writes out what is queued. What is logged afterwards goes to the same place, if that can still be opened.
+    pub fn flush(&mut self, config: &Config) {
+        if let Ok(anew) = Self::new(config) {
+            *self = anew;
+        }
+    }
+
     /// Has the log file opened anew with the next line, for log rotation.
     pub fn reopen(&self) {
         self.reopen.store(true, Ordering::Relaxed);

@@ -31,6 +31,8 @@ pub enum Timer {
     AcceptAgain,
     /// The end of the time that running calls have at shutdown.
     ShutdownGrace,
+    /// The end of the time that a reload has.
+    Reload,
 }
 
 /// Pending deadlines. Times are durations since the broker's start.

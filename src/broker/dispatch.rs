@@ -99,7 +99,7 @@ impl Broker {
         let handle = function.handle(params).and_then(HandleId::parse).map(|id| (request.caller.uid, id));
         // Behind an earlier call on the same handle also what could run here has to wait.
         if !function.wants_worker(params) && !handle.is_some_and(|handle| self.jobs.is_busy(handle)) {
-            return Fate::Answered(self.run_here(turn, request, function));
+            return self.run_here(turn, request, function);
         }
         if self.jobs.waiting() >= self.config.worker_queue {
             self.stats.overloaded += 1;
@@ -114,14 +114,21 @@ impl Broker {
         Fate::Queued
     }
 
-    fn run_here(&mut self, turn: &mut Turn, request: &Request<'_>, function: &Function) -> Result<(), CallError> {
+    fn run_here(&mut self, turn: &mut Turn, request: &Request<'_>, function: &Function) -> Fate {
         let answer = turn.begin_answer(request.msgid.unwrap_or(0), self.config.max_frame);
         let params = request.arguments.params;
-        let outcome = {
-            let mut view = View { broker: self, asking: turn.id };
+        let (outcome, put_off) = {
+            let mut view = View { broker: self, asking: turn.id, put_off: false };
             let mut call = Call::inline(request.caller, &mut view, &mut turn.output);
-            panics::catch(|| function.run(&mut call, params))
+            let outcome = panics::catch(|| function.run(&mut call, params));
+            (outcome, view.put_off)
         };
+        if put_off {
+            answer.take_back(&mut turn.output);
+            let job = self.job(turn, request, None);
+            self.await_reload(Job { params: Buffer::new(), size: 0, ..job });
+            return Fate::Queued;
+        }
         let result = outcome.unwrap_or_else(|panic| {
             let mut lease = self.handles.lease(request.caller.uid, function.handle(params).and_then(HandleId::parse));
             lease.poison();
@@ -138,39 +145,50 @@ impl Broker {
         if request.msgid.is_none() {
             answer.take_back(&mut turn.output);
         }
-        result
+        Fate::Answered(result)
     }
 
     fn queue(&mut self, turn: &Turn, request: &Request<'_>, handle: Option<HandleKey>) {
+        self.enqueue(self.job(turn, request, handle));
+        self.stats.peak_queued = self.stats.peak_queued.max(self.jobs.waiting() as u64);
+    }
+
+    fn job(&self, turn: &Turn, request: &Request<'_>, handle: Option<HandleKey>) -> Job {
         let mut params = Buffer::new();
         params.push(request.arguments.params);
-        let size = params.len();
-        let deadline =
-            request.arguments.timeout_ms.map(|timeout| self.now.saturating_add(Duration::from_millis(timeout)));
-        let job = self.jobs.add(Job {
+        Job {
             connection: turn.id,
             msgid: request.msgid,
             function: request.function,
             caller: request.caller,
+            size: params.len(),
             params,
-            size,
             handle,
             progress: request.arguments.progress && request.msgid.is_some(),
-            deadline,
+            deadline: self.deadline(request),
             arrived: self.clock,
             started: None,
             stage: Stage::Waiting,
             cancellation: Arc::default(),
-        });
-        if let Some(connection) = self.connections.get(turn.id) {
-            connection.jobs.push(job);
+        }
+    }
+
+    fn deadline(&self, request: &Request<'_>) -> Option<Duration> {
+        request.arguments.timeout_ms.map(|timeout| self.now.saturating_add(Duration::from_millis(timeout)))
+    }
+
+    /// Has a job wait for a worker.
+    pub(super) fn enqueue(&mut self, job: Job) {
+        let (connection, size, deadline) = (job.connection, job.size, job.deadline);
+        let id = self.jobs.add(job);
+        if let Some(connection) = self.connections.get(connection) {
+            connection.jobs.push(id);
             connection.job_bytes += size;
         }
         if let Some(deadline) = deadline {
-            self.deadlines.want(Timer::Job(job.slot()), deadline);
+            self.deadlines.want(Timer::Job(id.slot()), deadline);
         }
         self.start_jobs();
-        self.stats.peak_queued = self.stats.peak_queued.max(self.jobs.waiting() as u64);
     }
 
     /// A caller gives up a call of its own. One that waits is answered and never runs; one that runs is told.

@@ -8,7 +8,7 @@ use super::jobs::Stage;
 use super::signals::Request;
 use crate::stats::CloseReason;
 use nix::sys::signal::Signal;
-use slog::{info, warn};
+use slog::{debug, info, warn};
 use std::process::ExitCode;
 
 /// What the broker is about.
@@ -34,6 +34,12 @@ impl Broker {
                 info!(self.log.logger, "Log file opened anew");
                 None
             }
+            (Request::Reload, _) => {
+                if let Err(error) = self.begin_reload("SIGUSR2") {
+                    debug!(self.log.logger, "A signal had no effect"; "why" => %error);
+                }
+                None
+            }
             (Request::Stop(signal), Phase::Draining { .. }) => {
                 warn!(self.log.logger, "Asked to stop again: exiting at once"; "signal" => signal.as_str());
                 Some(ExitCode::from(exit_code(signal)))
@@ -52,6 +58,7 @@ impl Broker {
         }
         info!(self.log.logger, "Shutting down"; "asked_by" => asked_by, "connections" => self.connections.len(),
             "running" => self.jobs.running(), "waiting" => self.jobs.waiting());
+        self.stop_reloading();
         self.phase = Phase::Draining { hurried: false };
         self.gate.give_up_place();
         self.refuse_waiting(&shutting_down());

@@ -167,6 +167,13 @@ impl Jobs {
         id
     }
 
+    /// Adds a job that no worker has: it is done when somebody says so.
+    pub fn add_running(&mut self, job: Job) -> JobId {
+        self.generation = self.generation.wrapping_add(1);
+        let slot = self.slab.insert((self.generation, Job { stage: Stage::Running, handle: None, ..job }));
+        JobId { slot: slot as u32, generation: self.generation }
+    }
+
     /// The job of an id, unless it is gone.
     pub fn get(&mut self, id: JobId) -> Option<&mut Job> {
         self.slab.get_mut(id.slot as usize).filter(|(generation, _)| *generation == id.generation).map(|(_, job)| job)
@@ -185,6 +192,22 @@ impl Jobs {
     /// The next job that a worker may have. It counts as running from here on.
     pub fn start_next(&mut self) -> Option<JobId> {
         let id = self.ready.pop()?;
+        self.waiting -= 1;
+        if let Some(job) = self.get(id) {
+            job.stage = Stage::Running;
+        }
+        Some(id)
+    }
+
+    /// As [`Jobs::start_next`], but the first whose handle is `wanted`.
+    pub fn start_next_on(&mut self, wanted: impl Fn(HandleKey) -> bool) -> Option<JobId> {
+        let mut ready =
+            self.ready.queues.iter().flat_map(|(connection, queue)| queue.iter().map(|id| (*connection, *id)));
+        let (connection, id) = ready.find(|(_, id)| {
+            let job = self.slab.get(id.slot as usize).map(|(_, job)| job);
+            job.and_then(|job| job.handle).is_some_and(&wanted)
+        })?;
+        self.ready.remove(connection, id);
         self.waiting -= 1;
         if let Some(job) = self.get(id) {
             job.stage = Stage::Running;
@@ -223,6 +246,13 @@ impl Jobs {
         if let Some((next, connection)) = next.and_then(|next| Some((next, self.get(next)?.connection))) {
             self.ready.push(connection, next);
         }
+    }
+
+    /// The jobs that wait, in the order in which they came.
+    pub fn queued(&self) -> Vec<&Job> {
+        let mut queued: Vec<_> = self.slab.iter().filter(|(_, (_, job))| job.stage == Stage::Waiting).collect();
+        queued.sort_by_key(|(_, (generation, job))| (job.arrived, *generation));
+        queued.into_iter().map(|(_, (_, job))| job).collect()
     }
 
     /// Every job that waits.

@@ -12,7 +12,7 @@ use nix::sys::socket::{self, AddressFamily, Backlog, SockFlag, SockType, UnixAdd
 use nix::unistd::{Gid, Uid};
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -88,7 +88,7 @@ struct Place {
 }
 
 /// Device and number of a file.
-type Identity = (u64, u64);
+pub type Identity = (u64, u64);
 
 fn identity(path: &Path) -> Option<Identity> {
     fs::symlink_metadata(path).ok().map(|metadata| identity_of(&metadata))
@@ -122,6 +122,28 @@ impl Listener {
         let (socket, identity) = take_path(path, config)?;
         let place = Place { lock, lock_path, identity };
         Ok(Self { socket, path: path.to_owned(), place: Some(place) })
+    }
+
+    /// The listener of another program in this process: its socket, and if it had a place, the lock's file and the
+    /// identity that [`Listener::claim`] gave.
+    ///
+    /// # Errors
+    /// A lock that is not held.
+    pub fn taken_over(socket: OwnedFd, path: PathBuf, place: Option<(OwnedFd, Identity)>) -> Result<Self, ListenError> {
+        let lock = |(fd, identity)| {
+            let lock_path = lock_path(&path);
+            // It goes with the open file, and so it is held already: this only says so.
+            let lock = Flock::lock(File::from(fd), FlockArg::LockExclusiveNonblock)
+                .map_err(|(_, error)| ListenError::system(&lock_path, "locking")(error.into()))?;
+            Ok::<_, ListenError>(Place { lock, lock_path, identity })
+        };
+        let place = place.map(lock).transpose()?;
+        Ok(Self { socket: UnixListener::from_std(socket.into()), path, place })
+    }
+
+    /// The lock's descriptor, and which file the socket's is; none for a socket that was handed over.
+    pub fn claim(&self) -> Option<(RawFd, Identity)> {
+        self.place.as_ref().map(|place| (place.lock.as_raw_fd(), place.identity))
     }
 
     /// Whether the socket's file is where it was made. One that was handed over is its owner's to watch.

@@ -17,6 +17,7 @@
 //! | `place` | keeping the socket's file in its place |
 //! | `time` | what happens when a deadline comes |
 //! | `ending` | shutting down, leaving when idle |
+//! | `reload`, `handover` | letting another program take this one's place |
 //! | `view` | what functions see of the broker |
 
 mod accept;
@@ -25,11 +26,13 @@ mod connection;
 mod deadlines;
 mod dispatch;
 mod ending;
+mod handover;
 mod jobs;
 mod listener;
 mod panics;
 mod place;
 mod process;
+mod reload;
 mod signals;
 mod time;
 mod turn;
@@ -38,6 +41,7 @@ mod work;
 mod workers;
 
 pub use access::AccessError;
+pub use handover::{HandoverError, Inheritance, Origin, READY, rehearse};
 pub use listener::ListenError;
 pub use process::harden as keep_secrets;
 pub use signals::block as block_signals;
@@ -53,10 +57,11 @@ use access::Access;
 use connection::{ConnectionId, Connections};
 use deadlines::{Deadlines, Timer};
 use ending::Phase;
-use jobs::Jobs;
+use jobs::{JobId, Jobs};
 use listener::Listener;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
+use reload::Reload;
 use signals::Signals;
 use slog::{info, warn};
 use std::collections::VecDeque;
@@ -79,6 +84,7 @@ const LISTENER: Token = Token(usize::MAX - 1);
 const TIMER: Token = Token(usize::MAX - 2);
 const SIGNALS: Token = Token(usize::MAX - 3);
 const WAKER: Token = Token(usize::MAX - 4);
+const REHEARSAL: Token = Token(usize::MAX - 5);
 
 /// Why a broker can't start.
 #[derive(Debug, thiserror::Error)]
@@ -86,6 +92,9 @@ pub enum StartError {
     /// It can't listen.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// What another program left can't be taken over.
+    #[error(transparent)]
+    Handover(#[from] HandoverError),
     /// The settings allow somebody who does not exist.
     #[error(transparent)]
     Access(#[from] AccessError),
@@ -123,6 +132,11 @@ pub struct Broker {
     handles: HandleStore,
     stats: Stats,
     phase: Phase,
+    // How the broker was started, for the program that takes this one's place.
+    origin: Origin,
+    reload: Option<Reload>,
+    // Calls that are answered when the reload is over.
+    reload_calls: Vec<JobId>,
     // What was last said of the socket's place, so that it is said once.
     lost_place: Option<String>,
     // The loop's own memory for reading, and the buffer lent to each turn for its answers.
@@ -145,14 +159,25 @@ impl Broker {
     ///
     /// # Errors
     /// [`StartError`], saying what stood in the way.
-    pub fn new(mut config: Config, log: Log) -> Result<Self, StartError> {
+    pub fn new(config: Config, log: Log, origin: Origin) -> Result<Self, StartError> {
+        let mut broker = Self::with_listener(config, log, origin, Listener::new)?;
+        broker.want_timers();
+        Ok(broker)
+    }
+
+    fn with_listener(
+        mut config: Config,
+        log: Log,
+        origin: Origin,
+        listen: impl FnOnce(&Config) -> Result<Listener, ListenError>,
+    ) -> Result<Self, StartError> {
         process::harden().map_err(StartError::system("setting process flags"))?;
         panics::install_hook();
         let descriptor_limit =
             process::raise_descriptor_limit().map_err(StartError::system("reading the descriptor limit"))?;
         fit_connections(&mut config, descriptor_limit, &log);
         let access = Access::new(&config)?;
-        let mut listener = Listener::new(&config)?;
+        let mut listener = listen(&config)?;
         if access.is_shared() && !listener.directory_is_open() {
             warn!(log.logger, "Others are allowed to connect, but the socket's directory keeps them out";
                 "socket" => %listener.path().display());
@@ -160,7 +185,7 @@ impl Broker {
         let failed = StartError::system;
         let poll = Poll::new().map_err(failed("creating the event queue"))?;
         let signals = Signals::new().map_err(failed("creating the signal descriptor"))?;
-        let mut deadlines = Deadlines::new().map_err(failed("creating the timer"))?;
+        let deadlines = Deadlines::new().map_err(failed("creating the timer"))?;
         let register = failed("registering for events");
         let events = poll.registry();
         events
@@ -170,15 +195,6 @@ impl Broker {
             .map_err(register)?;
         let waker = Arc::new(Waker::new(events, WAKER).map_err(failed("creating the waker"))?);
         let registry = Arc::new(Registry::new(Offer { faults: config.test_faults }));
-        if let Some(interval) = config.health_interval {
-            deadlines.want(Timer::Health, interval);
-        }
-        if let Some(interval) = config.socket_check {
-            deadlines.want(Timer::Place, interval);
-        }
-        if let Some(idle) = config.idle_exit {
-            deadlines.want(Timer::IdleExit, idle);
-        }
         Ok(Self {
             workers: Workers::new(Arc::clone(&registry), waker, config.workers),
             handles: HandleStore::new(config.max_handles, config.handle_idle_timeout),
@@ -194,6 +210,9 @@ impl Broker {
             newcomers: Vec::new(),
             jobs: Jobs::default(),
             phase: Phase::Serving,
+            origin,
+            reload: None,
+            reload_calls: Vec::new(),
             lost_place: None,
             scratch: vec![0; SCRATCH].into_boxed_slice(),
             spare: Buffer::new(),
@@ -209,6 +228,20 @@ impl Broker {
         })
     }
 
+    /// Sets the timers that run all the time.
+    fn want_timers(&mut self) {
+        let timers = [
+            (Timer::Health, self.config.health_interval),
+            (Timer::Place, self.config.socket_check),
+            (Timer::IdleExit, self.config.idle_exit),
+        ];
+        for (timer, interval) in timers {
+            if let Some(interval) = interval {
+                self.deadlines.want(timer, self.now + interval);
+            }
+        }
+    }
+
     /// The path that clients connect to.
     pub fn socket_path(&self) -> &Path {
         self.gate.listener.path()
@@ -219,8 +252,12 @@ impl Broker {
     /// # Errors
     /// Those of the event queue, which no client can cause.
     pub fn run(mut self) -> io::Result<ExitCode> {
-        info!(self.log.logger, "Serving"; "socket" => %self.socket_path().display(), "version" => crate::VERSION,
-            "pid" => std::process::id());
+        if self.stats.reloads == 0 {
+            info!(self.log.logger, "Serving"; "socket" => %self.socket_path().display(), "version" => crate::VERSION,
+                "pid" => std::process::id());
+        }
+        // A broker that was taken over may have calls waiting.
+        self.start_jobs();
         let registry = Arc::clone(&self.registry);
         let mut events = Events::with_capacity(EVENTS);
         loop {
@@ -239,6 +276,7 @@ impl Broker {
             self.accept_some();
             self.serve_newcomers(&registry);
             self.expect_handles_to_expire();
+            self.proceed_with_reload();
             if let Some(code) = self.ended() {
                 return Ok(code);
             }
@@ -247,12 +285,13 @@ impl Broker {
 
     /// Notes what happened; only what is the loop's own is acted on here. A second request to stop ends it at once.
     fn note(&mut self, events: &Events) -> Option<ExitCode> {
-        let (mut timer, mut reports) = (false, false);
+        let (mut timer, mut reports, mut rehearsal) = (false, false, false);
         for event in events {
             match event.token() {
                 LISTENER => self.gate.ready = true,
                 TIMER => timer = true,
                 WAKER => reports = true,
+                REHEARSAL => rehearsal = true,
                 SIGNALS => {
                     while let Some(request) = self.signals.next() {
                         if let Some(code) = self.obey(request) {
@@ -265,6 +304,9 @@ impl Broker {
         }
         if reports {
             self.take_reports();
+        }
+        if rehearsal {
+            self.hear_rehearsal();
         }
         if timer {
             self.deadlines.fired();

@@ -4,8 +4,10 @@ use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
 use nix::sys::stat::{Mode, umask};
 use nix::sys::time::TimeValLike;
 use nix::unistd::{SysconfVar, sysconf};
+use std::ffi::CString;
 use std::fs;
 use std::io;
+use std::path::Path;
 
 /// Makes the process one that keeps its secrets: no core dump, no reading of its memory by its own user, no new
 /// privileges by a program it might start, no file that others can read.
@@ -17,6 +19,16 @@ pub fn harden() -> io::Result<()> {
     nix::sys::prctl::set_no_new_privs()?;
     umask(Mode::from_bits_truncate(0o077));
     Ok(())
+}
+
+/// Gives the process the name of its program, as it has it when it is started by its path: programs that are executed by a
+/// descriptor have its number for a name.
+pub fn set_name(program: &Path) {
+    let name = program.file_name().map(|name| name.as_encoded_bytes()).unwrap_or_default();
+    if let Ok(name) = CString::new(name) {
+        // It only matters to those who look at lists of processes.
+        let _ = nix::sys::prctl::set_name(&name);
+    }
 }
 
 /// Raises the limit of open descriptors as far as it goes. Returns the limit then in force.

@@ -12,6 +12,8 @@ pub enum Request {
     Stop(Signal),
     /// SIGHUP: open the log file anew.
     ReopenLog,
+    /// SIGUSR2: let the program that is now at this one's path take its place.
+    Reload,
 }
 
 /// The signals that the loop reads.
@@ -20,7 +22,7 @@ pub struct Signals {
 }
 
 fn handled() -> SigSet {
-    [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP].into_iter().collect()
+    [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR2].into_iter().collect()
 }
 
 /// Blocks the signals for this thread and those it starts. Has to come before any thread is started: a thread with
@@ -52,6 +54,7 @@ impl Signals {
             let info = self.fd.read_signal().ok().flatten()?;
             match i32::try_from(info.ssi_signo).ok().and_then(|number| Signal::try_from(number).ok()) {
                 Some(Signal::SIGHUP) => return Some(Request::ReopenLog),
+                Some(Signal::SIGUSR2) => return Some(Request::Reload),
                 Some(signal) => return Some(Request::Stop(signal)),
                 None => {}
             }

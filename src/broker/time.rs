@@ -22,6 +22,7 @@ impl Broker {
                 Timer::IdleExit => self.check_idle(),
                 Timer::AcceptAgain => self.gate.try_again(),
                 Timer::ShutdownGrace => self.end_grace(),
+                Timer::Reload => self.check_reload(),
             }
         }
     }

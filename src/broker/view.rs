@@ -6,6 +6,7 @@ use crate::health::{self, Figures};
 use crate::modules::Registry;
 use crate::modules::handles::HandleStore;
 use crate::modules::host::{self, Cleaned, ConnectionLimits, Host, Resources, SettingInForce};
+use crate::protocol::CallError;
 use crate::stats::{CloseReason, Counters, FunctionReport, Performance, RecentError, WorkerReport, ratio};
 use chrono::{DateTime, FixedOffset, Local, SecondsFormat, Utc};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -28,6 +29,11 @@ pub struct Trend {
 }
 
 impl Trend {
+    /// Begins with what was counted before.
+    pub fn begin(&mut self, now: Duration, requests: u64) {
+        (self.since, self.requests, self.cpu) = (now, requests, process::cpu_seconds());
+    }
+
     /// Ends an interval.
     pub fn advance(&mut self, now: Duration, requests: u64) {
         let cpu = process::cpu_seconds();
@@ -96,6 +102,8 @@ pub struct View<'b> {
     pub broker: &'b mut Broker,
     /// The connection whose call this is.
     pub asking: ConnectionId,
+    /// Set if the call is answered later.
+    pub put_off: bool,
 }
 
 impl View<'_> {
@@ -252,6 +260,16 @@ impl Host for View<'_> {
                 cleaned
             })
             .collect()
+    }
+
+    fn reloads(&self) -> u64 {
+        self.broker.stats.reloads
+    }
+
+    fn reload(&mut self) -> Result<(), CallError> {
+        self.broker.begin_reload("system.reload")?;
+        self.put_off = true;
+        Ok(())
     }
 
     fn shut_down(&mut self) {

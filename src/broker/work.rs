@@ -27,7 +27,15 @@ impl Broker {
                     ));
                 }
             }
-            let Some(id) = self.jobs.start_next() else { return };
+            let next = if self.is_falling_quiet() {
+                // What can't move has to come to its end; everything else waits for the new program.
+                let (handles, registry) = (&self.handles, &self.registry);
+                let stays = |(owner, id)| handles.kind_of(owner, id).is_some_and(|kind| registry.kind(kind).is_none());
+                self.jobs.start_next_on(stays)
+            } else {
+                self.jobs.start_next()
+            };
+            let Some(id) = next else { return };
             let Some(job) = self.jobs.get(id) else { continue };
             let now = Instant::now();
             job.started = Some(now);

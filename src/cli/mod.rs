@@ -1,9 +1,11 @@
 //! The command line: one file a subcommand.
 
+mod client;
 mod get;
 mod modules;
 mod oneshot;
 mod progress;
+mod reload;
 mod serve;
 
 use crate::config::settings::{Kind, Setting, TABLE};
@@ -28,7 +30,7 @@ const AFTER: &str = "Start a broker and try it:\n  \
     /tmp/cpan-bridge-<uid>/broker.sock. Clients search the same places. Only the user who runs the broker, and root, \
     may connect unless settings allow others.\n\n\
     Signals to a broker: TERM and INT end it when running calls are done (a second one ends it at once), HUP opens \
-    the log file anew.\n\n\
+    the log file anew, USR2 reloads: the program that is now installed takes over with everything there is.\n\n\
     Settings of `serve` are flags, CPAN_BRIDGE_* variables or lines of a TOML file: see `cpan-bridge serve --help`.";
 
 /// Runs the program: reads the command line, does what it says. Returns the exit code: 0 for success, 1 for failure, 2 for
@@ -40,6 +42,7 @@ pub fn main() -> ExitCode {
         Some(("oneshot", flags)) => oneshot::run(flags),
         Some(("modules", flags)) => modules::run(flags),
         Some(("get", flags)) => get::run(flags),
+        Some(("reload", flags)) => reload::run(flags),
         _ => ExitCode::from(2),
     }
 }
@@ -64,6 +67,7 @@ pub fn command() -> Command {
         .subcommand(oneshot::command())
         .subcommand(modules::command())
         .subcommand(get::command())
+        .subcommand(reload::command())
 }
 
 /// `--config`, and a flag for each of the settings.

@@ -1,7 +1,7 @@
 //! `cpan-bridge serve`: the broker, in the foreground or not.
 
 use super::{configure, fail, settings_flags};
-use crate::broker::{self, Broker};
+use crate::broker::{self, Broker, Inheritance, Origin};
 use crate::config::Config;
 use crate::logging::Log;
 use clap::{Arg, ArgAction, ArgMatches, Command};
@@ -32,10 +32,21 @@ pub fn command() -> Command {
         .args(settings_flags(|_| true))
         .arg(hidden("ready-fd").value_parser(clap::value_parser!(i32).range(1..)))
         .arg(hidden("detached").action(ArgAction::SetTrue))
+        // How a broker that reloads starts its successor.
+        .arg(hidden("handover").value_parser(clap::value_parser!(i32).range(0..)))
+        .arg(hidden("rehearsal").action(ArgAction::SetTrue))
 }
 
 /// Runs it.
 pub fn run(flags: &ArgMatches) -> ExitCode {
+    match flags.get_one::<i32>("handover") {
+        None => start(flags),
+        Some(_) if flags.get_flag("rehearsal") => try_out(flags),
+        Some(&memory) => take_over(flags, memory),
+    }
+}
+
+fn start(flags: &ArgMatches) -> ExitCode {
     let mut config = match configure(flags) {
         Ok(config) => config,
         Err(error) => return fail(2, &error),
@@ -44,22 +55,68 @@ pub fn run(flags: &ArgMatches) -> ExitCode {
     if config.daemonize && !detached {
         return start_in_background();
     }
-    if let Err(error) = settle_in(&mut config, detached) {
+    // Before the directory is left that it was started in.
+    let origin = match Origin::of_this_process() {
+        Ok(origin) => origin,
+        Err(error) => return fail(1, &error),
+    };
+    let settled = settle_in(&mut config, detached).and_then(|()| if detached { lead_a_session() } else { Ok(()) });
+    if let Err(error) = settled {
         return fail(1, &error);
     }
     let ready_fd = flags.get_one::<i32>("ready-fd").copied().or(detached.then_some(1));
-    match serve(config, ready_fd, detached) {
+    match serve(config, origin, ready_fd, detached) {
         Ok(code) => code,
         Err(error) => fail(1, &error),
     }
 }
 
-fn serve(config: Config, ready_fd: Option<i32>, detached: bool) -> Result<ExitCode, Box<dyn std::error::Error>> {
+/// Finds out whether this program could take over from the one that started it, and says so on standard output.
+fn try_out(flags: &ArgMatches) -> ExitCode {
+    let rehearsed = broker::keep_secrets().map_err(Into::into).and_then(|()| {
+        let mut config = configure(flags)?;
+        settle_in(&mut config, flags.get_flag("detached"))?;
+        broker::rehearse(&config)?;
+        Log::new(&config)?;
+        Ok::<_, Box<dyn std::error::Error>>(())
+    });
+    match rehearsed {
+        Ok(()) => {
+            println!("{}", broker::READY);
+            ExitCode::SUCCESS
+        }
+        Err(error) => fail(1, &error),
+    }
+}
+
+/// Goes on where another program in this process has come to. Secrets come with the first step, so the process is closed to
+/// inspection before it; descriptors are taken before anything is opened.
+fn take_over(flags: &ArgMatches, memory: i32) -> ExitCode {
+    let resumed = broker::keep_secrets().map_err(Into::into).and_then(|()| {
+        let inheritance = Inheritance::accept(memory)?;
+        let mut config = configure(flags)?;
+        settle_in(&mut config, flags.get_flag("detached"))?;
+        broker::block_signals()?;
+        let log = Log::new(&config)?;
+        Ok::<_, Box<dyn std::error::Error>>(Broker::resume(config, log, inheritance)?.run()?)
+    });
+    match resumed {
+        Ok(code) => code,
+        Err(error) => fail(1, &error),
+    }
+}
+
+fn serve(
+    config: Config,
+    origin: Origin,
+    ready_fd: Option<i32>,
+    detached: bool,
+) -> Result<ExitCode, Box<dyn std::error::Error>> {
     // Opened anew before the process closes itself to inspection, which includes its own descriptors' names.
     let ready = ready_fd.map(|fd| OpenOptions::new().write(true).open(format!("/proc/self/fd/{fd}"))).transpose()?;
     broker::block_signals()?;
     let log = Log::new(&config)?;
-    let broker = Broker::new(config, log)?;
+    let broker = Broker::new(config, log, origin)?;
     if let (Some(mut ready), Some(fd)) = (ready, ready_fd) {
         // Who started the broker may be gone already; it serves all the same.
         let _ = ready.write_all(READY);
@@ -90,10 +147,14 @@ fn settle_in(config: &mut Config, detached: bool) -> io::Result<()> {
     config.socket = absolute(&config.socket)?;
     config.log_file = config.log_file.as_ref().map(absolute).transpose()?;
     if detached {
-        setsid()?;
         // Not to hold on to a directory that somebody wants to unmount.
         std::env::set_current_dir("/")?;
     }
+    Ok(())
+}
+
+fn lead_a_session() -> io::Result<()> {
+    setsid()?;
     Ok(())
 }
 

@@ -58,6 +58,8 @@ pub struct Config {
     pub max_handles: usize,
     /// How long running calls may take to finish at shutdown.
     pub shutdown_grace: Duration,
+    /// How long a reload waits for running calls.
+    pub reload_grace: Duration,
     /// How often the socket's place is looked at; none for never.
     pub socket_check: Option<Duration>,
     /// Exits after that long without a connection.
@@ -102,6 +104,7 @@ impl Config {
             handle_idle_timeout: values.optional_duration("handle_idle_timeout")?,
             max_handles: values.count("max_handles")?,
             shutdown_grace: values.optional_duration("shutdown_grace")?.unwrap_or_default(),
+            reload_grace: values.optional_duration("reload_grace")?.unwrap_or_default(),
             socket_check: values.optional_duration("socket_check")?,
             idle_exit: values.optional_duration("idle_exit")?,
             log_level: values.level("log_level")?,

@@ -228,6 +228,13 @@ pub const TABLE: &[Setting] = &[
         "Shorter than what service managers wait before they kill.",
     ),
     setting(
+        "reload_grace",
+        Kind::Duration,
+        "60s",
+        "How long a reload waits for the new program to come up, and then for running calls; else there is no reload",
+        "Long enough for most transfers. Meanwhile only calls that need a worker are held up.",
+    ),
+    setting(
         "socket_check",
         Kind::Duration,
         "5s",

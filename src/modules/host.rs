@@ -5,6 +5,7 @@
 use super::Registry;
 use super::handles::HandleStore;
 use crate::health;
+use crate::protocol::CallError;
 use crate::stats::{Counters, FunctionReport, Performance, RecentError, WorkerReport};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -44,6 +45,14 @@ pub trait Host {
     fn handle_store(&mut self) -> &mut HandleStore;
     /// Closes connections idle past the stale timeout, except the one that asks.
     fn close_stale(&mut self) -> Vec<Cleaned>;
+    /// How often another program has taken this one's place.
+    fn reloads(&self) -> u64;
+    /// Begins to let the program that is now at this one's path take its place. The call is answered when that is done, by
+    /// the new program, or when it has failed.
+    ///
+    /// # Errors
+    /// `unavailable` while shutting down, `failed` if the new program can't be tried out.
+    fn reload(&mut self) -> Result<(), CallError>;
     /// Begins to drain and exit.
     fn shut_down(&mut self);
 }

@@ -50,6 +50,11 @@ pub fn module() -> Module {
                 performance,
             ),
             Function::new::<NoParameters, _>(
+                "reload",
+                "Lets a new version take over, with every connection and handle; for the broker's own user and root.",
+                reload,
+            ),
+            Function::new::<NoParameters, _>(
                 "shutdown",
                 "Drains and exits; for the broker's own user and root.",
                 shutdown,
@@ -68,6 +73,7 @@ struct Info {
     socket_path: String,
     pid: u32,
     uptime: f64,
+    reloads: u64,
     loaded_modules: Vec<&'static str>,
     active_connections: u64,
     configuration: BTreeMap<&'static str, SettingInForce>,
@@ -83,10 +89,16 @@ fn info(call: &mut Call<'_>, _: NoParameters) -> Result<Info, CallError> {
         socket_path: host.socket_path(),
         pid: std::process::id(),
         uptime: host.uptime().as_secs_f64(),
+        reloads: host.reloads(),
         loaded_modules: host.registry().modules().iter().map(|module| module.name).collect(),
         active_connections: host.counters().active_connections,
         configuration: host.settings().into_iter().map(|setting| (setting.name, setting)).collect(),
     })
+}
+
+fn reload(call: &mut Call<'_>, _: NoParameters) -> Result<(), CallError> {
+    only_for_owner(call, "reload it")?;
+    call.host()?.reload()
 }
 
 #[derive(Serialize)]
@@ -305,11 +317,16 @@ struct Shutdown {
 }
 
 fn shutdown(call: &mut Call<'_>, _: NoParameters) -> Result<Shutdown, CallError> {
-    if !call.caller.privileged {
-        return Err(CallError::new(Code::Denied, "only the broker's own user and root may shut it down"));
-    }
+    only_for_owner(call, "shut it down")?;
     call.host()?.shut_down();
     Ok(Shutdown { message: "shutting down: calls in work are finished first" })
+}
+
+fn only_for_owner(call: &Call<'_>, what: &str) -> Result<(), CallError> {
+    if call.caller.privileged {
+        return Ok(());
+    }
+    Err(CallError::new(Code::Denied, format!("only the broker's own user and root may {what}")))
 }
 
 /// `1h 2m 3s`, without the leading units that are zero.

@@ -87,6 +87,11 @@ impl Cutter {
         self.framing
     }
 
+    /// A cutter for the rest of a stream that another one was cutting, at the beginning of a message.
+    pub fn of_framing(framing: Option<Framing>) -> Self {
+        Self { framing, partial: None }
+    }
+
     /// Looks for a whole message at the front of `bytes`.
     ///
     /// `bytes` always starts at the beginning of a message; after [`Cut::Message`] the caller drops what was cut off.

@@ -24,6 +24,7 @@ mod oneshot;
 mod overload;
 mod protocol_page;
 mod random_calls;
+mod reload;
 mod secrets;
 mod settings;
 mod tls;

@@ -26,52 +26,113 @@ fn occurrences(pid: u32, wanted: &[Vec<u8>]) -> Vec<usize> {
     counts
 }
 
+/// A key that is used in every way, and what must not be found: the key, the key in hex, a plaintext.
+struct Secrets {
+    broker: Broker,
+    client: Client,
+    key: Vec<u8>,
+    plaintext: Vec<u8>,
+    ciphers: Vec<Value>,
+}
+
+impl Secrets {
+    /// None where the broker's memory can't be read.
+    fn begin() -> Option<Self> {
+        if !nix::unistd::Uid::effective().is_root() {
+            eprintln!("skipped: reading the broker's memory takes root, which is the point");
+            return None;
+        }
+        let broker = Broker::start(&["--workers=1"]);
+        let client = broker.connect();
+        // Not in this program's own text, where the broker's memory could not be told from it anyway.
+        let key: Vec<u8> = (0..32_u8).map(|n| n.wrapping_mul(37).wrapping_add(101)).collect();
+        let plaintext: Vec<u8> = (0..40_u8).map(|n| n.wrapping_mul(59).wrapping_add(17)).collect();
+        let mut secrets = Self { broker, client, key, plaintext, ciphers: Vec::new() };
+        let hex = Value::from(secrets.hex());
+        let key = Value::Binary(secrets.key.clone());
+        secrets.new_cipher("AES-256-GCM", hex.clone());
+        assert!(secrets.found()[0] >= 1, "a key that is in use is found, so the search is able to find one");
+        for (cipher, given) in [
+            ("ChaCha20-Poly1305", key.clone()),
+            ("AES-256-GCM", key.clone()),
+            ("AES", key),
+            ("Blowfish", hex.clone()),
+            ("3DES", hex),
+        ] {
+            secrets.new_cipher(cipher, given);
+        }
+        Some(secrets)
+    }
+
+    fn hex(&self) -> String {
+        self.key.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    fn found(&self) -> Vec<usize> {
+        occurrences(self.broker.pid(), &[self.key.clone(), self.hex().into_bytes(), self.plaintext.clone()])
+    }
+
+    fn new_cipher(&mut self, cipher: &str, key: Value) {
+        let made = self.client.call("crypto.new", map([("cipher", cipher.into()), ("key", key)])).unwrap();
+        self.ciphers.push(made["cipher_id"].clone());
+    }
+
+    fn use_ciphers(&mut self) {
+        for id in &self.ciphers {
+            // Inline and on a worker, and the answer in one piece and in many.
+            for size in [1, 5000] {
+                let text = Value::Binary(self.plaintext.repeat(size));
+                let params = map([("cipher_id", id.clone()), ("plaintext", text)]);
+                let sealed = self.client.call("crypto.encrypt", params).unwrap();
+                let params = map([("cipher_id", id.clone()), ("hex_ciphertext", sealed["encrypted"].clone())]);
+                self.client.call("crypto.decrypt", params).unwrap();
+            }
+        }
+    }
+
+    fn free_ciphers(&mut self) {
+        for id in std::mem::take(&mut self.ciphers) {
+            self.client.call("crypto.cleanup_cipher", map([("cipher_id", id)])).unwrap();
+        }
+        self.client.call("test.ping", none()).unwrap();
+    }
+}
+
 #[test]
 fn a_freed_key_and_a_plaintext_are_nowhere_in_memory() {
-    if !nix::unistd::Uid::effective().is_root() {
-        eprintln!("skipped: reading the broker's memory takes root, which is the point");
-        return;
-    }
-    let broker = Broker::start(&["--workers=1"]);
-    let mut client = broker.connect();
-    // Not in this program's own text, where the broker's memory could not be told from it anyway.
-    let key: Vec<u8> = (0..32_u8).map(|n| n.wrapping_mul(37).wrapping_add(101)).collect();
-    let hex: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
-    let plaintext: Vec<u8> = (0..40_u8).map(|n| n.wrapping_mul(59).wrapping_add(17)).collect();
-    let wanted = [key.clone(), hex.clone().into_bytes(), plaintext.clone()];
+    let Some(mut secrets) = Secrets::begin() else { return };
+    secrets.use_ciphers();
+    let (key, data) = (Value::Binary(secrets.key.clone()), Value::Binary(secrets.plaintext.clone()));
+    secrets.client.call("crypto.sign", map([("key", key.clone()), ("data", data)])).unwrap();
+    let _ = secrets.client.call("crypto.derive_key", map([("passphrase", key), ("iterations", 10.into())]));
+    secrets.free_ciphers();
+    assert_eq!(secrets.found(), [0, 0, 0], "key, key in hex, plaintext");
+}
 
-    let held = client.call("crypto.new", map([("cipher", "AES-256-GCM".into()), ("key", hex.clone().into())])).unwrap();
-    let found = occurrences(broker.pid(), &wanted);
-    assert!(found[0] >= 1, "a key that is in use is found, so the search is able to find one: {found:?}");
-
-    let mut ids = vec![held["cipher_id"].clone()];
-    for (cipher, given) in [
-        ("ChaCha20-Poly1305", Value::Binary(key.clone())),
-        ("AES-256-GCM", Value::Binary(key.clone())),
-        ("AES", Value::Binary(key.clone())),
-        ("Blowfish", hex.clone().into()),
-        ("3DES", hex.into()),
-    ] {
-        let made = client.call("crypto.new", map([("cipher", cipher.into()), ("key", given)])).unwrap();
-        let id = made["cipher_id"].clone();
-        // Inline and on a worker, and the answer in one piece and in many.
-        for size in [1, 5000] {
-            let text = Value::Binary(plaintext.repeat(size));
-            let sealed = client.call("crypto.encrypt", map([("cipher_id", id.clone()), ("plaintext", text)])).unwrap();
-            let sent = map([("cipher_id", id.clone()), ("hex_ciphertext", sealed["encrypted"].clone())]);
-            client.call("crypto.decrypt", sent).unwrap();
-        }
-        ids.push(id);
+#[test]
+fn what_moved_at_a_reload_is_wiped_as_well() {
+    let Some(mut secrets) = Secrets::begin() else { return };
+    secrets.use_ciphers();
+    // Half of a message is handed over, too.
+    let text = map([("text", Value::Binary(secrets.plaintext.repeat(100)))]);
+    let message = frame(&encode(&request(1, "test.echo", text)));
+    let mut half = secrets.broker.connect();
+    std::io::Write::write_all(&mut half.stream, &message[..message.len() / 2]).unwrap();
+    for _ in 0..2 {
+        secrets.client.call("system.reload", none()).unwrap();
     }
-    let signed = map([("key", Value::Binary(key)), ("data", Value::Binary(plaintext))]);
-    client.call("crypto.sign", signed.clone()).unwrap();
-    let _ = client.call("crypto.derive_key", map([("passphrase", signed["key"].clone()), ("iterations", 10.into())]));
-    for id in ids {
-        client.call("crypto.cleanup_cipher", map([("cipher_id", id)])).unwrap();
-    }
-    client.call("test.ping", none()).unwrap();
-    let found = occurrences(broker.pid(), &wanted);
-    assert_eq!(found, [0, 0, 0], "key, key in hex, plaintext");
+    assert!(secrets.found().iter().sum::<usize>() >= 2, "keys and the half message are there");
+    secrets.use_ciphers();
+    std::io::Write::write_all(&mut half.stream, &message[message.len() / 2..]).unwrap();
+    assert!(half.answer(1).is_ok());
+    secrets.free_ciphers();
+    assert_eq!(secrets.found(), [0, 0, 0], "key, key in hex, plaintext");
+    let left = std::fs::read_dir(format!("/proc/{}/fd", secrets.broker.pid())).unwrap();
+    let names = left.filter_map(|entry| std::fs::read_link(entry.unwrap().path()).ok());
+    assert!(
+        !names.map(|name| name.display().to_string()).any(|name| name.contains("memfd")),
+        "the memory file is closed"
+    );
 }
 
 #[test]

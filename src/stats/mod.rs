@@ -3,8 +3,13 @@
 //! Everything is owned by the loop's thread: counting is an addition, never a lock. Times come in as durations; there is
 //! no clock here.
 
-use hdrhistogram::Histogram;
-use serde::Serialize;
+mod moved;
+mod times;
+
+pub use moved::PackedStats;
+pub use times::{Times, TimesReport};
+
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -12,8 +17,6 @@ use std::time::Duration;
 const RECENT_ERRORS: usize = 20;
 /// How many functions `top_modules` lists.
 const TOP_FUNCTIONS: usize = 10;
-/// The longest latency a histogram tells apart: an hour, in nanoseconds.
-const LONGEST: u64 = 3_600_000_000_000;
 
 /// Why a connection ended. Every close has exactly one reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +87,7 @@ pub enum Outcome {
 }
 
 /// A failed call that `recent_errors` remembers. `error` is the code and the parameter at fault, never a value.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RecentError {
     /// When, ISO 8601 in local time.
     pub timestamp: String,
@@ -94,58 +97,6 @@ pub struct RecentError {
     pub error: String,
     /// From arrival to answer.
     pub duration_ms: f64,
-}
-
-/// How long something took, time after time.
-#[derive(Default)]
-pub struct Times {
-    count: u64,
-    total: Duration,
-    // Made with the first: most functions are never called.
-    spread: Option<Box<Histogram<u32>>>,
-}
-
-impl Times {
-    /// Counts one.
-    pub fn record(&mut self, took: Duration) {
-        self.count += 1;
-        self.total += took;
-        self.spread.get_or_insert_with(|| Box::new(new_histogram())).saturating_record(nanoseconds(took));
-    }
-
-    fn mean(&self) -> f64 {
-        ratio(self.total.as_secs_f64(), self.count as f64)
-    }
-
-    fn at(&self, quantile: f64) -> f64 {
-        self.spread.as_ref().map_or(0.0, |spread| seconds_at(spread, quantile))
-    }
-
-    /// The figures.
-    pub fn report(&self) -> TimesReport {
-        TimesReport {
-            avg: self.mean(),
-            p50: self.at(0.50),
-            p95: self.at(0.95),
-            p99: self.at(0.99),
-            max: self.spread.as_ref().map_or(0.0, |spread| spread.max() as f64 / 1e9),
-        }
-    }
-}
-
-/// What [`Times`] come to, in seconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-pub struct TimesReport {
-    /// Mean.
-    pub avg: f64,
-    /// Median.
-    pub p50: f64,
-    /// 95th percentile.
-    pub p95: f64,
-    /// 99th percentile.
-    pub p99: f64,
-    /// The longest.
-    pub max: f64,
 }
 
 /// `worker_performance`: the calls that run on workers.
@@ -216,6 +167,8 @@ pub struct Stats {
     pub peak_queued: u64,
     /// Calls turned away because too many waited.
     pub overloaded: u64,
+    /// How often another program has taken this one's place.
+    pub reloads: u64,
 }
 
 impl Stats {
@@ -243,12 +196,13 @@ impl Stats {
             worker_run: Times::default(),
             peak_queued: 0,
             overloaded: 0,
+            reloads: 0,
         }
     }
 
     /// How many calls workers are done with.
     pub fn worker_finished(&self) -> u64 {
-        self.worker_run.count
+        self.worker_run.count()
     }
 
     /// The name of a function; `None` stands for calls that name none there is.
@@ -302,25 +256,19 @@ impl Stats {
 
     /// The figures of all calls taken together.
     pub fn performance(&self, uptime: Duration) -> Performance {
-        let mut all = new_histogram();
-        let mut total = Duration::ZERO;
-        for stats in &self.functions {
-            total += stats.times.total;
-            if let Some(spread) = &stats.times.spread {
-                // All histograms have the same bounds, so they can be added.
-                let _ = all.add(spread.as_ref());
-            }
-        }
+        let mut all = Times::default();
+        self.functions.iter().for_each(|stats| all.add(&stats.times));
+        let all = all.report();
         let uptime = uptime.as_secs_f64();
         Performance {
             total_requests: self.requests,
             successful_requests: self.requests - self.failed,
             failed_requests: self.failed,
-            avg_response_time: ratio(total.as_secs_f64(), self.requests as f64),
-            p50_response_time: seconds_at(&all, 0.50),
-            p95_response_time: seconds_at(&all, 0.95),
-            p99_response_time: seconds_at(&all, 0.99),
-            max_response_time: if self.requests == 0 { 0.0 } else { all.max() as f64 / 1e9 },
+            avg_response_time: all.avg,
+            p50_response_time: all.p50,
+            p95_response_time: all.p95,
+            p99_response_time: all.p99,
+            max_response_time: all.max,
             requests_per_second: ratio(self.requests as f64, uptime),
             error_rate: ratio(self.failed as f64, self.requests as f64),
             uptime_seconds: uptime,
@@ -330,33 +278,20 @@ impl Stats {
     /// The functions called most.
     pub fn busiest(&self) -> Vec<FunctionReport> {
         let mut called: Vec<(usize, &FunctionStats)> =
-            self.functions.iter().enumerate().filter(|(_, stats)| stats.times.count > 0).collect();
-        called.sort_by_key(|(_, stats)| std::cmp::Reverse(stats.times.count));
+            self.functions.iter().enumerate().filter(|(_, stats)| stats.times.count() > 0).collect();
+        called.sort_by_key(|(_, stats)| std::cmp::Reverse(stats.times.count()));
         called
             .into_iter()
             .take(TOP_FUNCTIONS)
             .map(|(index, stats)| FunctionReport {
                 module_function: self.method(Some(index)).to_owned(),
-                requests: stats.times.count,
+                requests: stats.times.count(),
                 avg_time_ms: stats.times.mean() * 1e3,
                 p99_time_ms: stats.times.at(0.99) * 1e3,
-                error_rate: ratio(stats.errors as f64 * 100.0, stats.times.count as f64),
+                error_rate: ratio(stats.errors as f64 * 100.0, stats.times.count() as f64),
             })
             .collect()
     }
-}
-
-fn nanoseconds(took: Duration) -> u64 {
-    u64::try_from(took.as_nanos()).unwrap_or(LONGEST).clamp(1, LONGEST)
-}
-
-fn new_histogram() -> Histogram<u32> {
-    // Two significant digits over nine decades; the bounds are constants that the crate accepts.
-    Histogram::new_with_bounds(1_000, LONGEST, 2).expect("constant histogram bounds are valid")
-}
-
-fn seconds_at(latency: &Histogram<u32>, quantile: f64) -> f64 {
-    if latency.is_empty() { 0.0 } else { latency.value_at_quantile(quantile) as f64 / 1e9 }
 }
 
 /// A ratio that is zero where there is nothing to divide by.
@@ -461,18 +396,6 @@ mod tests {
         let performance = stats.performance(Duration::from_secs(2));
         assert_eq!(performance.requests_per_second, 51.0);
         assert!(performance.p50_response_time > 0.045 && performance.max_response_time >= 0.1);
-    }
-
-    #[test]
-    fn times_are_summed_up() {
-        let mut times = Times::default();
-        assert_eq!(times.report(), TimesReport::default());
-        for millisecond in 1..=100 {
-            times.record(Duration::from_millis(millisecond));
-        }
-        let report = times.report();
-        assert!((0.050..=0.051).contains(&report.avg) && (0.094..=0.097).contains(&report.p95), "{report:?}");
-        assert!(report.max >= 0.1 && report.p50 < report.p95 && report.p95 < report.p99);
     }
 
     #[test]

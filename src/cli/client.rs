@@ -1,0 +1,137 @@
+//! Calls to a running broker from the command line: one connection, one call at a time, as the protocol has it
+//! (`docs/protocol.md`).
+
+use crate::protocol::Buffer;
+use crate::protocol::framing::FRAME_HEADER;
+use crate::protocol::reply::write_value;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+/// Bytes of an answer at most; a broker's own limit is below it.
+const LONGEST_ANSWER: usize = 1 << 30;
+/// The first byte of an answer: an array of four. Notifications are arrays of three.
+const ANSWER: u8 = 0x94;
+
+/// Why a call came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// Nobody answers at the socket.
+    #[error("no broker at {}: {why}", socket.display())]
+    Unreachable {
+        /// Where.
+        socket: PathBuf,
+        /// Why, and what to do.
+        why: String,
+    },
+    /// The broker answered with an error.
+    #[error("{message}")]
+    Refused {
+        /// The code on the wire.
+        code: String,
+        /// What the broker says.
+        message: String,
+    },
+    /// The connection broke.
+    #[error("the broker closed the connection without an answer; its log says why")]
+    Closed,
+    /// What came is no answer.
+    #[error("the broker's answer can't be read: {0}")]
+    Unreadable(String),
+    /// The connection failed.
+    #[error("talking to the broker: {0}")]
+    Io(#[from] io::Error),
+}
+
+#[derive(Deserialize)]
+struct WireError {
+    code: String,
+    message: String,
+}
+
+/// A connection to a broker.
+pub struct Client {
+    stream: UnixStream,
+    last: u32,
+}
+
+impl Client {
+    /// Connects to the broker at a socket.
+    ///
+    /// # Errors
+    /// [`ClientError::Unreachable`], saying what to do.
+    pub fn connect(socket: &Path) -> Result<Self, ClientError> {
+        let why = |error: io::Error| match error.kind() {
+            ErrorKind::NotFound => "there is no such socket; start one with `cpan-bridge serve`".to_owned(),
+            ErrorKind::ConnectionRefused => {
+                "nobody listens there any more; start one with `cpan-bridge serve`".to_owned()
+            }
+            ErrorKind::PermissionDenied => {
+                "its permissions keep you out; it is another user's, who can let you in (allow_user)".to_owned()
+            }
+            _ => error.to_string(),
+        };
+        let stream = UnixStream::connect(socket)
+            .map_err(|error| ClientError::Unreachable { socket: socket.to_owned(), why: why(error) })?;
+        Ok(Self { stream, last: 0 })
+    }
+
+    /// Calls a function and waits for its result.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn call<R: DeserializeOwned>(&mut self, method: &str, params: &impl Serialize) -> Result<R, ClientError> {
+        self.last += 1;
+        let mut message = Buffer::new();
+        message.push(&[0; FRAME_HEADER]);
+        write_value(&mut message, &(0_u8, self.last, method, params))
+            .map_err(|error| ClientError::Unreadable(error.to_string()))?;
+        let length =
+            u32::try_from(message.len() - FRAME_HEADER).map_err(|_| io::Error::from(ErrorKind::InvalidInput))?;
+        message.set_u32(0, length);
+        self.stream.write_all(message.as_slice())?;
+        loop {
+            let answer = self.receive()?;
+            if answer.as_slice().first() == Some(&ANSWER) {
+                return self.read(answer.as_slice());
+            }
+        }
+    }
+
+    fn receive(&mut self) -> Result<Buffer, ClientError> {
+        let mut header = [0; FRAME_HEADER];
+        self.stream.read_exact(&mut header).map_err(closed)?;
+        let length = u32::from_be_bytes(header) as usize;
+        if length > LONGEST_ANSWER {
+            return Err(ClientError::Unreadable(format!("it claims to be {length} bytes long")));
+        }
+        let mut answer = Buffer::new();
+        let mut piece = [0; 16 * 1024];
+        while answer.len() < length {
+            let wanted = piece.len().min(length - answer.len());
+            self.stream.read_exact(&mut piece[..wanted]).map_err(closed)?;
+            answer.push(&piece[..wanted]);
+        }
+        Ok(answer)
+    }
+
+    fn read<R: DeserializeOwned>(&self, answer: &[u8]) -> Result<R, ClientError> {
+        type Answer<R> = (u8, Option<u32>, Option<WireError>, Option<R>);
+        let unreadable = |error: rmp_serde::decode::Error| ClientError::Unreadable(error.to_string());
+        let (_, msgid, error, result): Answer<R> = rmp_serde::from_slice(answer).map_err(unreadable)?;
+        match (error, result) {
+            (Some(WireError { code, message }), _) => Err(ClientError::Refused { code, message }),
+            (None, Some(result)) if msgid == Some(self.last) => Ok(result),
+            _ => Err(ClientError::Unreadable("it is not to this call, or holds nothing".to_owned())),
+        }
+    }
+}
+
+fn closed(error: io::Error) -> ClientError {
+    match error.kind() {
+        ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => ClientError::Closed,
+        _ => ClientError::Io(error),
+    }
+}

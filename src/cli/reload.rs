@@ -1,0 +1,54 @@
+//! `cpan-bridge reload`: has a running broker replaced by the program that is now installed.
+
+use super::client::Client;
+use super::{configure, fail, settings_flags};
+use clap::{ArgMatches, Command};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+/// What the broker answers when it is done.
+#[derive(Deserialize)]
+struct Reloaded {
+    version: String,
+    previous_version: String,
+    connections: u64,
+    handles: u64,
+    pause: f64,
+}
+
+/// The subcommand.
+pub fn command() -> Command {
+    Command::new("reload")
+        .about("Lets the version that is now installed take over a running broker")
+        .long_about(
+            "Has a running broker execute its program anew, in the same process: after an update, or after a change of its \
+             settings file. Connections, waiting calls and live handles (ciphers, HTTP sessions) go along; nobody notices. \
+             The new program is tried out first. If it does not come up, can't read the state or refuses the settings, the \
+             old one goes on serving, and this command says why and fails.\n\n\
+             The signal USR2 does the same; the log then says what came of it.",
+        )
+        .args(settings_flags(|setting| setting.name == "socket"))
+}
+
+/// Runs it.
+pub fn run(flags: &ArgMatches) -> ExitCode {
+    let config = match configure(flags) {
+        Ok(config) => config,
+        Err(error) => return fail(2, &error),
+    };
+    let nothing: BTreeMap<String, String> = BTreeMap::new();
+    let answer =
+        Client::connect(&config.socket).and_then(|mut broker| broker.call::<Reloaded>("system.reload", &nothing));
+    match answer {
+        Ok(Reloaded { version, previous_version, connections, handles, pause }) => {
+            println!(
+                "Reloaded: version {version} in place of {previous_version}, with {connections} connections and {handles} \
+                 handles; calls were held up for {:.0} ms",
+                pause * 1e3
+            );
+            ExitCode::SUCCESS
+        }
+        Err(error) => fail(1, &error),
+    }
+}

@@ -104,7 +104,7 @@ mod tests {
         before.record(Some(1), Duration::from_millis(7), Outcome::Failure);
         before.closed(CloseReason::Idle);
         for (number, (_, counter)) in before.counters().into_iter().enumerate() {
-            *counter += 100 * number as u64;
+            *counter += 1000 - number as u64;
         }
         let packed = rmp_serde::to_vec_named(&before.pack()).unwrap();
         let packed: PackedStats = rmp_serde::from_slice(&packed).unwrap();

@@ -35,7 +35,7 @@ fuzz_target!(|input: (u8, &[u8])| {
     let (registry, ids) = chosen();
     let function = registry.function(ids[usize::from(which) % ids.len()]);
     let mut out = Buffer::new();
-    let mut call = Call::detached(Caller { uid: 1, pid: 1, privileged: false }, &mut out);
+    let mut call = Call::detached(Caller { uid: 1, pid: 1, ..Caller::default() }, &mut out);
     match function.run(&mut call, arguments.params) {
         Ok(()) => assert!(!out.as_slice().is_empty()),
         Err(error) => assert!(!error.message.is_empty()),

@@ -46,5 +46,5 @@ fuzz_target!(|input: (bool, &[u8])| {
     params.extend_from_slice(b"\xa7timeout\x02\xacmax_redirect\x00");
     let function = registry.function(registry.find("http_helper.get").expect("the function"));
     let mut out = Buffer::new();
-    let _ = function.run(&mut Call::detached(Caller { uid: 1, pid: 1, privileged: false }, &mut out), &params);
+    let _ = function.run(&mut Call::detached(Caller { uid: 1, pid: 1, ..Caller::default() }, &mut out), &params);
 });

@@ -53,7 +53,7 @@ transfers(CPANBridge->new(socket => $own->socket_path), tempdir(CLEANUP => 1), '
 SKIP: {
     skip 'acting as another user takes root', 1 if $> != 0;
     my $stranger = 65_534;
-    my $broker = TestBroker->start('--socket-mode', '0666', '--allow-user', $stranger);
+    my $broker = TestBroker->start('--socket-mode', '0666', '--allow-user', $stranger, '--allow-network', $stranger);
     chmod 0755, $broker->{directory};
     my $directory = tempdir(CLEANUP => 1);
     chown $stranger, -1, $directory;

@@ -8,6 +8,7 @@ use super::Broker;
 use super::connection::Connection;
 use super::deadlines::Timer;
 use super::listener::Listener;
+use super::quota::Standing;
 use mio::Interest;
 use nix::errno::Errno;
 use slog::{debug, info, warn};
@@ -130,26 +131,41 @@ impl Broker {
                 return;
             }
         };
+        let standing = self.quotas.enter(caller, allowed);
+        if standing == Standing::Flood {
+            self.quotas.leave(caller.uid, 0);
+            self.stats.connections_rejected += 1;
+            return;
+        }
         let serial = self.stats.connections + 1;
         let (registry, now) = (self.poll.registry(), self.now);
         // Readable only: writability would be reported for every answer that a client takes.
         let made = self.connections.insert_with(serial, |id| {
             registry.register(&mut stream, id.token(), Interest::READABLE)?;
-            Ok(Connection::new(stream, caller, allowed, serial, now))
+            Ok(Connection::new(stream, caller, standing, serial, now))
         });
         let id = match made {
             Ok(id) => id,
             Err(error) => {
                 warn!(self.log.logger, "A connection could not be registered"; "error" => %error);
+                self.quotas.leave(caller.uid, 0);
                 return;
             }
         };
         self.stats.connections = serial;
         self.stats.peak_connections = self.stats.peak_connections.max(self.connections.len() as u64);
-        if !allowed {
-            self.stats.connections_rejected += 1;
-            self.stats.security_events += 1;
-            warn!(self.log.logger, "A user who is not allowed connected"; "uid" => caller.uid, "pid" => caller.pid);
+        match standing {
+            Standing::Welcome | Standing::Flood => {}
+            Standing::Stranger => {
+                self.stats.connections_rejected += 1;
+                self.stats.security_events += 1;
+                warn!(self.log.logger, "A user who is not allowed connected"; "uid" => caller.uid, "pid" => caller.pid);
+            }
+            Standing::Crowd => {
+                self.stats.connections_rejected += 1;
+                info!(self.log.logger, "A user has as many connections as one may have"; "uid" => caller.uid,
+                    "pid" => caller.pid, "user_connections" => self.config.user_connections);
+            }
         }
         debug!(self.log.logger, "Connection opened"; "connection" => serial, "uid" => caller.uid, "pid" => caller.pid);
         self.idle_since = None;

@@ -23,11 +23,35 @@ pub enum AccessError {
     },
 }
 
-/// The users and groups that may connect. Names are looked up once, at the start: looking up a name can take seconds.
+/// The users whom a setting names, or all who may connect.
+enum Named {
+    All,
+    Users(Vec<u32>),
+}
+
+impl Named {
+    fn new(setting: &'static str, names: &[String]) -> Result<Self, AccessError> {
+        if names.iter().any(|name| name == "*") {
+            return Ok(Self::All);
+        }
+        names.iter().map(|name| user_id(setting, name)).collect::<Result<_, _>>().map(Self::Users)
+    }
+
+    fn includes(&self, uid: u32) -> bool {
+        match self {
+            Self::All => true,
+            Self::Users(users) => users.contains(&uid),
+        }
+    }
+}
+
+/// The users and groups that may connect, and what they may do. Names are looked up once, at the start: looking up a name can take seconds.
 pub struct Access {
     own: u32,
     users: Vec<u32>,
     groups: Vec<u32>,
+    files: Named,
+    network: Named,
 }
 
 impl Access {
@@ -36,9 +60,11 @@ impl Access {
     /// # Errors
     /// A name that stands for nobody.
     pub fn new(config: &Config) -> Result<Self, AccessError> {
-        let users = config.allow_user.iter().map(|name| user_id(name)).collect::<Result<_, _>>()?;
+        let users = config.allow_user.iter().map(|name| user_id("allow_user", name)).collect::<Result<_, _>>()?;
         let groups = config.allow_group.iter().map(|name| group_id("allow_group", name)).collect::<Result<_, _>>()?;
-        Ok(Self { own: Uid::effective().as_raw(), users, groups })
+        let files = Named::new("allow_files", &config.allow_files)?;
+        let network = Named::new("allow_network", &config.allow_network)?;
+        Ok(Self { own: Uid::effective().as_raw(), users, groups, files, network })
     }
 
     /// Whether somebody besides the broker's own user and root may connect.
@@ -53,7 +79,14 @@ impl Access {
     pub fn peer(&self, stream: &UnixStream) -> io::Result<(Caller, bool)> {
         let credentials = getsockopt(&stream.as_fd(), PeerCredentials)?;
         let uid = credentials.uid();
-        let caller = Caller { uid, pid: credentials.pid(), privileged: uid == self.own || uid == 0 };
+        let privileged = uid == self.own || uid == 0;
+        let caller = Caller {
+            uid,
+            pid: credentials.pid(),
+            privileged,
+            files: privileged || self.files.includes(uid),
+            network: privileged || self.network.includes(uid),
+        };
         let allowed = caller.privileged
             || self.users.contains(&uid)
             || (!self.groups.is_empty()
@@ -63,16 +96,12 @@ impl Access {
     }
 }
 
-fn user_id(name: &str) -> Result<u32, AccessError> {
+fn user_id(setting: &'static str, name: &str) -> Result<u32, AccessError> {
     if let Ok(id) = name.parse() {
         return Ok(id);
     }
     let user = User::from_name(name).ok().flatten();
-    user.map(|user| user.uid.as_raw()).ok_or(AccessError::Unknown {
-        setting: "allow_user",
-        what: "user",
-        name: name.to_owned(),
-    })
+    user.map(|user| user.uid.as_raw()).ok_or(AccessError::Unknown { setting, what: "user", name: name.to_owned() })
 }
 
 /// The number of a group by name or number.

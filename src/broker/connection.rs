@@ -5,6 +5,7 @@
 //! does not take, are kept here.
 
 use super::jobs::JobId;
+use super::quota::Standing;
 use crate::config::Config;
 use crate::modules::Caller;
 use crate::protocol::Buffer;
@@ -71,8 +72,8 @@ pub struct Connection {
     pub stream: UnixStream,
     /// Who is at the other end.
     pub caller: Caller,
-    /// Whether the peer may make calls at all.
-    pub allowed: bool,
+    /// Whether it may make calls at all.
+    pub standing: Standing,
     /// Number of this connection, counted from the broker's start.
     pub serial: u64,
     /// What becomes of it.
@@ -97,6 +98,8 @@ pub struct Connection {
     pub jobs: Vec<JobId>,
     /// Bytes of parameters that those hold.
     pub job_bytes: usize,
+    /// Bytes that were reckoned for it when its last turn ended.
+    pub held: usize,
     /// Calls made.
     pub requests: u64,
     /// Bytes read.
@@ -117,11 +120,11 @@ pub struct Connection {
 
 impl Connection {
     /// A connection that was just accepted.
-    pub fn new(stream: UnixStream, caller: Caller, allowed: bool, serial: u64, now: Duration) -> Self {
+    pub fn new(stream: UnixStream, caller: Caller, standing: Standing, serial: u64, now: Duration) -> Self {
         Self {
             stream,
             caller,
-            allowed,
+            standing,
             serial,
             state: State::Open,
             readiness: Readiness::default(),
@@ -134,13 +137,14 @@ impl Connection {
             cutter: Cutter::default(),
             jobs: Vec::new(),
             job_bytes: 0,
+            held: 0,
             requests: 0,
             bytes_in: 0,
             bytes_out: 0,
             accepted: now,
             last_activity: now,
             // One who may not make calls gets no longer than it takes to say so.
-            frame_since: if allowed { None } else { Some(now) },
+            frame_since: if standing == Standing::Welcome { None } else { Some(now) },
             blocked_since: None,
             timer_at: None,
         }
@@ -323,7 +327,7 @@ mod tests {
 
     fn connection(serial: u64) -> Connection {
         let (stream, _) = UnixStream::pair().unwrap();
-        Connection::new(stream, Caller::default(), true, serial, Duration::ZERO)
+        Connection::new(stream, Caller::default(), Standing::Welcome, serial, Duration::ZERO)
     }
 
     #[test]

@@ -6,11 +6,12 @@ use super::deadlines::Timer;
 use super::ending::Phase;
 use super::jobs::{HandleKey, Job, Stage};
 use super::panics::{self, Panic};
+use super::quota::{MODEST, Standing};
 use super::turn::Turn;
 use super::view::View;
 use crate::modules::function::Function;
 use crate::modules::handles::HandleId;
-use crate::modules::{Call, Caller, FunctionId, Registry};
+use crate::modules::{Call, Caller, FunctionId, Registry, Touches};
 use crate::protocol::message::{Arguments, Malformed, Message, parse};
 use crate::protocol::{Buffer, CallError, Code};
 use crate::stats::{CloseReason, Outcome, RecentError};
@@ -80,12 +81,23 @@ impl Broker {
     /// Whether calls of this connection are run at all.
     fn admit(&mut self, turn: &Turn) -> Result<(), CallError> {
         let Some(connection) = self.connections.get(turn.id) else { return Ok(()) };
-        if !connection.allowed {
-            connection.state = State::Closing(CloseReason::Denied);
-            return Err(CallError::new(
-                Code::Denied,
-                format!("user {} may not use this broker (settings allow_user, allow_group)", connection.caller.uid),
-            ));
+        let uid = connection.caller.uid;
+        match connection.standing {
+            Standing::Welcome => {}
+            Standing::Stranger => {
+                connection.state = State::Closing(CloseReason::Denied);
+                return Err(CallError::new(
+                    Code::Denied,
+                    format!("user {uid} may not use this broker (settings allow_user, allow_group)"),
+                ));
+            }
+            Standing::Crowd | Standing::Flood => {
+                connection.state = State::Closing(CloseReason::Quota);
+                return Err(CallError::new(
+                    Code::Overloaded,
+                    format!("user {uid} has as many connections as one may have (setting user_connections)"),
+                ));
+            }
         }
         match self.phase {
             Phase::Draining { .. } => Err(shutting_down()),
@@ -96,10 +108,24 @@ impl Broker {
     /// Runs a call here, or queues it for a worker.
     fn perform(&mut self, turn: &mut Turn, request: &Request<'_>, function: &Function) -> Fate {
         let params = request.arguments.params;
+        if let Err(error) = self.allow(turn, request, function) {
+            answer_error(turn, request.msgid, self.config.max_frame, &error);
+            return Fate::Answered(Err(error));
+        }
         let handle = function.handle(params).and_then(HandleId::parse).map(|id| (request.caller.uid, id));
         // Behind an earlier call on the same handle also what could run here has to wait.
         if !function.wants_worker(params) && !handle.is_some_and(|handle| self.jobs.is_busy(handle)) {
-            return self.run_here(turn, request, function);
+            let fate = self.run_here(turn, request, function);
+            if let Some((_, id)) = handle {
+                self.handles.reckon(id);
+            }
+            return fate;
+        }
+        let waiting = self.jobs.waiting_of(request.caller.uid);
+        if let Err(error) = self.quotas.may_queue(request.caller, waiting) {
+            self.stats.overloaded += 1;
+            answer_error(turn, request.msgid, self.config.max_frame, &error);
+            return Fate::Answered(Err(error));
         }
         if self.jobs.waiting() >= self.config.worker_queue {
             self.stats.overloaded += 1;
@@ -112,6 +138,33 @@ impl Broker {
         }
         self.queue(turn, request, handle);
         Fate::Queued
+    }
+
+    /// Whether this caller may make this call, and there is room for it.
+    fn allow(&mut self, turn: &Turn, request: &Request<'_>, function: &Function) -> Result<(), CallError> {
+        let caller = request.caller;
+        if function.touches == Touches::Network && !caller.network {
+            return Err(CallError::new(
+                Code::Denied,
+                format!("user {} may not reach the network through this broker (setting allow_network)", caller.uid),
+            ));
+        }
+        let more = request.arguments.params.len();
+        // What was kept of this very message is reckoned already.
+        let (holds, reckoned) =
+            self.connections.get(turn.id).map_or((0, 0), |connection| (connection.holds(), connection.held));
+        let holds = holds + turn.output.len();
+        if more <= MODEST && holds <= MODEST {
+            return Ok(());
+        }
+        let more = (more + holds).saturating_sub(reckoned);
+        match self.quotas.shortage(caller, more, self.handles.memory(caller.uid)) {
+            None => Ok(()),
+            Some(shortage) => {
+                self.stats.overloaded += 1;
+                Err(shortage.error())
+            }
+        }
     }
 
     fn run_here(&mut self, turn: &mut Turn, request: &Request<'_>, function: &Function) -> Fate {
@@ -130,7 +183,7 @@ impl Broker {
             return Fate::Queued;
         }
         let result = outcome.unwrap_or_else(|panic| {
-            let mut lease = self.handles.lease(request.caller.uid, function.handle(params).and_then(HandleId::parse));
+            let mut lease = self.handles.lease(request.caller, function.handle(params).and_then(HandleId::parse));
             lease.poison();
             let _ = self.handles.settle(request.caller.uid, lease, self.now);
             Err(self.defect(request.function, &panic))

@@ -128,6 +128,7 @@ pub struct Jobs {
     slab: Slab<(u32, Job)>,
     generation: u32,
     waiting: usize,
+    waiting_by_user: HashMap<u32, usize>,
     ready: Ready,
     // A handle is here while a job that works on it is ready or running; behind it, those that come after.
     by_handle: HashMap<HandleKey, VecDeque<JobId>>,
@@ -137,6 +138,26 @@ impl Jobs {
     /// How many jobs wait.
     pub fn waiting(&self) -> usize {
         self.waiting
+    }
+
+    /// How many jobs of one user wait.
+    pub fn waiting_of(&self, uid: u32) -> usize {
+        self.waiting_by_user.get(&uid).copied().unwrap_or(0)
+    }
+
+    fn waits(&mut self, uid: u32) {
+        self.waiting += 1;
+        *self.waiting_by_user.entry(uid).or_insert(0) += 1;
+    }
+
+    fn waits_no_more(&mut self, uid: u32) {
+        self.waiting -= 1;
+        if let Some(count) = self.waiting_by_user.get_mut(&uid) {
+            *count -= 1;
+            if *count == 0 {
+                self.waiting_by_user.remove(&uid);
+            }
+        }
     }
 
     /// How many jobs run, whether or not somebody waits for them.
@@ -152,10 +173,10 @@ impl Jobs {
     /// Adds a job behind those on the same handle.
     pub fn add(&mut self, job: Job) -> JobId {
         self.generation = self.generation.wrapping_add(1);
-        let (handle, connection) = (job.handle, job.connection);
+        let (handle, connection, uid) = (job.handle, job.connection, job.caller.uid);
         let slot = self.slab.insert((self.generation, job));
         let id = JobId { slot: slot as u32, generation: self.generation };
-        self.waiting += 1;
+        self.waits(uid);
         match handle.map(|handle| self.by_handle.entry(handle)) {
             Some(std::collections::hash_map::Entry::Occupied(mut behind)) => behind.get_mut().push_back(id),
             Some(std::collections::hash_map::Entry::Vacant(free)) => {
@@ -192,10 +213,7 @@ impl Jobs {
     /// The next job that a worker may have. It counts as running from here on.
     pub fn start_next(&mut self) -> Option<JobId> {
         let id = self.ready.pop()?;
-        self.waiting -= 1;
-        if let Some(job) = self.get(id) {
-            job.stage = Stage::Running;
-        }
+        self.runs(id);
         Some(id)
     }
 
@@ -208,11 +226,15 @@ impl Jobs {
             job.and_then(|job| job.handle).is_some_and(&wanted)
         })?;
         self.ready.remove(connection, id);
-        self.waiting -= 1;
-        if let Some(job) = self.get(id) {
-            job.stage = Stage::Running;
-        }
+        self.runs(id);
         Some(id)
+    }
+
+    fn runs(&mut self, id: JobId) {
+        let Some(job) = self.get(id) else { return };
+        job.stage = Stage::Running;
+        let uid = job.caller.uid;
+        self.waits_no_more(uid);
     }
 
     /// Takes a job out: one that is done, or one that never ran. The next on its handle may go.
@@ -221,7 +243,7 @@ impl Jobs {
         let (_, job) = self.slab.try_remove(id.slot as usize)?;
         let was_waiting = job.stage == Stage::Waiting;
         if was_waiting {
-            self.waiting -= 1;
+            self.waits_no_more(job.caller.uid);
         }
         match job.handle {
             Some(handle) => self.leave_handle(handle, job.connection, id),

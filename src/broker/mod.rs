@@ -14,6 +14,7 @@
 //! | `turn` | one connection's turn: write, read, cut, write |
 //! | `dispatch` | one message: find the function, run it or queue it, answer |
 //! | `work` | handing jobs to workers and their answers to callers |
+//! | `quota` | what each user has of the broker, and may have |
 //! | `place` | keeping the socket's file in its place |
 //! | `time` | what happens when a deadline comes |
 //! | `ending` | shutting down, leaving when idle |
@@ -32,6 +33,7 @@ mod listener;
 mod panics;
 mod place;
 mod process;
+mod quota;
 mod reload;
 mod signals;
 mod time;
@@ -48,7 +50,7 @@ pub use signals::block as block_signals;
 
 use crate::config::Config;
 use crate::logging::Log;
-use crate::modules::handles::HandleStore;
+use crate::modules::handles::{Bounds, HandleStore};
 use crate::modules::{Offer, Registry};
 use crate::protocol::Buffer;
 use crate::stats::Stats;
@@ -61,6 +63,7 @@ use jobs::{JobId, Jobs};
 use listener::Listener;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
+use quota::Quotas;
 use reload::Reload;
 use signals::Signals;
 use slog::{info, warn};
@@ -130,6 +133,7 @@ pub struct Broker {
     jobs: Jobs,
     workers: Workers,
     handles: HandleStore,
+    quotas: Quotas,
     stats: Stats,
     phase: Phase,
     // How the broker was started, for the program that takes this one's place.
@@ -197,7 +201,8 @@ impl Broker {
         let registry = Arc::new(Registry::new(Offer { faults: config.test_faults }));
         Ok(Self {
             workers: Workers::new(Arc::clone(&registry), waker, config.workers),
-            handles: HandleStore::new(config.max_handles, config.handle_idle_timeout),
+            quotas: Quotas::new(&config),
+            handles: HandleStore::new(handle_bounds(&config)),
             stats: Stats::new(registry.methods()),
             gate: Gate::new(listener, config.max_connections),
             registry,
@@ -355,6 +360,15 @@ impl Broker {
             self.turn(id, registry);
         }
         self.newcomers = newcomers;
+    }
+}
+
+fn handle_bounds(config: &Config) -> Bounds {
+    Bounds {
+        max_per_user: config.max_handles,
+        idle_timeout: config.handle_idle_timeout,
+        user_memory: config.user_memory,
+        max_memory: config.max_memory,
     }
 }
 

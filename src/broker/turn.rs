@@ -6,6 +6,7 @@
 use super::Broker;
 use super::connection::{ConnectionId, State};
 use super::deadlines::Timer;
+use super::quota::{MODEST, Shortage};
 use crate::modules::Registry;
 use crate::protocol::framing::{Cut, Framing};
 use crate::protocol::reply::{Answer, write_rpc_error};
@@ -253,14 +254,14 @@ impl Broker {
             output.clear();
             return self.keep_spare(output);
         }
-        let unsent = output.len();
         if output.is_empty() {
             self.keep_spare(output);
         } else if let Some(connection) = self.connections.get(id) {
             connection.output = output;
         }
+        self.reckon(id);
         let Some(connection) = self.connections.get(id) else { return };
-        connection.regulate(unsent, &self.config, self.now);
+        connection.regulate(connection.output.len(), &self.config, self.now);
         if let Some(reason) = connection.is_done() {
             return self.close(id, reason);
         }
@@ -269,6 +270,41 @@ impl Broker {
             self.make_ready(id);
         }
         self.watch_limits(id);
+    }
+
+    /// Reckons what is kept for a connection. One that has the unfinished part of a message kept when there is no room for it
+    /// is told so, and closed.
+    fn reckon(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get(id) else { return };
+        let (caller, before, now) = (connection.caller, connection.held, connection.holds());
+        connection.held = now;
+        self.quotas.hold(caller.uid, before, now);
+        if now <= MODEST || now <= before || connection.input.is_empty() || connection.state != State::Open {
+            return;
+        }
+        if let Some(shortage) = self.quotas.shortage(caller, 0, self.handles.memory(caller.uid)) {
+            self.refuse_the_rest(id, shortage);
+        }
+    }
+
+    fn refuse_the_rest(&mut self, id: ConnectionId, shortage: Shortage) {
+        let Some(connection) = self.connections.get(id) else { return };
+        info!(self.log.logger, "No room for the message of a client"; "connection" => connection.serial,
+            "uid" => connection.caller.uid, "pid" => connection.caller.pid, "bytes" => connection.held);
+        connection.state = State::Closing(CloseReason::Memory);
+        connection.input.release();
+        connection.frame_since = None;
+        let framing = connection.framing();
+        let mut output = std::mem::take(&mut connection.output);
+        write_rpc_error(&mut output, framing, &shortage.error());
+        self.stats.overloaded += 1;
+        if self.flush(id, &mut output)
+            && let Some(connection) = self.connections.get(id)
+        {
+            let before = std::mem::replace(&mut connection.held, output.len());
+            self.quotas.hold(connection.caller.uid, before, output.len());
+            connection.output = output;
+        }
     }
 
     fn keep_spare(&mut self, output: Buffer) {
@@ -315,6 +351,7 @@ impl Broker {
         // Before the socket is closed: epoll watches the open file, not the descriptor.
         let _ = self.poll.registry().deregister(&mut connection.stream);
         self.gate.try_again();
+        self.quotas.leave(connection.caller.uid, connection.held);
         self.stats.closed(reason);
         debug!(self.log.logger, "Connection closed"; "connection" => connection.serial, "reason" => reason.as_str(),
             "requests" => connection.requests, "bytes_in" => connection.bytes_in, "bytes_out" => connection.bytes_out);

@@ -204,6 +204,7 @@ impl Host for View<'_> {
         Resources {
             memory_mb: resident as f64 / MB,
             peak_memory: peak as f64 / MB,
+            held_bytes: (broker.quotas.held() + broker.handles.memory(0).1) as u64,
             cpu_percent,
             peak_cpu: broker.trend.peak_cpu.max(cpu_percent),
             requests_per_minute: broker.trend.per_minute.unwrap_or(whole_life),

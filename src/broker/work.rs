@@ -45,7 +45,7 @@ impl Broker {
                 function: job.function,
                 caller: job.caller,
                 params: std::mem::take(&mut job.params),
-                lease: self.handles.lease(job.caller.uid, job.handle.map(|(_, handle)| handle)),
+                lease: self.handles.lease(job.caller, job.handle.map(|(_, handle)| handle)),
                 cancellation: Arc::clone(&job.cancellation),
                 progress: job.progress,
             };

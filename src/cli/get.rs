@@ -171,7 +171,7 @@ fn fetch(download: &Download<'_>, bar: &Arc<Mutex<Bar>>) -> Result<Downloaded, C
     };
     let control = Control::new(cancellation, Some(Box::new(report)));
     let uid = nix::unistd::Uid::effective().as_raw();
-    let caller = Caller { uid, pid: i32::try_from(std::process::id()).unwrap_or(0), privileged: true };
+    let caller = Caller::owner(uid, i32::try_from(std::process::id()).unwrap_or(0));
     let (mut lease, mut out) = (Lease::default(), Buffer::new());
     function.run(&mut Call::on_worker(caller, &mut lease, &control, &mut out), &params)?;
     rmp_serde::from_slice(out.as_slice()).map_err(|error| internal(error.to_string()))

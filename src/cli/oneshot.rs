@@ -72,7 +72,7 @@ fn respond(config: &Config, framing: Framing, message: Message<'_>, out: &mut Bu
     };
     let registry = Registry::new(Offer::default());
     let uid = nix::unistd::Uid::effective().as_raw();
-    let caller = Caller { uid, pid: nix::unistd::getppid().as_raw(), privileged: true };
+    let caller = Caller::owner(uid, nix::unistd::getppid().as_raw());
     let answer = Answer::begin(out, framing, msgid.unwrap_or(0), config.max_frame);
     let result = registry.find(method).and_then(|function| {
         let arguments = arguments?;

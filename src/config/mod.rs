@@ -26,6 +26,10 @@ pub struct Config {
     pub allow_user: Vec<String>,
     /// Groups whose members may connect.
     pub allow_group: Vec<String>,
+    /// Users for whom files are opened.
+    pub allow_files: Vec<String>,
+    /// Users who may reach the network.
+    pub allow_network: Vec<String>,
     /// The most connections at one time.
     pub max_connections: usize,
     /// The largest message, in bytes.
@@ -46,6 +50,14 @@ pub struct Config {
     pub workers: usize,
     /// Calls that may wait for a worker.
     pub worker_queue: usize,
+    /// Bytes that may be held for all callers.
+    pub max_memory: usize,
+    /// The most connections of one user who is let in.
+    pub user_connections: usize,
+    /// Calls of one such user that may wait for a worker.
+    pub user_queue: usize,
+    /// Bytes that may be held for one such user.
+    pub user_memory: usize,
     /// How often the health line is logged.
     pub health_interval: Option<Duration>,
     /// More connections are worth a line.
@@ -88,6 +100,8 @@ impl Config {
             socket_group: values.text("socket_group"),
             allow_user: values.list("allow_user"),
             allow_group: values.list("allow_group"),
+            allow_files: values.list("allow_files"),
+            allow_network: values.list("allow_network"),
             max_connections: values.count("max_connections")?,
             max_frame: values.size("max_frame")?,
             max_outstanding: values.count("max_outstanding")?,
@@ -98,6 +112,10 @@ impl Config {
             low_water: values.size("low_water")?,
             workers: values.count("workers")?,
             worker_queue: values.count("worker_queue")?,
+            max_memory: values.size("max_memory")?,
+            user_connections: values.count("user_connections")?,
+            user_queue: values.count("user_queue")?,
+            user_memory: values.size("user_memory")?,
             health_interval: values.optional_duration("health_interval")?,
             elevated_connections: values.count("elevated_connections")? as u64,
             high_connections: values.count("high_connections")? as u64,

@@ -17,6 +17,17 @@ pub struct Caller {
     pub pid: i32,
     /// Whether this is the broker's own user or root.
     pub privileged: bool,
+    /// Whether files may be opened for him, as the broker's user.
+    pub files: bool,
+    /// Whether he may reach the network.
+    pub network: bool,
+}
+
+impl Caller {
+    /// The broker's own user, who may do everything.
+    pub const fn owner(uid: u32, pid: i32) -> Self {
+        Self { uid, pid, privileged: true, files: true, network: true }
+    }
 }
 
 /// How far a worker's call has come: done, total if known, and what is counted.
@@ -79,14 +90,14 @@ impl<'a> Call<'a> {
 
     /// The state kept between calls.
     pub fn handles(&mut self) -> Handles<'_> {
-        let owner = self.caller.uid;
+        let caller = self.caller;
         match &mut self.place {
             Place::Loop(host) => {
                 let now = host.uptime();
-                Handles::of_store(owner, host.handle_store(), now)
+                Handles::of_store(caller, host.handle_store(), now)
             }
-            Place::Worker(lease, _) => Handles::of_lease(owner, lease),
-            Place::Alone => Handles::absent(owner),
+            Place::Worker(lease, _) => Handles::of_lease(caller, lease),
+            Place::Alone => Handles::absent(caller),
         }
     }
 

@@ -6,6 +6,7 @@
 //! A worker takes the state out of the store for the time of its call (a [`Lease`]) and gives it back with its answer, so
 //! nothing is shared and nothing is locked. The loop sees to it that one handle has one call at a time.
 
+use super::call::Caller;
 use super::function::needs_broker;
 use super::keep::{Keep, State};
 use crate::protocol::{Buffer, CallError, Code};
@@ -54,27 +55,49 @@ struct Entry {
     kind: &'static str,
     // None while a worker has it.
     state: Option<State>,
+    // What it held when that was last reckoned.
+    size: usize,
     last_used: Duration,
+}
+
+/// What one user has.
+#[derive(Default)]
+struct Share {
+    handles: usize,
+    memory: usize,
+}
+
+/// How many handles there may be, for how long, and what they may hold.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// The most handles of one user.
+    pub max_per_user: usize,
+    /// A handle that nobody used for that long ends.
+    pub idle_timeout: Option<Duration>,
+    /// Bytes that the handles of one user may hold who is not the broker's own.
+    pub user_memory: usize,
+    /// Bytes that all handles may hold.
+    pub max_memory: usize,
 }
 
 /// All live handles of a broker. Times are durations since the broker started.
 pub struct HandleStore {
     entries: HashMap<HandleId, Entry>,
-    per_user: HashMap<u32, usize>,
-    max_per_user: usize,
-    idle_timeout: Option<Duration>,
+    per_user: HashMap<u32, Share>,
+    memory: usize,
+    bounds: Bounds,
     created_total: u64,
     expired_total: u64,
 }
 
 impl HandleStore {
-    /// An empty store. Each user may have `max_per_user` handles; one not used for `idle_timeout` ends.
-    pub fn new(max_per_user: usize, idle_timeout: Option<Duration>) -> Self {
+    /// An empty store.
+    pub fn new(bounds: Bounds) -> Self {
         Self {
             entries: HashMap::new(),
             per_user: HashMap::new(),
-            max_per_user,
-            idle_timeout,
+            memory: 0,
+            bounds,
             created_total: 0,
             expired_total: 0,
         }
@@ -92,12 +115,12 @@ impl HandleStore {
 
     /// How many each user may have.
     pub fn max_per_user(&self) -> usize {
-        self.max_per_user
+        self.bounds.max_per_user
     }
 
     /// How many the user with the most has.
     pub fn largest_user(&self) -> usize {
-        self.per_user.values().copied().max().unwrap_or(0)
+        self.per_user.values().map(|share| share.handles).max().unwrap_or(0)
     }
 
     /// How many were made and how many ended unused, since the start.
@@ -135,8 +158,33 @@ impl HandleStore {
 
     /// Takes in a handle that moved here. Quotas were for those who made it.
     pub fn take_in(&mut self, id: HandleId, owner: u32, kind: &'static str, state: State, last_used: Duration) {
-        *self.per_user.entry(owner).or_insert(0) += 1;
-        self.entries.insert(id, Entry { owner, kind, state: Some(state), last_used });
+        self.per_user.entry(owner).or_default().handles += 1;
+        self.entries.insert(id, Entry { owner, kind, state: Some(state), size: 0, last_used });
+        self.reckon(id);
+    }
+
+    /// Bytes that handles hold beyond what every handle takes: one user's, and all.
+    pub fn memory(&self, owner: u32) -> (usize, usize) {
+        (self.per_user.get(&owner).map_or(0, |share| share.memory), self.memory)
+    }
+
+    /// Bytes by which what a caller's handles hold may grow.
+    fn room(&self, caller: Caller) -> usize {
+        let (own, all) = self.memory(caller.uid);
+        let room = self.bounds.max_memory.saturating_sub(all);
+        if caller.privileged { room } else { room.min(self.bounds.user_memory.saturating_sub(own)) }
+    }
+
+    /// Looks anew at what a handle holds, after a call on it.
+    pub fn reckon(&mut self, id: HandleId) {
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        let Some(state) = &entry.state else { return };
+        let (before, now) = (entry.size, state.size());
+        entry.size = now;
+        self.memory = self.memory + now - before;
+        if let Some(share) = self.per_user.get_mut(&entry.owner) {
+            share.memory = share.memory + now - before;
+        }
     }
 
     /// Goes on counting where an earlier program was.
@@ -146,7 +194,7 @@ impl HandleStore {
 
     /// Ends handles that nobody used for the idle timeout. Returns when to look again.
     pub fn expire(&mut self, now: Duration) -> Option<Duration> {
-        let timeout = self.idle_timeout?;
+        let timeout = self.bounds.idle_timeout?;
         let due = |entry: &Entry| entry.state.is_some() && entry.last_used + timeout <= now;
         let expired: Vec<HandleId> = self.entries.iter().filter(|(_, entry)| due(entry)).map(|(id, _)| *id).collect();
         for id in expired {
@@ -159,12 +207,13 @@ impl HandleStore {
     }
 
     /// Takes a handle's state out for a worker. A name that is none of the owner's gives an empty lease.
-    pub fn lease(&mut self, owner: u32, id: Option<HandleId>) -> Lease {
+    pub fn lease(&mut self, caller: Caller, id: Option<HandleId>) -> Lease {
+        let (owner, room) = (caller.uid, self.room(caller));
         let held = id.and_then(|id| {
             let entry = self.entries.get_mut(&id).filter(|entry| entry.owner == owner)?;
             Some(Held { id, kind: entry.kind, state: entry.state.take()? })
         });
-        Lease { leased: held.as_ref().map(|held| held.id), held, created: Vec::new() }
+        Lease { leased: held.as_ref().map(|held| held.id), held, created: Vec::new(), room }
     }
 
     /// Takes back what a worker had and adds what it made.
@@ -177,6 +226,7 @@ impl HandleStore {
                 if let Some(entry) = self.entries.get_mut(&id) {
                     entry.state = Some(held.state);
                     entry.last_used = now;
+                    self.reckon(id);
                 }
             }
             // The call freed it, or broke it by a panic.
@@ -197,24 +247,25 @@ impl HandleStore {
         state: State,
         now: Duration,
     ) -> Result<(), CallError> {
-        let count = self.per_user.entry(owner).or_insert(0);
-        if *count >= self.max_per_user {
+        let count = self.per_user.entry(owner).or_default().handles;
+        if count >= self.bounds.max_per_user {
             return Err(CallError::new(
                 Code::Overloaded,
                 format!("you have {count} live handles, as many as max_handles allows; free some and try again"),
             ));
         }
-        *count += 1;
         self.created_total += 1;
-        self.entries.insert(id, Entry { owner, kind, state: Some(state), last_used: now });
+        self.take_in(id, owner, kind, state, now);
         Ok(())
     }
 
     fn remove_entry(&mut self, id: HandleId) {
         let Some(entry) = self.entries.remove(&id) else { return };
-        if let Some(count) = self.per_user.get_mut(&entry.owner) {
-            *count -= 1;
-            if *count == 0 {
+        self.memory -= entry.size;
+        if let Some(share) = self.per_user.get_mut(&entry.owner) {
+            share.memory -= entry.size;
+            share.handles -= 1;
+            if share.handles == 0 {
                 self.per_user.remove(&entry.owner);
             }
         }
@@ -247,6 +298,8 @@ pub struct Lease {
     leased: Option<HandleId>,
     held: Option<Held>,
     created: Vec<Held>,
+    // Bytes by which what it holds may grow.
+    room: usize,
 }
 
 impl Lease {
@@ -259,7 +312,7 @@ impl Lease {
 
 /// The handles that one call can reach, as its caller.
 pub struct Handles<'a> {
-    owner: u32,
+    caller: Caller,
     reach: Reach<'a>,
 }
 
@@ -271,18 +324,36 @@ enum Reach<'a> {
 
 impl<'a> Handles<'a> {
     /// In the loop: all of the owner's. `now` is the time since the broker started.
-    pub fn of_store(owner: u32, store: &'a mut HandleStore, now: Duration) -> Self {
-        Self { owner, reach: Reach::Store(store, now) }
+    pub fn of_store(caller: Caller, store: &'a mut HandleStore, now: Duration) -> Self {
+        Self { caller, reach: Reach::Store(store, now) }
     }
 
     /// On a worker: the one that was leased.
-    pub fn of_lease(owner: u32, lease: &'a mut Lease) -> Self {
-        Self { owner, reach: Reach::Lease(lease) }
+    pub fn of_lease(caller: Caller, lease: &'a mut Lease) -> Self {
+        Self { caller, reach: Reach::Lease(lease) }
     }
 
     /// Without a broker: none.
-    pub fn absent(owner: u32) -> Self {
-        Self { owner, reach: Reach::Nothing }
+    pub fn absent(caller: Caller) -> Self {
+        Self { caller, reach: Reach::Nothing }
+    }
+
+    /// Whether what a handle holds may grow by so many bytes.
+    ///
+    /// # Errors
+    /// `overloaded` if not.
+    pub fn may_grow(&self, more: usize) -> Result<(), CallError> {
+        let room = match &self.reach {
+            Reach::Store(store, _) => store.room(self.caller),
+            Reach::Lease(lease) => lease.room,
+            Reach::Nothing => usize::MAX,
+        };
+        if more <= room {
+            return Ok(());
+        }
+        let message =
+            "your handles hold as much as they may (settings user_memory, max_memory); free some and try again";
+        Err(CallError::new(Code::Overloaded, message))
     }
 
     /// Keeps a state under a new name.
@@ -292,7 +363,7 @@ impl<'a> Handles<'a> {
     pub fn insert<T: Keep>(self, kind: &'static str, state: T) -> Result<HandleId, CallError> {
         let id = HandleId::random()?;
         match self.reach {
-            Reach::Store(store, now) => store.insert(self.owner, id, kind, Box::new(state), now)?,
+            Reach::Store(store, now) => store.insert(self.caller.uid, id, kind, Box::new(state), now)?,
             Reach::Lease(lease) => lease.created.push(Held { id, kind, state: Box::new(state) }),
             Reach::Nothing => return Err(needs_broker()),
         }
@@ -307,7 +378,7 @@ impl<'a> Handles<'a> {
         let id = HandleId::parse(name);
         match self.reach {
             Reach::Store(store, now) => {
-                let entry = id.and_then(|id| store.entries.get_mut(&id)).filter(|entry| entry.owner == self.owner);
+                let entry = id.and_then(|id| store.entries.get_mut(&id)).filter(|entry| entry.owner == self.caller.uid);
                 Ok(entry.and_then(|entry| {
                     entry.last_used = now;
                     downcast(entry.state.as_mut()?)
@@ -329,7 +400,7 @@ impl<'a> Handles<'a> {
         match self.reach {
             Reach::Store(store, _) => {
                 let owned = |id: &HandleId| {
-                    store.entries.get(id).is_some_and(|entry| entry.owner == self.owner && entry.kind == kind)
+                    store.entries.get(id).is_some_and(|entry| entry.owner == self.caller.uid && entry.kind == kind)
                 };
                 match id.filter(owned) {
                     Some(id) => {
@@ -363,12 +434,23 @@ mod tests {
     const ALICE: u32 = 1;
     const BOB: u32 = 2;
 
+    impl Keep for Vec<u8> {
+        fn size(&self) -> usize {
+            self.len()
+        }
+    }
+
     fn store() -> HandleStore {
-        HandleStore::new(2, Some(Duration::from_secs(10)))
+        let idle_timeout = Some(Duration::from_secs(10));
+        HandleStore::new(Bounds { max_per_user: 2, idle_timeout, user_memory: 100, max_memory: 150 })
+    }
+
+    fn guest(uid: u32) -> Caller {
+        Caller { uid, ..Caller::default() }
     }
 
     fn at(owner: u32, store: &mut HandleStore, seconds: u64) -> Handles<'_> {
-        Handles::of_store(owner, store, Duration::from_secs(seconds))
+        Handles::of_store(guest(owner), store, Duration::from_secs(seconds))
     }
 
     #[test]
@@ -412,10 +494,10 @@ mod tests {
     fn a_lease_takes_the_state_and_gives_it_back() {
         let mut store = store();
         let name = at(ALICE, &mut store, 0).insert("cipher", 1u8).unwrap().to_string();
-        assert!(store.lease(BOB, HandleId::parse(&name)).held.is_none());
-        let mut lease = store.lease(ALICE, HandleId::parse(&name));
-        *Handles::of_lease(ALICE, &mut lease).get::<u8>(&name).unwrap().unwrap() = 7;
-        Handles::of_lease(ALICE, &mut lease).insert("cipher", 9u8).unwrap();
+        assert!(store.lease(guest(BOB), HandleId::parse(&name)).held.is_none());
+        let mut lease = store.lease(guest(ALICE), HandleId::parse(&name));
+        *Handles::of_lease(guest(ALICE), &mut lease).get::<u8>(&name).unwrap().unwrap() = 7;
+        Handles::of_lease(guest(ALICE), &mut lease).insert("cipher", 9u8).unwrap();
         store.expire(Duration::from_secs(99));
         assert_eq!(store.len(), 1, "a handle at work does not expire");
         store.settle(ALICE, lease, Duration::from_secs(99)).unwrap();
@@ -427,10 +509,27 @@ mod tests {
     fn a_poisoned_lease_ends_its_handle() {
         let mut store = store();
         let name = at(ALICE, &mut store, 0).insert("cipher", 1u8).unwrap().to_string();
-        let mut lease = store.lease(ALICE, HandleId::parse(&name));
+        let mut lease = store.lease(guest(ALICE), HandleId::parse(&name));
         lease.poison();
         store.settle(ALICE, lease, Duration::ZERO).unwrap();
         assert!(store.is_empty());
+    }
+
+    #[test]
+    fn what_handles_hold_is_bounded_by_user_and_in_all() {
+        let mut store = store();
+        let name = at(ALICE, &mut store, 0).insert("body", vec![0_u8; 60]).unwrap().to_string();
+        assert!(at(ALICE, &mut store, 0).may_grow(40).is_ok() && at(ALICE, &mut store, 0).may_grow(41).is_err());
+        at(ALICE, &mut store, 0).get::<Vec<u8>>(&name).unwrap().unwrap().resize(90, 0);
+        store.reckon(HandleId::parse(&name).unwrap());
+        assert_eq!(store.memory(ALICE), (90, 90));
+        assert!(at(BOB, &mut store, 0).may_grow(60).is_ok() && at(BOB, &mut store, 0).may_grow(61).is_err());
+        assert!(Handles::of_store(Caller::owner(0, 0), &mut store, Duration::ZERO).may_grow(60).is_ok());
+        let mut lease = store.lease(guest(ALICE), HandleId::parse(&name));
+        assert!(Handles::of_lease(guest(ALICE), &mut lease).may_grow(11).is_err());
+        lease.poison();
+        store.settle(ALICE, lease, Duration::ZERO).unwrap();
+        assert_eq!(store.memory(ALICE), (0, 0));
     }
 
     #[test]

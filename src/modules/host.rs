@@ -76,6 +76,8 @@ pub struct Resources {
     pub memory_mb: f64,
     /// The most resident memory, MB.
     pub peak_memory: f64,
+    /// Bytes held for callers: unfinished messages, waiting calls, answers not taken, bodies in the making.
+    pub held_bytes: u64,
     /// CPU use since the start, percent of one core.
     pub cpu_percent: f64,
     /// The highest CPU use over one health interval, percent of one core.

@@ -12,6 +12,11 @@ use std::sync::Arc;
 
 /// A value that a handle keeps. Types that hold secrets wipe themselves when dropped.
 pub trait Keep: Any + Send {
+    /// Bytes that it holds beyond its own size, as far as a caller makes them grow.
+    fn size(&self) -> usize {
+        0
+    }
+
     /// The whole state as MessagePack. What is packed may hold keys: it stays in memory that is wiped.
     ///
     /// # Errors

@@ -33,6 +33,10 @@ pub enum CloseReason {
     FrameTimeout,
     /// Unsent output and no byte taken for `write_timeout`.
     StalledWrite,
+    /// Its user has too many of them.
+    Quota,
+    /// More was held for it than may be.
+    Memory,
     /// Reading or writing failed.
     Io,
     /// `system.cleanup` closed it.
@@ -43,13 +47,15 @@ pub enum CloseReason {
 
 impl CloseReason {
     /// All reasons, in the order in which they are counted.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Hangup,
         Self::Protocol,
         Self::Denied,
         Self::Idle,
         Self::FrameTimeout,
         Self::StalledWrite,
+        Self::Quota,
+        Self::Memory,
         Self::Io,
         Self::Cleanup,
         Self::Shutdown,
@@ -64,6 +70,8 @@ impl CloseReason {
             Self::Idle => "idle",
             Self::FrameTimeout => "frame_timeout",
             Self::StalledWrite => "stalled_write",
+            Self::Quota => "quota",
+            Self::Memory => "memory",
             Self::Io => "io",
             Self::Cleanup => "cleanup",
             Self::Shutdown => "shutdown",

@@ -1,29 +1,13 @@
 //! Who may connect, and whose handles are whose. Acting as another user takes root.
 
 use crate::support::*;
+use crate::web::{Web, answer};
 use rmpv::Value;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-const STRANGER: u32 = 65_534;
 const GROUP: u32 = 54_321;
-
-/// Whether this test can be made here; says so where it can't.
-fn can_act_as_others() -> bool {
-    let root = nix::unistd::Uid::effective().is_root();
-    if !root {
-        eprintln!("skipped: acting as another user takes root");
-    }
-    root
-}
-
-/// A broker whose directory and socket let everybody reach it.
-fn open_broker(flags: &[&str]) -> Broker {
-    let dir = tempfile::tempdir().unwrap();
-    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-    Broker::start_in(dir, &[&["--socket-mode=0666"], flags].concat())
-}
 
 /// One call as another user, with these further groups: what came back, until the end of the stream.
 fn call_as(broker: &Broker, uid: u32, groups: &[u32], method: &str, params: Value) -> Vec<Value> {
@@ -119,7 +103,7 @@ fn the_socket_gets_the_group_that_is_set() {
 #[test]
 fn names_that_stand_for_nobody_are_told() {
     let dir = tempfile::tempdir().unwrap();
-    for flag in ["--allow-user", "--allow-group"] {
+    for flag in ["--allow-user", "--allow-group", "--allow-files", "--allow-network"] {
         let output = program()
             .arg("serve")
             .arg("--socket")
@@ -145,7 +129,7 @@ fn files_are_opened_for_the_brokers_own_user_only() {
     if !can_act_as_others() {
         return;
     }
-    let broker = open_broker(&["--allow-user", &STRANGER.to_string()]);
+    let broker = open_broker(&["--allow-user=65534", "--allow-network=65534"]);
     let path = |name: &str| broker.dir().join(name).to_str().unwrap().to_owned();
     let transfer = || map([("url", "http://127.0.0.1:1/".into()), ("path", path("file").into())]);
     for (method, params, way_out) in [
@@ -158,4 +142,36 @@ fn files_are_opened_for_the_brokers_own_user_only() {
         assert!(answers[0][2]["message"].as_str().unwrap().contains(way_out), "{answers:?}");
     }
     assert!(!broker.dir().join("file").exists());
+}
+
+#[test]
+fn the_network_and_files_are_for_others_only_where_settings_say_so() {
+    if !can_act_as_others() {
+        return;
+    }
+    let web = Web::start(|_, stream| answer(stream, "200 OK", &[], b"hello"));
+    let get = || map([("url", web.url("/").into())]);
+    let key = || {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&file, "a key").unwrap();
+        file
+    };
+    let closed = open_broker(&["--allow-user=65534"]);
+    for method in ["http_helper.get", "http_helper.request", "http_helper.lwp_request", "http.post"] {
+        let answers = call_as(&closed, STRANGER, &[], method, get());
+        assert_eq!(answers[0][2]["code"], "denied".into(), "{method}: {answers:?}");
+        assert!(answers[0][2]["message"].as_str().unwrap().contains("allow_network"), "{answers:?}");
+    }
+    assert!(web.requests().is_empty());
+    assert_eq!(closed.call("http_helper.get", get()).unwrap()["content"], "hello".into(), "for the owner as ever");
+    let key = key();
+    let new = || map([("key_file", key.path().to_str().unwrap().into())]);
+    for who in ["65534", "*"] {
+        let network = open_broker(&["--allow-user=65534", &format!("--allow-network={who}")]);
+        assert_eq!(call_as(&network, STRANGER, &[], "http_helper.get", get())[0][3]["content"], "hello".into());
+        assert_eq!(call_as(&network, STRANGER, &[], "crypto.new", new())[0][2]["code"], "denied".into());
+        let files = open_broker(&["--allow-user=65534", &format!("--allow-files={who}")]);
+        assert!(call_as(&files, STRANGER, &[], "crypto.new", new())[0][3]["cipher_id"].is_str());
+        assert_eq!(call_as(&files, STRANGER, &[], "http_helper.get", get())[0][2]["code"], "denied".into());
+    }
 }

@@ -23,6 +23,7 @@ mod listener;
 mod oneshot;
 mod overload;
 mod protocol_page;
+mod quotas;
 mod random_calls;
 mod reload;
 mod secrets;

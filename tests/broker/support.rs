@@ -119,6 +119,26 @@ impl Drop for Broker {
     }
 }
 
+/// A user who is not the one that runs the tests.
+pub const STRANGER: u32 = 65_534;
+
+/// Whether a test can be made here that acts as another user; says so where it can't.
+pub fn can_act_as_others() -> bool {
+    let root = nix::unistd::Uid::effective().is_root();
+    if !root {
+        eprintln!("skipped: acting as another user takes root");
+    }
+    root
+}
+
+/// A broker whose directory and socket let everybody reach it.
+pub fn open_broker(flags: &[&str]) -> Broker {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    Broker::start_in(dir, &[&["--socket-mode=0666"], flags].concat())
+}
+
 /// Waits until something is so.
 pub fn eventually(what: &str, mut check: impl FnMut() -> bool) {
     let begin = Instant::now();
@@ -168,6 +188,19 @@ impl Client {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         Self { stream, last: 0 }
+    }
+
+    /// A connection that another user made, as far as the kernel knows.
+    pub fn connect_as(uid: libc::uid_t, socket: &Path) -> Self {
+        let socket = socket.to_owned();
+        let connect = move || {
+            // SAFETY: the call takes numbers only. Made directly, and not by the C library, it is for this thread alone,
+            // which ends with the connection.
+            let changed = unsafe { libc::syscall(libc::SYS_setresuid, uid, uid, uid) };
+            assert_eq!(changed, 0);
+            Self::connect(&socket)
+        };
+        std::thread::spawn(connect).join().unwrap()
     }
 
     pub fn send(&mut self, message: &Value) {

@@ -8,7 +8,8 @@ use crate::broker::access::Access;
 use crate::broker::connection::{Connection, ConnectionId, State as Life};
 use crate::broker::jobs::{Job, Stage};
 use crate::broker::listener::Listener;
-use crate::broker::{Broker, StartError, process};
+use crate::broker::quota::Standing;
+use crate::broker::{Broker, StartError, handle_bounds, process};
 use crate::config::Config;
 use crate::logging::Log;
 use crate::modules::handles::{HandleId, HandleStore};
@@ -92,7 +93,7 @@ pub fn rehearse(config: &Config) -> Result<(), Box<dyn std::error::Error>> {
     let state = State::read(bytes.as_slice())?;
     Access::new(config)?;
     let registry = Registry::new(Offer { faults: config.test_faults });
-    let mut handles = HandleStore::new(config.max_handles, config.handle_idle_timeout);
+    let mut handles = HandleStore::new(handle_bounds(config));
     take_in_handles(&mut handles, &registry, &state.handles)?;
     for connection in &state.connections {
         life(&connection.state)?;
@@ -196,11 +197,16 @@ impl Broker {
             let (caller, allowed) =
                 self.access.peer(&stream).map_err(HandoverError::system("looking at a connection"))?;
             let (registry, life) = (self.poll.registry(), life(&left.state)?);
+            // Who is there may stay, also where the new settings allow fewer.
+            let standing = match self.quotas.enter(caller, allowed) {
+                Standing::Stranger => Standing::Stranger,
+                _ => Standing::Welcome,
+            };
             let wants_write = !left.output.is_empty();
             let interest = if wants_write { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
             let made = self.connections.insert_with(left.serial, |id| {
                 registry.register(&mut stream, id.token(), interest)?;
-                let mut connection = Connection::new(stream, caller, allowed, left.serial, left.accepted);
+                let mut connection = Connection::new(stream, caller, standing, left.serial, left.accepted);
                 connection.state = life;
                 connection.wants_write = wants_write;
                 connection.paused = left.paused;

@@ -173,7 +173,7 @@ fn key_text(content: &[u8]) -> Result<Zeroizing<String>, CallError> {
 
 fn read_key_file(call: &Call<'_>, path: &str) -> Result<Zeroizing<Vec<u8>>, CallError> {
     use std::io::Read;
-    if !call.caller.privileged {
+    if !call.caller.files {
         let data = ErrorData {
             parameter: Some("key_file".to_owned()),
             send_content_as: Some("key_file_content".to_owned()),

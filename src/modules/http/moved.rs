@@ -61,6 +61,10 @@ impl Keep for Arc<Session> {
 }
 
 impl Keep for Collected {
+    fn size(&self) -> usize {
+        self.length
+    }
+
     fn pack(&self) -> Result<Buffer, CallError> {
         let pieces = self.pieces.iter().map(|piece| Bytes::new(piece)).collect();
         pack(&PackedBody { session: packed(&self.session)?, pieces })

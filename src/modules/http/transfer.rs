@@ -34,7 +34,7 @@ const TELL: Duration = Duration::from_millis(100);
 /// `denied` for callers other than the broker's own user, with `way_out`; `invalid_params` for a path that depends on where
 /// the broker happens to stand.
 pub fn allowed_path(call: &Call<'_>, parameter: &str, path: &str, way_out: &str) -> Result<PathBuf, CallError> {
-    if !call.caller.privileged {
+    if !call.caller.files {
         let message = format!("the broker runs as another user and opens no files for you; {way_out}");
         return Err(CallError::new(Code::Denied, message));
     }
@@ -459,6 +459,7 @@ pub struct BodyLength {
 /// # Errors
 /// `not_found` for a body that is not the caller's, or was sent; `too_large` above 256 MiB.
 pub fn body_add(call: &mut Call<'_>, params: BodyAdd<'_>) -> Result<BodyLength, CallError> {
+    call.handles().may_grow(params.content.len())?;
     let Some(body) = call.handles().get::<Collected>(&params.body_id)? else {
         return Err(no_such_body());
     };

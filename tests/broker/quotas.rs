@@ -1,0 +1,187 @@
+//! What one user may have of a broker, and what all together may: enough for everybody else is left.
+
+use crate::support::*;
+use rmpv::Value;
+use std::io::{Read, Write};
+use std::time::Instant;
+
+fn guest(broker: &Broker) -> Client {
+    Client::connect_as(STRANGER, &broker.socket())
+}
+
+fn resident_kib(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+/// The beginning of a message of so many bytes: all but the last.
+fn most_of_a_message(bytes: usize) -> Vec<u8> {
+    let mut message = frame(&encode(&request(1, "test.echo", map([("text", "x".repeat(bytes).into())]))));
+    message.pop();
+    message
+}
+
+/// Writes until the broker takes no more; it may close the connection meanwhile.
+fn write_what_goes(client: &mut Client, bytes: &[u8]) {
+    let _ = client.stream.write_all(bytes);
+}
+
+#[test]
+fn connections_of_a_user_are_bounded_and_the_owner_has_the_rest() {
+    if !can_act_as_others() {
+        return;
+    }
+    let broker = open_broker(&["--allow-user=65534", "--user-connections=3"]);
+    let mut guests: Vec<Client> = (0..3).map(|_| guest(&broker)).collect();
+    for guest in &mut guests {
+        assert!(guest.call("test.echo", none()).is_ok());
+    }
+    let mut one_more = guest(&broker);
+    let result = one_more.call("test.echo", none());
+    assert_eq!(code(&result), "overloaded");
+    assert!(message(&result).contains("user_connections"), "{}", message(&result));
+    assert_eq!(one_more.receive(), None);
+    // Nobody has to hear so many of them out.
+    let mut flood: Vec<Client> = (0..80).map(|_| guest(&broker)).collect();
+    let mut ended = 0;
+    for client in &mut flood[70..] {
+        ended += usize::from(client.stream.read(&mut [0]).is_ok_and(|count| count == 0));
+    }
+    assert_eq!(ended, 10, "the last of the flood are closed without a word");
+    let mut own: Vec<Client> = (0..10).map(|_| broker.connect()).collect();
+    for client in &mut own {
+        assert!(client.call("test.echo", none()).is_ok());
+    }
+    drop(flood);
+    drop(guests.pop());
+    eventually("a place for a guest", || guest(&broker).call("test.echo", none()).is_ok());
+    let closed = broker.call("system.connections", none()).unwrap()["closed"].clone();
+    assert!(closed["quota"].as_u64() >= Some(1), "{closed}");
+}
+
+#[test]
+fn waiting_calls_of_a_user_are_bounded() {
+    if !can_act_as_others() {
+        return;
+    }
+    let broker = open_broker(&["--allow-user=65534", "--user-queue=2", "--workers=1"]);
+    let sleep = |seconds: f64| map([("seconds", seconds.into())]);
+    let mut guests = [guest(&broker), guest(&broker)];
+    guests[0].send(&request(1, "test.sleep", sleep(0.3)));
+    eventually("the call to run", || {
+        broker.call("system.performance", none()).unwrap()["worker_performance"]["busy"] == 1.into()
+    });
+    guests[0].send(&request(2, "test.sleep", sleep(0.0)));
+    guests[0].send(&request(3, "test.sleep", sleep(0.0)));
+    eventually("both to wait", || {
+        broker.call("system.performance", none()).unwrap()["worker_performance"]["queued"] == 2.into()
+    });
+    // On another connection it is the same user.
+    let result = guests[1].call("test.sleep", sleep(0.0));
+    assert_eq!(code(&result), "overloaded");
+    assert!(message(&result).contains("user_queue"), "{}", message(&result));
+    assert!(broker.call("test.sleep", sleep(0.0)).is_ok(), "the owner is not held to it");
+    for msgid in 1..=3 {
+        assert!(guests[0].answer(msgid).is_ok());
+    }
+    assert!(guests[1].call("test.sleep", sleep(0.0)).is_ok());
+}
+
+#[test]
+fn memory_for_a_user_is_bounded() {
+    if !can_act_as_others() {
+        return;
+    }
+    let broker = open_broker(&["--allow-user=65534", "--user-memory=1MiB"]);
+    let innocent = Innocent::beside(&broker);
+    let mut modest = guest(&broker);
+    let mut greedy = guest(&broker);
+    write_what_goes(&mut greedy, &most_of_a_message(8 << 20));
+    let told = greedy.receive().expect("to be told");
+    assert_eq!((&told[1], &told[2][0]["code"]), (&"rpc.error".into(), &"overloaded".into()), "{told}");
+    assert!(told[2][0]["message"].as_str().unwrap().contains("user_memory"), "{told}");
+    assert_eq!(greedy.receive(), None);
+    // Two that have half each: the third finds no room, but small calls are served all the same.
+    let mut halves: Vec<Client> = (0..2).map(|_| guest(&broker)).collect();
+    for half in &mut halves {
+        write_what_goes(half, &most_of_a_message(500 << 10));
+    }
+    eventually("both to be there", || {
+        let connections = broker.call("system.connections", none()).unwrap()["connections"].clone();
+        let read = connections.as_array().unwrap().iter().filter(|one| one["bytes_in"].as_u64() > Some(500 << 10));
+        read.count() >= 2
+    });
+    let result = modest.call("test.echo", map([("text", "x".repeat(200 << 10).into())]));
+    assert_eq!(code(&result), "overloaded", "{result:?}");
+    assert!(modest.call("test.echo", map([("text", "small".into())])).is_ok());
+    let large = map([("text", "x".repeat(4 << 20).into())]);
+    assert!(broker.call("test.echo", large).is_ok(), "the owner is not held to it");
+    drop(halves);
+    eventually("room again", || modest.call("test.echo", map([("text", "x".repeat(200 << 10).into())])).is_ok());
+    innocent.served();
+    assert!(broker.call("system.connections", none()).unwrap()["closed"]["memory"].as_u64() >= Some(1));
+}
+
+#[test]
+fn memory_for_all_is_bounded_whoever_sends() {
+    const SENDERS: usize = 60;
+    let broker = Broker::start(&["--max-memory=32MiB", "--log-level=warning"]);
+    broker.call("test.echo", none()).unwrap();
+    let before = resident_kib(broker.pid());
+    let innocent = Innocent::beside(&broker);
+    // Sixty messages of 15 MiB would be 900 MiB.
+    let message = std::sync::Arc::new(most_of_a_message(15 << 20));
+    let socket = broker.socket();
+    let senders: Vec<_> = (0..SENDERS)
+        .map(|_| {
+            let (message, socket) = (std::sync::Arc::clone(&message), socket.clone());
+            std::thread::spawn(move || {
+                let mut client = Client::connect(&socket);
+                write_what_goes(&mut client, &message);
+                client
+            })
+        })
+        .collect();
+    let mut most = 0;
+    let begin = Instant::now();
+    while !senders.iter().all(std::thread::JoinHandle::is_finished) {
+        assert!(begin.elapsed() < PATIENCE, "the senders are neither heard nor told");
+        most = most.max(resident_kib(broker.pid()));
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    let clients: Vec<Client> = senders.into_iter().map(|sender| sender.join().unwrap()).collect();
+    innocent.served();
+    // Buffers grow by doubling, so they may be twice as large as what they hold; the rest is the innocent's and stacks.
+    assert!(most < before + 3 * (32 << 10), "{before} KiB before, {most} KiB at the most");
+    let closed = broker.call("system.connections", none()).unwrap()["closed"]["memory"].as_u64().unwrap();
+    assert!(closed >= SENDERS as u64 / 2, "{closed} of {SENDERS} were turned away");
+    drop(clients);
+    eventually("everything to be given back", || {
+        broker.call("system.metrics", none()).unwrap()["resource_status"]["held_bytes"] == 0.into()
+    });
+    eventually("large messages to be taken again", || {
+        broker.call("test.echo", map([("text", "x".repeat(8 << 20).into())])).is_ok()
+    });
+}
+
+#[test]
+fn bodies_in_the_making_count() {
+    let broker = Broker::start(&["--max-memory=2MiB"]);
+    let mut client = broker.connect();
+    let body = client.call("http_helper.body_new", none()).unwrap()["body_id"].clone();
+    let add = |client: &mut Client, bytes: usize| {
+        let content = Value::Binary(vec![0; bytes]);
+        client.call("http_helper.body_add", map([("body_id", body.clone()), ("content", content)]))
+    };
+    // Small pieces in the loop, large ones on workers.
+    for bytes in [50 << 10, 300 << 10, 1 << 20] {
+        assert!(add(&mut client, bytes).is_ok());
+    }
+    let refused = (0..40).find_map(|_| add(&mut client, 50 << 10).err()).expect("a limit");
+    assert_eq!(refused["code"], "overloaded".into());
+    client.call("http_helper.body_free", map([("body_id", body.clone())])).unwrap();
+    let body = client.call("http_helper.body_new", none()).unwrap()["body_id"].clone();
+    let content = Value::Binary(vec![0; 1 << 20]);
+    assert!(client.call("http_helper.body_add", map([("body_id", body), ("content", content)])).is_ok());
+}

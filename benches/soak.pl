@@ -1,6 +1,6 @@
 #!/usr/bin/env perl
-# Works a broker for some minutes as a host full of scripts does, and then looks what is left: memory, descriptors, handles.
-# Fails if one of them has grown. Run by `make soak MINUTES=60`.
+# Works a broker for some minutes as a host full of scripts does, reloading it every minute, and then looks what is left: memory,
+# descriptors, handles. Fails if one of them has grown, or if a script failed. Run by `make soak MINUTES=60`.
 use strict;
 use warnings;
 use lib 'perl/t/lib', 'perl/lib', 'perl/compat';
@@ -74,7 +74,26 @@ my $end = time + 60 * $minutes;
 # What is allocated once and kept is there after a tenth of the time.
 my $warm = time + 6 * $minutes;
 my (@before, %running);
-my $next = 0;
+my ($next, $scripts, $failed, $reloads) = (0, 0, 0, 0);
+sub gone {
+    my ($pid) = @_;
+    delete $running{$pid} or return;
+    $scripts++;
+    $failed++ if $? >> 8;
+    return;
+}
+
+# A key has to outlive every reload.
+sub reload {
+    my $id = $watch->call('crypto.new', { cipher => 'AES-256-GCM', key => 'f0' x 32 })->{cipher_id};
+    my $hex = $watch->call('crypto.encrypt', { cipher_id => $id, plaintext => 'kept' })->{encrypted};
+    eval { $watch->call('system.reload'); $reloads++; 1 } or print "no reload: $@";
+    my $text = $watch->call('crypto.decrypt', { cipher_id => $id, hex_ciphertext => $hex })->{decrypted};
+    die "a key was lost\n" if $text ne 'kept';
+    $watch->call('crypto.cleanup_cipher', { cipher_id => $id });
+    return;
+}
+
 while (time < $end) {
     my @names = sort keys %kind;
     while (keys %running < 6) {
@@ -82,31 +101,33 @@ while (time < $end) {
         my $pid = fork;
         die "fork: $!" if !defined $pid;
         if (!$pid) {
-            eval { $kind{$name}->() };
+            my $done = eval { $kind{$name}->(); 1 };
+            print "$name: $@" if !$done;
             # Objects end with the script, and tell the broker.
-            exit 0;
+            exit($done ? 0 : 1);
         }
         $running{$pid} = $name;
     }
-    my $pid = wait;
-    delete $running{$pid};
+    gone(wait);
     if (!@before && time > $warm) {
-        waitpid $_, 0 for keys %running;
-        %running = ();
+        waitpid($_, 0) && gone($_) for keys %running;
         @before = settled();
         report('warm', @before);
     }
     if (time > $next) {
         report(sprintf('%d s left', $end - time), figures());
+        reload();
         $next = time + 60;
     }
 }
-waitpid $_, 0 for keys %running;
+waitpid($_, 0) && gone($_) for keys %running;
 my @after = settled();
 report('end', @after);
+print "$scripts scripts, $failed failed; $reloads reloads\n";
 my @grown;
 push @grown, sprintf 'memory: %.1f to %.1f MB', $before[0], $after[0] if $after[0] > $before[0] * 1.1 + 2;
 push @grown, "descriptors: $before[1] to $after[1]" if $after[1] > $before[1] + 2;
 push @grown, 'handles are left' if %{ $after[2] };
-print @grown ? "GROWN: @grown\n" : "flat\n";
+push @grown, "$failed scripts failed" if $failed;
+print @grown ? "NOT FLAT: @grown\n" : "flat\n";
 exit(@grown ? 1 : 0);

@@ -11,6 +11,7 @@ use super::turn::Turn;
 use super::view::View;
 use crate::modules::function::Function;
 use crate::modules::handles::HandleId;
+use crate::modules::locks::locked;
 use crate::modules::{Call, Caller, FunctionId, Registry, Touches};
 use crate::protocol::message::{Arguments, Malformed, Message, parse};
 use crate::protocol::{Buffer, CallError, Code};
@@ -143,6 +144,9 @@ impl Broker {
     /// Whether this caller may make this call, and there is room for it.
     fn allow(&mut self, turn: &Turn, request: &Request<'_>, function: &Function) -> Result<(), CallError> {
         let caller = request.caller;
+        if self.locks.is_locked(caller.uid) && !function.while_locked {
+            return Err(locked());
+        }
         if function.touches == Touches::Network && !caller.network {
             return Err(CallError::new(
                 Code::Denied,

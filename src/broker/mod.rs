@@ -51,6 +51,7 @@ pub use signals::block as block_signals;
 use crate::config::Config;
 use crate::logging::Log;
 use crate::modules::handles::{Bounds, HandleStore};
+use crate::modules::locks::Locks;
 use crate::modules::{Offer, Registry};
 use crate::protocol::Buffer;
 use crate::stats::Stats;
@@ -134,6 +135,7 @@ pub struct Broker {
     workers: Workers,
     handles: HandleStore,
     quotas: Quotas,
+    locks: Locks,
     stats: Stats,
     phase: Phase,
     // How the broker was started, for the program that takes this one's place.
@@ -202,6 +204,7 @@ impl Broker {
         Ok(Self {
             workers: Workers::new(Arc::clone(&registry), waker, config.workers),
             quotas: Quotas::new(&config),
+            locks: Locks::default(),
             handles: HandleStore::new(handle_bounds(&config)),
             stats: Stats::new(registry.methods()),
             gate: Gate::new(listener, config.max_connections),

@@ -14,7 +14,8 @@ impl Broker {
                 Timer::Connection(slot) => self.check_connection(slot),
                 Timer::Job(slot) => self.check_job(slot),
                 Timer::Handles => {
-                    if let Some(next) = self.handles.expire(self.now) {
+                    let locks = &self.locks;
+                    if let Some(next) = self.handles.expire(self.now, |owner| locks.is_locked(owner)) {
                         self.deadlines.want(Timer::Handles, next);
                     }
                 }

@@ -6,6 +6,7 @@ use crate::health::{self, Figures};
 use crate::modules::Registry;
 use crate::modules::handles::HandleStore;
 use crate::modules::host::{self, Cleaned, ConnectionLimits, Host, Resources, SettingInForce};
+use crate::modules::locks::Locks;
 use crate::protocol::CallError;
 use crate::stats::{CloseReason, Counters, FunctionReport, Performance, RecentError, WorkerReport, ratio};
 use chrono::{DateTime, FixedOffset, Local, SecondsFormat, Utc};
@@ -240,6 +241,10 @@ impl Host for View<'_> {
 
     fn handle_store(&mut self) -> &mut HandleStore {
         &mut self.broker.handles
+    }
+
+    fn locks(&mut self) -> &mut Locks {
+        &mut self.broker.locks
     }
 
     fn close_stale(&mut self) -> Vec<Cleaned> {

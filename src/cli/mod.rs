@@ -2,6 +2,7 @@
 
 mod client;
 mod get;
+mod lock;
 mod modules;
 mod oneshot;
 mod progress;
@@ -42,6 +43,8 @@ pub fn main() -> ExitCode {
         Some(("oneshot", flags)) => oneshot::run(flags),
         Some(("modules", flags)) => modules::run(flags),
         Some(("get", flags)) => get::run(flags),
+        Some(("lock", flags)) => lock::lock(flags),
+        Some(("unlock", flags)) => lock::unlock(flags),
         Some(("reload", flags)) => reload::run(flags),
         _ => ExitCode::from(2),
     }
@@ -68,6 +71,8 @@ pub fn command() -> Command {
         .subcommand(modules::command())
         .subcommand(get::command())
         .subcommand(reload::command())
+        .subcommand(lock::lock_command())
+        .subcommand(lock::unlock_command())
 }
 
 /// `--config`, and a flag for each of the settings.

@@ -105,6 +105,8 @@ pub struct Function {
     pub touches: Touches,
     /// The parameter that names the handle it works on. Calls on one handle run in the order sent.
     pub handle_parameter: Option<&'static str>,
+    /// Whether it runs also while its caller's things are locked.
+    pub while_locked: bool,
     // Whether it works with keys and plaintexts, which must not stay behind.
     secret: bool,
     run: Run,
@@ -141,7 +143,17 @@ impl Function {
 
     fn with_run(name: &'static str, doc: &'static str, parameters: Vec<Parameter>, run: Run) -> Self {
         let (placement, touches) = (Placement::Inline, Touches::Nothing);
-        Self { name, doc, parameters, placement, touches, handle_parameter: None, secret: false, run }
+        Self {
+            name,
+            doc,
+            parameters,
+            placement,
+            touches,
+            handle_parameter: None,
+            while_locked: false,
+            secret: false,
+            run,
+        }
     }
 
     /// The same function, running elsewhere.
@@ -159,6 +171,12 @@ impl Function {
     /// The same function, working on the handle that this parameter names.
     pub fn on_handle(mut self, parameter: &'static str) -> Self {
         self.handle_parameter = Some(parameter);
+        self
+    }
+
+    /// The same function, running also while its caller's things are locked: it can use no key.
+    pub fn while_locked(mut self) -> Self {
+        self.while_locked = true;
         self
     }
 

@@ -192,10 +192,16 @@ impl HandleStore {
         (self.created_total, self.expired_total) = (created, expired);
     }
 
-    /// Ends handles that nobody used for the idle timeout. Returns when to look again.
-    pub fn expire(&mut self, now: Duration) -> Option<Duration> {
+    /// All handles of a user count as used now.
+    pub fn touch(&mut self, owner: u32, now: Duration) {
+        self.entries.values_mut().filter(|entry| entry.owner == owner).for_each(|entry| entry.last_used = now);
+    }
+
+    /// Ends handles that nobody used for the idle timeout, except those of users who can't use them now. Returns when to look
+    /// again.
+    pub fn expire(&mut self, now: Duration, is_locked: impl Fn(u32) -> bool) -> Option<Duration> {
         let timeout = self.bounds.idle_timeout?;
-        let due = |entry: &Entry| entry.state.is_some() && entry.last_used + timeout <= now;
+        let due = |entry: &Entry| entry.state.is_some() && entry.last_used + timeout <= now && !is_locked(entry.owner);
         let expired: Vec<HandleId> = self.entries.iter().filter(|(_, entry)| due(entry)).map(|(id, _)| *id).collect();
         for id in expired {
             self.remove_entry(id);
@@ -484,10 +490,10 @@ mod tests {
         let used = at(ALICE, &mut store, 0).insert("cipher", 1u8).unwrap().to_string();
         let idle = at(ALICE, &mut store, 0).insert("cipher", 2u8).unwrap().to_string();
         at(ALICE, &mut store, 8).get::<u8>(&used).unwrap();
-        assert_eq!(store.expire(Duration::from_secs(10)), Some(Duration::from_secs(18)));
+        assert_eq!(store.expire(Duration::from_secs(10), |_| false), Some(Duration::from_secs(18)));
         assert!(at(ALICE, &mut store, 10).get::<u8>(&idle).unwrap().is_none());
         assert!(at(ALICE, &mut store, 10).get::<u8>(&used).unwrap().is_some());
-        assert_eq!(store.expire(Duration::from_secs(99)), None);
+        assert_eq!(store.expire(Duration::from_secs(99), |_| false), None);
     }
 
     #[test]
@@ -498,7 +504,7 @@ mod tests {
         let mut lease = store.lease(guest(ALICE), HandleId::parse(&name));
         *Handles::of_lease(guest(ALICE), &mut lease).get::<u8>(&name).unwrap().unwrap() = 7;
         Handles::of_lease(guest(ALICE), &mut lease).insert("cipher", 9u8).unwrap();
-        store.expire(Duration::from_secs(99));
+        store.expire(Duration::from_secs(99), |_| false);
         assert_eq!(store.len(), 1, "a handle at work does not expire");
         store.settle(ALICE, lease, Duration::from_secs(99)).unwrap();
         assert_eq!(store.len(), 2);

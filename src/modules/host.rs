@@ -4,6 +4,7 @@
 
 use super::Registry;
 use super::handles::HandleStore;
+use super::locks::Locks;
 use crate::health;
 use crate::protocol::CallError;
 use crate::stats::{Counters, FunctionReport, Performance, RecentError, WorkerReport};
@@ -43,6 +44,8 @@ pub trait Host {
     fn stale_connections(&self) -> u64;
     /// Live handles.
     fn handle_store(&mut self) -> &mut HandleStore;
+    /// What users have locked.
+    fn locks(&mut self) -> &mut Locks;
     /// Closes connections idle past the stale timeout, except the one that asks.
     fn close_stale(&mut self) -> Vec<Cleaned>;
     /// How often another program has taken this one's place.

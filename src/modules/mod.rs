@@ -13,6 +13,7 @@ pub mod handles;
 pub mod host;
 pub mod http;
 pub mod keep;
+pub mod locks;
 mod random;
 pub mod system;
 pub mod test;

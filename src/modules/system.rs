@@ -6,9 +6,11 @@ use super::call::Call;
 use super::function::{Function, Module, NoParameters, Parameter, Placement, Touches};
 use super::host::{Cleaned, Connections, Resources, SettingInForce};
 use crate::health::Report;
+use crate::protocol::lenient::Bytes;
 use crate::protocol::{CallError, Code, PROTOCOL_VERSION};
 use crate::stats::{Counters, FunctionReport, Performance, RecentError, WorkerReport};
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -17,50 +19,50 @@ pub const PLATFORM: &str = std::env::consts::OS;
 
 /// The module's table.
 pub fn module() -> Module {
+    let functions = vec![
+        Function::new::<NoParameters, _>(
+            "cleanup",
+            "Closes connections that are idle past the stale timeout.",
+            cleanup,
+        ),
+        Function::new::<NoParameters, _>(
+            "connections",
+            "Every connection, with its peer, age and traffic.",
+            connections,
+        ),
+        Function::new::<NoParameters, _>("health", "The verdict on the broker, check by check.", health),
+        Function::new::<NoParameters, _>("info", "Version, process, modules and every setting in force.", info),
+        Function::new::<Passphrase<'static>, _>(
+            "lock",
+            "Refuses calls of the caller's user that could use a key, until unlock with the same passphrase.",
+            lock,
+        )
+        .keeps_secrets(),
+        Function::new::<NoParameters, _>("metrics", "Resources, performance, connections and handles in one.", metrics),
+        Function::new::<NoParameters, _>(
+            "modules",
+            "Every module and function, with parameters and where it runs.",
+            modules,
+        ),
+        Function::new::<NoParameters, _>(
+            "performance",
+            "Response times, the busiest functions, recent errors.",
+            performance,
+        ),
+        Function::new::<NoParameters, _>(
+            "reload",
+            "Lets a new version take over, with every connection and handle; for the broker's own user and root.",
+            reload,
+        ),
+        Function::new::<NoParameters, _>("shutdown", "Drains and exits; for the broker's own user and root.", shutdown),
+        Function::new::<NoParameters, _>("stats", "Counters, performance and resources.", stats),
+        Function::new::<Passphrase<'static>, _>("unlock", "Takes back what lock did.", unlock).keeps_secrets(),
+    ];
     Module {
         name: "system",
         doc: "What the broker knows about itself, and steering it.",
+        functions: functions.into_iter().map(Function::while_locked).collect(),
         kinds: &[],
-        functions: vec![
-            Function::new::<NoParameters, _>(
-                "cleanup",
-                "Closes connections that are idle past the stale timeout.",
-                cleanup,
-            ),
-            Function::new::<NoParameters, _>(
-                "connections",
-                "Every connection, with its peer, age and traffic.",
-                connections,
-            ),
-            Function::new::<NoParameters, _>("health", "The verdict on the broker, check by check.", health),
-            Function::new::<NoParameters, _>("info", "Version, process, modules and every setting in force.", info),
-            Function::new::<NoParameters, _>(
-                "metrics",
-                "Resources, performance, connections and handles in one.",
-                metrics,
-            ),
-            Function::new::<NoParameters, _>(
-                "modules",
-                "Every module and function, with parameters and where it runs.",
-                modules,
-            ),
-            Function::new::<NoParameters, _>(
-                "performance",
-                "Response times, the busiest functions, recent errors.",
-                performance,
-            ),
-            Function::new::<NoParameters, _>(
-                "reload",
-                "Lets a new version take over, with every connection and handle; for the broker's own user and root.",
-                reload,
-            ),
-            Function::new::<NoParameters, _>(
-                "shutdown",
-                "Drains and exits; for the broker's own user and root.",
-                shutdown,
-            ),
-            Function::new::<NoParameters, _>("stats", "Counters, performance and resources.", stats),
-        ],
     }
 }
 
@@ -74,12 +76,14 @@ struct Info {
     pid: u32,
     uptime: f64,
     reloads: u64,
+    locked: bool,
     loaded_modules: Vec<&'static str>,
     active_connections: u64,
     configuration: BTreeMap<&'static str, SettingInForce>,
 }
 
 fn info(call: &mut Call<'_>, _: NoParameters) -> Result<Info, CallError> {
+    let uid = call.caller.uid;
     let host = call.host()?;
     Ok(Info {
         daemon_version: crate::VERSION,
@@ -90,10 +94,40 @@ fn info(call: &mut Call<'_>, _: NoParameters) -> Result<Info, CallError> {
         pid: std::process::id(),
         uptime: host.uptime().as_secs_f64(),
         reloads: host.reloads(),
+        locked: host.locks().is_locked(uid),
         loaded_modules: host.registry().modules().iter().map(|module| module.name).collect(),
         active_connections: host.counters().active_connections,
         configuration: host.settings().into_iter().map(|setting| (setting.name, setting)).collect(),
     })
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Passphrase<'a> {
+    /// What unlocks it again.
+    #[serde(borrow)]
+    passphrase: Bytes<'a>,
+}
+crate::parameters!(Passphrase<'_>);
+
+#[derive(Serialize)]
+struct Locked {
+    locked: bool,
+}
+
+fn lock(call: &mut Call<'_>, params: Passphrase<'_>) -> Result<Locked, CallError> {
+    let uid = call.caller.uid;
+    call.host()?.locks().lock(uid, &params.passphrase)?;
+    Ok(Locked { locked: true })
+}
+
+fn unlock(call: &mut Call<'_>, params: Passphrase<'_>) -> Result<Locked, CallError> {
+    let uid = call.caller.uid;
+    let host = call.host()?;
+    let now = host.uptime();
+    host.locks().unlock(uid, &params.passphrase, now)?;
+    host.handle_store().touch(uid, now);
+    Ok(Locked { locked: false })
 }
 
 fn reload(call: &mut Call<'_>, _: NoParameters) -> Result<(), CallError> {

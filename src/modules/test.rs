@@ -38,6 +38,7 @@ pub fn module(offer: Offer) -> Module {
             .runs(Placement::Worker),
         );
     }
+    let functions = functions.into_iter().map(Function::while_locked).collect();
     Module { name: "test", doc: "Is anybody there, and does it get my data right?", functions, kinds: &[] }
 }
 

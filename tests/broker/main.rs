@@ -20,6 +20,7 @@ mod http;
 mod legacy_cipher;
 mod life_cycle;
 mod listener;
+mod locks;
 mod oneshot;
 mod overload;
 mod protocol_page;

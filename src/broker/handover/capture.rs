@@ -67,6 +67,7 @@ impl Broker {
             connections: self.connections.iter().map(|(_, connection)| connection_state(connection)).collect(),
             jobs: jobs.collect(),
             handles: handles.iter().map(handle_state).collect(),
+            locks: self.locks.pack(),
             handle_totals: self.handles.totals(),
             waiting,
         };

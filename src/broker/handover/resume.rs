@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::logging::Log;
 use crate::modules::handles::{HandleId, HandleStore};
 use crate::modules::keep::Shared;
+use crate::modules::locks::Locks;
 use crate::modules::{Offer, Registry};
 use crate::protocol::framing::{Cutter, Framing};
 use crate::protocol::reply::{write_answer, write_value};
@@ -175,6 +176,7 @@ impl Broker {
         broker.started_at = state.started_at;
         broker.stats = Stats::unpack(broker.registry.methods(), &state.stats);
         broker.stats.reloads += 1;
+        broker.locks = Locks::unpack(state.locks.clone());
         broker.handles.set_totals(state.handle_totals);
         let registry = Arc::clone(&broker.registry);
         take_in_handles(&mut broker.handles, &registry, &state.handles)?;

@@ -1,6 +1,7 @@
 //! What is handed over: MessagePack, maps with names, so that a later program may know more.
 
 use super::HandoverError;
+use crate::modules::locks::Lock;
 use crate::stats::PackedStats;
 use serde::{Deserialize, Serialize};
 use serde_bytes::{ByteBuf, Bytes};
@@ -46,6 +47,8 @@ pub struct State<'a> {
     /// Live handles.
     #[serde(borrow)]
     pub handles: Vec<HandleState<'a>>,
+    /// What users have locked.
+    pub locks: Vec<(u32, Lock)>,
     /// Handles made and expired since the start.
     pub handle_totals: (u64, u64),
     /// Calls of `system.reload` that are answered when it is done: connection and message id.

@@ -104,3 +104,58 @@ fn a_broker_that_was_stopped_goes_on_where_it_was() {
     }
     assert!(newcomer.answer(1).is_ok());
 }
+
+/// A library that takes an hour off the time of day for a program, from when a file is there.
+const CLOCK: &str = r#"
+#define _GNU_SOURCE
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+int clock_gettime(clockid_t id, struct timespec *now) {
+    int result = syscall(SYS_clock_gettime, id, now);
+    if (result == 0 && id == CLOCK_REALTIME && access(getenv("CLOCK_SET_BACK"), F_OK) == 0) now->tv_sec -= 3600;
+    return result;
+}
+"#;
+
+#[test]
+fn a_clock_that_is_set_back_changes_no_time_limit() {
+    let dir = tempfile::tempdir().unwrap();
+    let (source, library, set_back) = (dir.path().join("c.c"), dir.path().join("c.so"), dir.path().join("set-back"));
+    std::fs::write(&source, CLOCK).unwrap();
+    // The linker that cargo uses is the C compiler, so there is one.
+    let compiled =
+        std::process::Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source).status().unwrap();
+    assert!(compiled.success());
+    let mut command = program();
+    command.env("LD_PRELOAD", &library).env("CLOCK_SET_BACK", &set_back).arg("serve");
+    command.arg("--socket").arg(dir.path().join("broker.sock")).arg("--log-file").arg(dir.path().join("log"));
+    command.args(["--log-level=debug", "--ready-fd=1", "--health-interval=50ms", "--stale-timeout=300ms"]);
+    command.arg("--handle-idle-timeout=300ms");
+    let broker = Broker::of(command, dir);
+    let mut client = broker.connect();
+    client.call("crypto.new", map([("key", "a key".into())])).unwrap();
+    let before = client.call("system.health", none()).unwrap()["timestamp"].as_str().unwrap().to_owned();
+    let uptime = client.call("system.info", none()).unwrap()["uptime"].as_f64().unwrap();
+    let lines = || broker.log().matches("Health check - Uptime").count();
+
+    std::fs::write(&set_back, "").unwrap();
+    let after = client.call("system.health", none()).unwrap()["timestamp"].as_str().unwrap().to_owned();
+    assert!(after < before, "the time of day is earlier: {after}");
+    assert!(client.call("system.info", none()).unwrap()["uptime"].as_f64().unwrap() > uptime, "the uptime is not");
+    let counted = lines();
+    eventually("health lines", || lines() > counted + 2);
+    client.send(&request_with(7, "test.sleep", map([("seconds", 5.into())]), map([("timeout_ms", 50.into())])));
+    assert_eq!(code(&client.answer(7)), "timeout");
+    assert_eq!(client.receive(), None, "idle connections are closed in time");
+    eventually("the handle to end", || {
+        broker.call("system.metrics", none()).unwrap()["handle_summary"].as_map().unwrap().is_empty()
+    });
+    let report = broker.call("system.connections", none()).unwrap();
+    for one in report["connections"].as_array().unwrap() {
+        assert!(one["duration_seconds"].as_f64() >= Some(0.0) && one["idle_time"].as_f64() >= Some(0.0), "{one}");
+    }
+    std::fs::remove_file(&set_back).unwrap();
+    assert_eq!(broker.call("system.health", none()).unwrap()["overall_status"], "healthy".into());
+}

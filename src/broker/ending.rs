@@ -59,6 +59,7 @@ impl Broker {
         info!(self.log.logger, "Shutting down"; "asked_by" => asked_by, "connections" => self.connections.len(),
             "running" => self.jobs.running(), "waiting" => self.jobs.waiting());
         self.stop_reloading();
+        self.tell_stopping();
         self.phase = Phase::Draining { hurried: false };
         self.gate.give_up_place();
         self.refuse_waiting(&shutting_down());

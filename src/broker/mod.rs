@@ -17,6 +17,7 @@
 //! | `quota` | what each user has of the broker, and may have |
 //! | `place` | keeping the socket's file in its place |
 //! | `time` | what happens when a deadline comes |
+//! | `service` | what the service manager is told |
 //! | `ending` | shutting down, leaving when idle |
 //! | `reload`, `handover` | letting another program take this one's place |
 //! | `view` | what functions see of the broker |
@@ -35,6 +36,7 @@ mod place;
 mod process;
 mod quota;
 mod reload;
+mod service;
 mod signals;
 mod time;
 mod turn;
@@ -264,6 +266,7 @@ impl Broker {
             info!(self.log.logger, "Serving"; "socket" => %self.socket_path().display(), "version" => crate::VERSION,
                 "pid" => std::process::id());
         }
+        self.tell_ready();
         // A broker that was taken over may have calls waiting.
         self.start_jobs();
         let registry = Arc::clone(&self.registry);

@@ -159,7 +159,9 @@ impl Broker {
             return;
         }
         let Some(reload) = self.reload.take() else { return };
+        self.tell_reloading();
         let error = self.hand_over(&reload.program, since);
+        self.tell_ready_again();
         self.give_up_reload(&error.to_string());
     }
 

@@ -23,6 +23,7 @@ impl Broker {
                 Timer::IdleExit => self.check_idle(),
                 Timer::AcceptAgain => self.gate.try_again(),
                 Timer::ShutdownGrace => self.end_grace(),
+                Timer::Watchdog => self.tell_alive(),
                 Timer::Reload => self.check_reload(),
             }
         }
@@ -31,7 +32,9 @@ impl Broker {
     /// Logs the health line and the verdict on the number of connections.
     fn tick(&mut self) {
         let figures = self.figures();
-        info!(self.log.logger, "{}", health::line(&figures));
+        let line = health::line(&figures);
+        info!(self.log.logger, "{}", line);
+        self.tell_status(&line);
         match health::leak(&figures) {
             Leak::None => {}
             Leak::Elevated(line) => info!(self.log.logger, "{}", line),

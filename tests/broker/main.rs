@@ -28,6 +28,7 @@ mod quotas;
 mod random_calls;
 mod reload;
 mod secrets;
+mod service;
 mod settings;
 mod tls;
 mod transfers;

@@ -72,10 +72,12 @@ lint: ## Checks formatting, clippy and Perl syntax
 		said=$$($(PERL) $$taint -Iperl/lib -Iperl/compat -Iperl/t/lib -wc "$$file" 2>&1) || { echo "$$said"; exit 1; }; \
 	done
 
+# The program can be executed and not read: so its memory can't be read either, not even in the moment when it starts and its user
+# could otherwise (docs/security.md, Reloading).
 install: ## Installs the binary, the Perl client, the stand-ins and the manual page
 	@test -x '$(RELEASE)' || { echo 'Build first, as yourself: make build'; exit 1; }
 	$(INSTALL) -d '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(PERL_LIBDIR)' '$(DESTDIR)$(COMPAT_LIBDIR)' '$(DESTDIR)$(MANDIR)/man1'
-	$(INSTALL) -m 755 '$(RELEASE)' '$(DESTDIR)$(BINDIR)/cpan-bridge'
+	$(INSTALL) -m 711 '$(RELEASE)' '$(DESTDIR)$(BINDIR)/cpan-bridge'
 	for file in $(CLIENT_FILES); do $(INSTALL) -D -m 644 "perl/lib/$$file" '$(DESTDIR)$(PERL_LIBDIR)'/"$$file" || exit 1; done
 	for file in $(COMPAT_FILES); do $(INSTALL) -D -m 644 "perl/compat/$$file" '$(DESTDIR)$(COMPAT_LIBDIR)'/"$$file" || exit 1; done
 	$(INSTALL) -m 644 packaging/cpan-bridge.1 '$(DESTDIR)$(MANDIR)/man1/cpan-bridge.1'

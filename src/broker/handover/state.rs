@@ -155,3 +155,23 @@ impl<'a> State<'a> {
         rmp_serde::from_slice(bytes).map_err(unreadable)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn another_format_is_told_from_nonsense() {
+        let later = rmp_serde::to_vec_named(&std::collections::BTreeMap::from([("format", FORMAT + 1)])).unwrap();
+        assert!(matches!(State::read(&later), Err(HandoverError::Format { found, .. }) if found == FORMAT + 1));
+        assert!(matches!(State::read(b"\x80"), Err(HandoverError::Unreadable(_))));
+    }
+
+    proptest! {
+        #[test]
+        fn nonsense_never_panics(bytes: Vec<u8>) {
+            prop_assert!(State::read(&bytes).is_err());
+        }
+    }
+}

@@ -28,6 +28,9 @@ pub struct ConnectionId {
 const _: () = assert!(usize::BITS == 64, "connection tokens need 64 bits");
 
 impl ConnectionId {
+    /// The id that no connection has: slots are far fewer.
+    pub const NONE: Self = Self { slot: u32::MAX, generation: u32::MAX };
+
     /// The id that an event's token stands for.
     pub fn of_token(Token(token): Token) -> Self {
         Self { slot: token as u32, generation: (token >> 32) as u32 }

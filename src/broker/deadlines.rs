@@ -31,6 +31,8 @@ pub enum Timer {
     AcceptAgain,
     /// The end of the time that running calls have at shutdown.
     ShutdownGrace,
+    /// The metrics file.
+    Metrics,
     /// Telling the service manager that the loop turns.
     Watchdog,
     /// The end of the time that a reload has.

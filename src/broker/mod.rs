@@ -31,6 +31,7 @@ mod ending;
 mod handover;
 mod jobs;
 mod listener;
+mod metrics_file;
 mod panics;
 mod place;
 mod process;
@@ -64,6 +65,7 @@ use deadlines::{Deadlines, Timer};
 use ending::Phase;
 use jobs::{JobId, Jobs};
 use listener::Listener;
+use metrics_file::MetricsFile;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 use quota::Quotas;
@@ -147,6 +149,7 @@ pub struct Broker {
     reload_calls: Vec<JobId>,
     // What was last said of the socket's place, so that it is said once.
     lost_place: Option<String>,
+    metrics_file: Option<MetricsFile>,
     // The loop's own memory for reading, and the buffer lent to each turn for its answers.
     scratch: Box<[u8]>,
     spare: Buffer,
@@ -202,6 +205,8 @@ impl Broker {
             .and_then(|()| events.register(&mut SourceFd(&deadlines.descriptor()), TIMER, Interest::READABLE))
             .map_err(register)?;
         let waker = Arc::new(Waker::new(events, WAKER).map_err(failed("creating the waker"))?);
+        let metrics_file = config.metrics_file.clone().map(|path| MetricsFile::new(path, log.logger.clone()));
+        let metrics_file = metrics_file.transpose().map_err(failed("starting a thread"))?;
         let registry = Arc::new(Registry::new(Offer { faults: config.test_faults }));
         Ok(Self {
             workers: Workers::new(Arc::clone(&registry), waker, config.workers),
@@ -224,6 +229,7 @@ impl Broker {
             reload: None,
             reload_calls: Vec::new(),
             lost_place: None,
+            metrics_file,
             scratch: vec![0; SCRATCH].into_boxed_slice(),
             spare: Buffer::new(),
             started: Instant::now(),
@@ -244,6 +250,8 @@ impl Broker {
             (Timer::Health, self.config.health_interval),
             (Timer::Place, self.config.socket_check),
             (Timer::IdleExit, self.config.idle_exit),
+            // The first at once: who starts a broker looks whether the file comes.
+            (Timer::Metrics, self.config.metrics_interval.map(|_| Duration::ZERO)),
         ];
         for (timer, interval) in timers {
             if let Some(interval) = interval {

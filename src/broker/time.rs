@@ -23,6 +23,7 @@ impl Broker {
                 Timer::IdleExit => self.check_idle(),
                 Timer::AcceptAgain => self.gate.try_again(),
                 Timer::ShutdownGrace => self.end_grace(),
+                Timer::Metrics => self.write_metrics(),
                 Timer::Watchdog => self.tell_alive(),
                 Timer::Reload => self.check_reload(),
             }

@@ -5,10 +5,12 @@ use super::{Broker, process};
 use crate::health::{self, Figures};
 use crate::modules::Registry;
 use crate::modules::handles::HandleStore;
-use crate::modules::host::{self, Cleaned, ConnectionLimits, Host, Resources, SettingInForce};
+use crate::modules::host::{self, Cleaned, ConnectionLimits, Host, Resources, SettingInForce, Traffic};
 use crate::modules::locks::Locks;
 use crate::protocol::CallError;
-use crate::stats::{CloseReason, Counters, FunctionReport, Performance, RecentError, WorkerReport, ratio};
+use crate::stats::{
+    CloseReason, Counters, FunctionFigures, FunctionReport, Performance, RecentError, WorkerReport, ratio,
+};
 use chrono::{DateTime, FixedOffset, Local, SecondsFormat, Utc};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -184,6 +186,27 @@ impl Host for View<'_> {
         self.broker.worker_report()
     }
 
+    fn functions(&self) -> Vec<FunctionFigures> {
+        self.broker.stats.functions()
+    }
+
+    fn traffic(&self) -> Traffic {
+        let broker = &*self.broker;
+        Traffic {
+            max_connections: broker.config.max_connections as u64,
+            bytes_in: broker.stats.bytes_in,
+            bytes_out: broker.stats.bytes_out,
+            closed: broker.stats.closes(),
+        }
+    }
+
+    fn close(&mut self, serial: u64) -> bool {
+        let found = self.broker.connections.iter().find(|(id, one)| one.serial == serial && *id != self.asking);
+        let Some(id) = found.map(|(id, _)| id) else { return false };
+        self.broker.close(id, CloseReason::Closed);
+        true
+    }
+
     fn busiest(&self) -> Vec<FunctionReport> {
         self.broker.stats.busiest()
     }
@@ -205,6 +228,7 @@ impl Host for View<'_> {
         Resources {
             memory_mb: resident as f64 / MB,
             peak_memory: peak as f64 / MB,
+            cpu_seconds: process::cpu_seconds(),
             held_bytes: (broker.quotas.held() + broker.handles.memory(0).1) as u64,
             cpu_percent,
             peak_cpu: broker.trend.peak_cpu.max(cpu_percent),

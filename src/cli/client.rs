@@ -100,6 +100,20 @@ impl Client {
         }
     }
 
+    /// Waits until the broker closes the connection.
+    ///
+    /// # Errors
+    /// Those of the socket.
+    pub fn wait_for_end(&mut self) -> Result<(), ClientError> {
+        loop {
+            match self.receive() {
+                Ok(_) => {}
+                Err(ClientError::Closed) => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
     fn receive(&mut self) -> Result<Buffer, ClientError> {
         let mut header = [0; FRAME_HEADER];
         self.stream.read_exact(&mut header).map_err(closed)?;

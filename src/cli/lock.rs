@@ -1,6 +1,7 @@
 //! `cpan-bridge lock` and `cpan-bridge unlock`: closing what one keeps in a broker for a while.
 
 use super::client::{Client, ClientError};
+use super::say::say;
 use super::{configure, fail, settings_flags};
 use clap::{ArgMatches, Command};
 use serde_bytes::Bytes;
@@ -59,7 +60,7 @@ fn send(flags: &ArgMatches, passphrase: io::Result<Zeroizing<String>>, method: &
     });
     match answer {
         Ok(_) => {
-            println!("{done}");
+            say!("{done}");
             ExitCode::SUCCESS
         }
         Err(error) => fail(1, &error),

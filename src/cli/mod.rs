@@ -1,13 +1,22 @@
 //! The command line: one file a subcommand.
 
+mod call;
 mod client;
 mod get;
+mod json;
 mod lock;
 mod modules;
 mod oneshot;
+mod ping;
 mod progress;
 mod reload;
+mod say;
 mod serve;
+mod setup;
+mod status;
+mod steer;
+mod table;
+mod top;
 
 use crate::config::settings::{Kind, Setting, TABLE};
 use crate::config::{Config, SettingError, Values};
@@ -43,6 +52,14 @@ pub fn main() -> ExitCode {
         Some(("oneshot", flags)) => oneshot::run(flags),
         Some(("modules", flags)) => modules::run(flags),
         Some(("get", flags)) => get::run(flags),
+        Some(("call", flags)) => call::run(flags),
+        Some(("status", flags)) => status::run(flags),
+        Some(("top", flags)) => top::run(flags),
+        Some(("ping", flags)) => ping::run(flags),
+        Some((name @ ("connections" | "handles" | "stop" | "metrics"), flags)) => steer::run(name, flags),
+        Some(("check-config", flags)) => setup::check(flags),
+        Some(("completions", flags)) => setup::completions(flags),
+        Some(("man", flags)) => setup::man(flags),
         Some(("lock", flags)) => lock::lock(flags),
         Some(("unlock", flags)) => lock::unlock(flags),
         Some(("reload", flags)) => reload::run(flags),
@@ -67,12 +84,23 @@ pub fn command() -> Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(serve::command())
-        .subcommand(oneshot::command())
+        .subcommand(status::command())
+        .subcommand(top::command())
+        .subcommand(call::command())
         .subcommand(modules::command())
-        .subcommand(get::command())
+        .subcommand(ping::command())
+        .subcommand(steer::connections_command())
+        .subcommand(steer::handles_command())
+        .subcommand(steer::metrics_command())
         .subcommand(reload::command())
+        .subcommand(steer::stop_command())
         .subcommand(lock::lock_command())
         .subcommand(lock::unlock_command())
+        .subcommand(get::command())
+        .subcommand(oneshot::command())
+        .subcommand(setup::check_command())
+        .subcommand(setup::completions_command())
+        .subcommand(setup::man_command())
 }
 
 /// `--config`, and a flag for each of the settings.

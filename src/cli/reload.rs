@@ -1,6 +1,7 @@
 //! `cpan-bridge reload`: has a running broker replaced by the program that is now installed.
 
 use super::client::Client;
+use super::say::say;
 use super::{configure, fail, settings_flags};
 use clap::{ArgMatches, Command};
 use serde::Deserialize;
@@ -42,7 +43,7 @@ pub fn run(flags: &ArgMatches) -> ExitCode {
         Client::connect(&config.socket).and_then(|mut broker| broker.call::<Reloaded>("system.reload", &nothing));
     match answer {
         Ok(Reloaded { version, previous_version, connections, handles, pause }) => {
-            println!(
+            say!(
                 "Reloaded: version {version} in place of {previous_version}, with {connections} connections and {handles} \
                  handles; calls were held up for {:.0} ms",
                 pause * 1e3

@@ -146,6 +146,7 @@ fn release(fd: i32, detached: bool) -> io::Result<()> {
 fn settle_in(config: &mut Config, detached: bool) -> io::Result<()> {
     config.socket = absolute(&config.socket)?;
     config.log_file = config.log_file.as_ref().map(absolute).transpose()?;
+    config.metrics_file = config.metrics_file.as_ref().map(absolute).transpose()?;
     if detached {
         // Not to hold on to a directory that somebody wants to unmount.
         std::env::set_current_dir("/")?;

@@ -60,6 +60,10 @@ pub struct Config {
     pub user_memory: usize,
     /// How often the health line is logged.
     pub health_interval: Option<Duration>,
+    /// Where figures are written for Prometheus.
+    pub metrics_file: Option<PathBuf>,
+    /// How often.
+    pub metrics_interval: Option<Duration>,
     /// More connections are worth a line.
     pub elevated_connections: u64,
     /// More connections are worth a warning.
@@ -117,6 +121,8 @@ impl Config {
             user_queue: values.count("user_queue")?,
             user_memory: values.size("user_memory")?,
             health_interval: values.optional_duration("health_interval")?,
+            metrics_file: values.path("metrics_file"),
+            metrics_interval: values.optional_duration("metrics_interval")?,
             elevated_connections: values.count("elevated_connections")? as u64,
             high_connections: values.count("high_connections")? as u64,
             handle_idle_timeout: values.optional_duration("handle_idle_timeout")?,

@@ -235,6 +235,20 @@ pub const TABLE: &[Setting] = &[
         "One line a minute is enough to see a trend.",
     ),
     setting(
+        "metrics_file",
+        Kind::Path,
+        "",
+        "Writes every figure to this file, as Prometheus' node_exporter reads them (textfile collector)",
+        "Only hosts that are watched so have a use for it. The name has to end in .prom for the collector.",
+    ),
+    setting(
+        "metrics_interval",
+        Kind::Duration,
+        "15s",
+        "How often metrics_file is written",
+        "As often as Prometheus usually asks.",
+    ),
+    setting(
         "elevated_connections",
         Kind::Count(0, 1_000_000),
         "20",

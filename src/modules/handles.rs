@@ -10,6 +10,7 @@ use super::call::Caller;
 use super::function::needs_broker;
 use super::keep::{Keep, State};
 use crate::protocol::{Buffer, CallError, Code};
+use serde::Serialize;
 use std::any::Any;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -34,6 +35,13 @@ impl HandleId {
     pub fn parse(text: &str) -> Option<Self> {
         let valid = text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         if valid { u128::from_str_radix(text, 16).ok().map(Self) } else { None }
+    }
+}
+
+impl HandleId {
+    /// The beginning of the name, which tells handles apart and is of no use to anybody who does not know the rest.
+    fn label(self) -> String {
+        format!("{:08x}", self.0 >> 96)
     }
 }
 
@@ -192,6 +200,32 @@ impl HandleStore {
         (self.created_total, self.expired_total) = (created, expired);
     }
 
+    /// A user's handles, the one used last first. Their whole names are for who made them.
+    pub fn report(&self, owner: u32, now: Duration) -> Vec<HandleReport> {
+        let own = self.entries.iter().filter(|(_, entry)| entry.owner == owner);
+        let mut report: Vec<HandleReport> = own
+            .map(|(id, entry)| HandleReport {
+                label: id.label(),
+                kind: entry.kind,
+                idle_time: now.saturating_sub(entry.last_used).as_secs_f64(),
+                bytes: entry.size as u64,
+                in_use: entry.state.is_none(),
+            })
+            .collect();
+        report
+            .sort_by(|one, other| one.idle_time.total_cmp(&other.idle_time).then_with(|| one.label.cmp(&other.label)));
+        report
+    }
+
+    /// Frees a user's handle by its label; none if no handle, or more than one, has it, or a call works on it.
+    pub fn free(&mut self, owner: u32, label: &str) -> Option<&'static str> {
+        let own = self.entries.iter().filter(|(id, entry)| entry.owner == owner && id.label() == label);
+        let mut found = own.map(|(id, entry)| (*id, entry.kind, entry.state.is_some()));
+        let (Some((id, kind, true)), None) = (found.next(), found.next()) else { return None };
+        self.remove_entry(id);
+        Some(kind)
+    }
+
     /// All handles of a user count as used now.
     pub fn touch(&mut self, owner: u32, now: Duration) {
         self.entries.values_mut().filter(|entry| entry.owner == owner).for_each(|entry| entry.last_used = now);
@@ -276,6 +310,21 @@ impl HandleStore {
             }
         }
     }
+}
+
+/// A handle in `system.handles`.
+#[derive(Clone, Debug, Serialize)]
+pub struct HandleReport {
+    /// The first 8 digits of its name; the rest is known only to who made it.
+    pub label: String,
+    /// What it is.
+    pub kind: &'static str,
+    /// Seconds since a call used it.
+    pub idle_time: f64,
+    /// Bytes that it holds beyond its own size.
+    pub bytes: u64,
+    /// Whether a call works on it now.
+    pub in_use: bool,
 }
 
 /// A handle that is ready to move.

@@ -7,7 +7,7 @@ use super::handles::HandleStore;
 use super::locks::Locks;
 use crate::health;
 use crate::protocol::CallError;
-use crate::stats::{Counters, FunctionReport, Performance, RecentError, WorkerReport};
+use crate::stats::{Counters, FunctionFigures, FunctionReport, Performance, RecentError, WorkerReport};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -30,6 +30,12 @@ pub trait Host {
     fn performance(&self) -> Performance;
     /// The calls that run on workers.
     fn workers(&self) -> WorkerReport;
+    /// Every function that was called.
+    fn functions(&self) -> Vec<FunctionFigures>;
+    /// What went over connections.
+    fn traffic(&self) -> Traffic;
+    /// Closes a connection by its number, unless it is the one that asks. Returns whether there was one.
+    fn close(&mut self, serial: u64) -> bool;
     /// The functions called most.
     fn busiest(&self) -> Vec<FunctionReport>;
     /// The latest failures.
@@ -81,6 +87,8 @@ pub struct Resources {
     pub peak_memory: f64,
     /// Bytes held for callers: unfinished messages, waiting calls, answers not taken, bodies in the making.
     pub held_bytes: u64,
+    /// CPU time used since the start, seconds.
+    pub cpu_seconds: f64,
     /// CPU use since the start, percent of one core.
     pub cpu_percent: f64,
     /// The highest CPU use over one health interval, percent of one core.
@@ -114,6 +122,19 @@ pub struct Connections {
     pub closed: BTreeMap<&'static str, u64>,
     /// The limits in force.
     pub connection_limits: ConnectionLimits,
+}
+
+/// What went over connections, and how they ended.
+#[derive(Clone, Debug)]
+pub struct Traffic {
+    /// The most connections there may be.
+    pub max_connections: u64,
+    /// Bytes read from clients.
+    pub bytes_in: u64,
+    /// Bytes written to clients.
+    pub bytes_out: u64,
+    /// Closed connections by reason.
+    pub closed: BTreeMap<&'static str, u64>,
 }
 
 /// One connection.

@@ -14,6 +14,7 @@ pub mod host;
 pub mod http;
 pub mod keep;
 pub mod locks;
+pub mod openmetrics;
 mod random;
 pub mod system;
 pub mod test;

@@ -41,13 +41,15 @@ pub enum CloseReason {
     Io,
     /// `system.cleanup` closed it.
     Cleanup,
+    /// `system.close_connection` closed it.
+    Closed,
     /// The broker shut down.
     Shutdown,
 }
 
 impl CloseReason {
     /// All reasons, in the order in which they are counted.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Hangup,
         Self::Protocol,
         Self::Denied,
@@ -58,6 +60,7 @@ impl CloseReason {
         Self::Memory,
         Self::Io,
         Self::Cleanup,
+        Self::Closed,
         Self::Shutdown,
     ];
 
@@ -74,6 +77,7 @@ impl CloseReason {
             Self::Memory => "memory",
             Self::Io => "io",
             Self::Cleanup => "cleanup",
+            Self::Closed => "closed",
             Self::Shutdown => "shutdown",
         }
     }
@@ -283,6 +287,18 @@ impl Stats {
         }
     }
 
+    /// Every function that was called.
+    pub fn functions(&self) -> Vec<FunctionFigures> {
+        let called = self.functions.iter().enumerate().filter(|(_, stats)| stats.times.count() > 0);
+        let figures = |(index, stats): (usize, &FunctionStats)| FunctionFigures {
+            method: self.method(Some(index)).to_owned(),
+            requests: stats.times.count(),
+            errors: stats.errors,
+            times: stats.times.report(),
+        };
+        called.map(figures).collect()
+    }
+
     /// The functions called most.
     pub fn busiest(&self) -> Vec<FunctionReport> {
         let mut called: Vec<(usize, &FunctionStats)> =
@@ -359,6 +375,19 @@ pub struct Performance {
     pub error_rate: f64,
     /// Uptime.
     pub uptime_seconds: f64,
+}
+
+/// The figures of one function.
+#[derive(Clone, Debug)]
+pub struct FunctionFigures {
+    /// `module.function`.
+    pub method: String,
+    /// Calls answered.
+    pub requests: u64,
+    /// Those answered with an error.
+    pub errors: u64,
+    /// From arrival to answer.
+    pub times: TimesReport,
 }
 
 /// One line of `top_modules`.

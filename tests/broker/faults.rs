@@ -105,6 +105,50 @@ fn a_broker_that_was_stopped_goes_on_where_it_was() {
     assert!(newcomer.answer(1).is_ok());
 }
 
+#[test]
+fn a_disk_that_is_full_costs_a_metrics_file_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = dir.path().join("disk");
+    std::fs::create_dir(&disk).unwrap();
+    let flag = format!("--metrics-file={}", disk.join("broker.prom").display());
+    let mounted = std::process::Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=64k", "none"])
+        .arg(&disk)
+        .stderr(std::process::Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success());
+    let broker = Broker::start_in(dir, &[&flag, "--metrics-interval=20ms"]);
+    let page = || std::fs::read_to_string(broker.dir().join("disk/broker.prom")).unwrap_or_default();
+    let requests = |page: &str| {
+        let lines = page.lines().filter(|line| line.starts_with("cpan_bridge_requests_total"));
+        lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum::<u64>()
+    };
+    broker.call("test.echo", none()).unwrap();
+    eventually("the file", || requests(&page()) >= 1);
+    if mounted {
+        std::fs::write(disk.join("filler"), vec![0; 48 << 10]).unwrap();
+        let _ = std::fs::write(disk.join("more"), vec![0; 64 << 10]);
+    } else {
+        eprintln!("no file system of its own can be mounted here: the directory goes away instead");
+        std::fs::rename(&disk, broker.dir().join("elsewhere")).unwrap();
+    }
+    broker.await_log("The metrics file can't be written");
+    assert!(broker.call("test.echo", none()).is_ok());
+    if mounted {
+        assert!(requests(&page()) >= 1, "what was there is whole");
+        std::fs::remove_file(disk.join("filler")).unwrap();
+        std::fs::remove_file(disk.join("more")).unwrap();
+    } else {
+        std::fs::create_dir(&disk).unwrap();
+    }
+    broker.await_log("The metrics file is written again");
+    eventually("the call in it", || requests(&page()) >= 2);
+    if mounted {
+        // Before the directory goes with the broker, which may be writing there.
+        assert!(std::process::Command::new("umount").arg("-l").arg(&disk).status().unwrap().success());
+    }
+}
+
 /// A library that takes an hour off the time of day for a program, from when a file is there.
 const CLOCK: &str = r#"
 #define _GNU_SOURCE

@@ -83,9 +83,9 @@ fn likely(random: &mut Random, name: &str, handles: &[Value]) -> Value {
     }
 }
 
-/// Ending the broker, and sleeping as long as a random number says, are what they are.
+/// Ending the broker or other connections, and sleeping as long as a random number says, are what they are.
 fn is_harmless(method: &str) -> bool {
-    !["system.shutdown", "system.lock", "test.sleep"].contains(&method)
+    !["system.shutdown", "system.close_connection", "system.lock", "test.sleep"].contains(&method)
 }
 
 #[test]

@@ -2,17 +2,23 @@
 //!
 //! The shapes are those that monitoring scripts of the old daemon read.
 
-use super::call::Call;
-use super::function::{Function, Module, NoParameters, Parameter, Placement, Touches};
-use super::host::{Cleaned, Connections, Resources, SettingInForce};
+mod openmetrics;
+mod steering;
+
 use crate::health::Report;
-use crate::protocol::lenient::Bytes;
-use crate::protocol::{CallError, Code, PROTOCOL_VERSION};
+use crate::modules::call::Call;
+use crate::modules::function::{Function, Module, NoParameters, Parameter, Placement, Touches};
+use crate::modules::host::{Connections, Resources, SettingInForce};
+use crate::protocol::{CallError, PROTOCOL_VERSION};
 use crate::stats::{Counters, FunctionReport, Performance, RecentError, WorkerReport};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use openmetrics::{OpenMetrics, openmetrics};
+use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
+use steering::{
+    CloseConnection, FreeHandle, Passphrase, cleanup, close_connection, free_handle, handles, lock, reload, shutdown,
+    unlock,
+};
 
 /// The platform, as `system.info` names it.
 pub const PLATFORM: &str = std::env::consts::OS;
@@ -25,11 +31,18 @@ pub fn module() -> Module {
             "Closes connections that are idle past the stale timeout.",
             cleanup,
         ),
+        Function::new::<CloseConnection, _>(
+            "close_connection",
+            "Closes a connection; for the broker's own user and root.",
+            close_connection,
+        ),
         Function::new::<NoParameters, _>(
             "connections",
             "Every connection, with its peer, age and traffic.",
             connections,
         ),
+        Function::new::<FreeHandle<'static>, _>("free_handle", "Frees a handle by its label.", free_handle),
+        Function::new::<NoParameters, _>("handles", "The caller's live handles.", handles),
         Function::new::<NoParameters, _>("health", "The verdict on the broker, check by check.", health),
         Function::new::<NoParameters, _>("info", "Version, process, modules and every setting in force.", info),
         Function::new::<Passphrase<'static>, _>(
@@ -43,6 +56,11 @@ pub fn module() -> Module {
             "modules",
             "Every module and function, with parameters and where it runs.",
             modules,
+        ),
+        Function::new::<OpenMetrics<'static>, _>(
+            "openmetrics",
+            "Every figure as text, in OpenMetrics or Prometheus' format.",
+            openmetrics,
         ),
         Function::new::<NoParameters, _>(
             "performance",
@@ -61,7 +79,11 @@ pub fn module() -> Module {
     Module {
         name: "system",
         doc: "What the broker knows about itself, and steering it.",
-        functions: functions.into_iter().map(Function::while_locked).collect(),
+        // Freeing destroys a key, which is for who can use it.
+        functions: functions
+            .into_iter()
+            .map(|function| if function.name == "free_handle" { function } else { function.while_locked() })
+            .collect(),
         kinds: &[],
     }
 }
@@ -99,40 +121,6 @@ fn info(call: &mut Call<'_>, _: NoParameters) -> Result<Info, CallError> {
         active_connections: host.counters().active_connections,
         configuration: host.settings().into_iter().map(|setting| (setting.name, setting)).collect(),
     })
-}
-
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct Passphrase<'a> {
-    /// What unlocks it again.
-    #[serde(borrow)]
-    passphrase: Bytes<'a>,
-}
-crate::parameters!(Passphrase<'_>);
-
-#[derive(Serialize)]
-struct Locked {
-    locked: bool,
-}
-
-fn lock(call: &mut Call<'_>, params: Passphrase<'_>) -> Result<Locked, CallError> {
-    let uid = call.caller.uid;
-    call.host()?.locks().lock(uid, &params.passphrase)?;
-    Ok(Locked { locked: true })
-}
-
-fn unlock(call: &mut Call<'_>, params: Passphrase<'_>) -> Result<Locked, CallError> {
-    let uid = call.caller.uid;
-    let host = call.host()?;
-    let now = host.uptime();
-    host.locks().unlock(uid, &params.passphrase, now)?;
-    host.handle_store().touch(uid, now);
-    Ok(Locked { locked: false })
-}
-
-fn reload(call: &mut Call<'_>, _: NoParameters) -> Result<(), CallError> {
-    only_for_owner(call, "reload it")?;
-    call.host()?.reload()
 }
 
 #[derive(Serialize)]
@@ -243,23 +231,6 @@ fn connections(call: &mut Call<'_>, _: NoParameters) -> Result<Connections, Call
 }
 
 #[derive(Serialize)]
-struct CleanupReport {
-    cleaned_connections: usize,
-    connections_details: Vec<Cleaned>,
-    remaining_connections: u64,
-}
-
-fn cleanup(call: &mut Call<'_>, _: NoParameters) -> Result<CleanupReport, CallError> {
-    let host = call.host()?;
-    let cleaned = host.close_stale();
-    Ok(CleanupReport {
-        cleaned_connections: cleaned.len(),
-        connections_details: cleaned,
-        remaining_connections: host.counters().active_connections,
-    })
-}
-
-#[derive(Serialize)]
 struct Metrics {
     timestamp: String,
     daemon_info: DaemonInfo,
@@ -343,24 +314,6 @@ fn stats(call: &mut Call<'_>, _: NoParameters) -> Result<StatsReport, CallError>
         performance_summary: host.performance(),
         resource_status: host.resources(),
     })
-}
-
-#[derive(Serialize)]
-struct Shutdown {
-    message: &'static str,
-}
-
-fn shutdown(call: &mut Call<'_>, _: NoParameters) -> Result<Shutdown, CallError> {
-    only_for_owner(call, "shut it down")?;
-    call.host()?.shut_down();
-    Ok(Shutdown { message: "shutting down: calls in work are finished first" })
-}
-
-fn only_for_owner(call: &Call<'_>, what: &str) -> Result<(), CallError> {
-    if call.caller.privileged {
-        return Ok(());
-    }
-    Err(CallError::new(Code::Denied, format!("only the broker's own user and root may {what}")))
 }
 
 /// `1h 2m 3s`, without the leading units that are zero.

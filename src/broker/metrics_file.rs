@@ -1,0 +1,107 @@
+//! The file that node_exporter's textfile collector reads: every figure, written anew now and then.
+//!
+//! A thread of its own writes, because disks can be slow or full and the loop waits for nothing. A reader sees a whole file or
+//! the one before it: it is written under another name and renamed.
+
+use super::Broker;
+use super::connection::ConnectionId;
+use super::deadlines::Timer;
+use super::view::View;
+use crate::modules::openmetrics::{Format, render};
+use slog::{Logger, info, warn};
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+
+/// Where pages go to be written.
+pub struct MetricsFile {
+    pages: SyncSender<String>,
+}
+
+impl MetricsFile {
+    /// Starts the thread that writes.
+    ///
+    /// # Errors
+    /// A thread that can't be started.
+    pub fn new(path: PathBuf, logger: Logger) -> io::Result<Self> {
+        let (pages, inbox) = sync_channel(1);
+        thread::Builder::new().name("metrics".to_owned()).spawn(move || write_pages(&path, &inbox, &logger))?;
+        Ok(Self { pages })
+    }
+}
+
+impl Broker {
+    /// Has the file written, and asks for the next time.
+    pub(super) fn write_metrics(&mut self) {
+        let Some(interval) = self.config.metrics_interval else { return };
+        if self.metrics_file.is_none() {
+            return;
+        }
+        let page = render(&mut View { broker: self, asking: ConnectionId::NONE, put_off: false }, Format::Prometheus);
+        if let Some(file) = &self.metrics_file {
+            // One that is still being written is not waited for: the next page says more.
+            let _ = file.pages.try_send(page);
+        }
+        self.deadlines.want(Timer::Metrics, self.now + interval);
+    }
+}
+
+fn write_pages(path: &Path, inbox: &Receiver<String>, logger: &Logger) {
+    let mut trouble = None;
+    while let Ok(page) = inbox.recv() {
+        let now = write_page(path, &page).err().map(|error| error.to_string());
+        match (&trouble, &now) {
+            (before, Some(why)) if before.as_ref() != Some(why) => {
+                warn!(logger, "The metrics file can't be written"; "file" => %path.display(), "why" => why);
+            }
+            (Some(_), None) => info!(logger, "The metrics file is written again"; "file" => %path.display()),
+            _ => {}
+        }
+        trouble = now;
+    }
+}
+
+fn write_page(path: &Path, page: &str) -> io::Result<()> {
+    // The collector reads every `.prom` in the directory, so the other name does not end so.
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let beside = PathBuf::from(beside);
+    let written = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .custom_flags(libc::O_NOFOLLOW)
+        .open(&beside)
+        .and_then(|mut file| {
+            // The collector is another user; figures are no secret.
+            file.set_permissions(fs::Permissions::from_mode(0o644))?;
+            file.write_all(page.as_bytes())
+        })
+        .and_then(|()| fs::rename(&beside, path));
+    if written.is_err() {
+        let _ = fs::remove_file(&beside);
+    }
+    written
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_replaces_the_one_before_whole_or_not_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("broker.prom");
+        write_page(&path, "one\n").unwrap();
+        write_page(&path, "two\n").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "two\n");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o644);
+        std::os::unix::fs::symlink("/dev/full", dir.path().join("broker.prom.new")).unwrap();
+        assert!(write_page(&path, "three\n").is_err(), "a link is not followed");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "two\n");
+        assert!(write_page(&dir.path().join("gone/broker.prom"), "x").is_err());
+    }
+}

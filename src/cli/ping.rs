@@ -1,0 +1,120 @@
+//! `cpan-bridge ping`: how long a call takes, again and again, as ping(8) has it for hosts.
+
+use super::client::{Client, ClientError};
+use super::say::say;
+use super::{configure, fail, settings_flags};
+use clap::{Arg, ArgMatches, Command, value_parser};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use serde::de::IgnoredAny;
+use std::collections::BTreeMap;
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// The subcommand.
+pub fn command() -> Command {
+    Command::new("ping")
+        .about("Measures how long a call takes, again and again")
+        .long_about(
+            "Calls test.ping again and again and says how long each call took, until it is interrupted or has done as many \
+             as asked for; then sums up. Exit status 0 if every call was answered.",
+        )
+        .arg(Arg::new("count").short('c').long("count").value_name("NUMBER").value_parser(value_parser!(u64).range(1..)).help("Stops after so many calls"))
+        .arg(
+            Arg::new("interval")
+                .short('i')
+                .long("interval")
+                .value_name("SECONDS")
+                .value_parser(value_parser!(f64))
+                .default_value("1")
+                .help("Time between two calls"),
+        )
+        .args(settings_flags(|setting| setting.name == "socket"))
+}
+
+/// Runs it.
+pub fn run(flags: &ArgMatches) -> ExitCode {
+    let config = match configure(flags) {
+        Ok(config) => config,
+        Err(error) => return fail(2, &error),
+    };
+    let interval = flags.get_one::<f64>("interval").copied().unwrap_or(1.0);
+    let Ok(interval) = Duration::try_from_secs_f64(interval) else {
+        return fail(2, &"the interval must be a number of seconds");
+    };
+    let most = flags.get_one::<u64>("count").copied().unwrap_or(u64::MAX);
+    match ping(&config.socket, interval, most) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => fail(error.exit_status(), &error),
+    }
+}
+
+fn ping(socket: &Path, interval: Duration, most: u64) -> Result<bool, ClientError> {
+    let mut broker = Client::connect(socket)?;
+    let interrupt: SigSet = [Signal::SIGINT, Signal::SIGTERM].into_iter().collect();
+    interrupt.thread_block().map_err(std::io::Error::from)?;
+    let interrupted = SignalFd::with_flags(&interrupt, SfdFlags::SFD_CLOEXEC).map_err(std::io::Error::from)?;
+    say!("PING {}", socket.display());
+    let none: BTreeMap<String, String> = BTreeMap::new();
+    let (mut times, mut sent): (Vec<f64>, u64) = (Vec::new(), 0);
+    while sent < most {
+        sent += 1;
+        let begin = Instant::now();
+        let answer = broker.call::<IgnoredAny>("test.ping", &none);
+        let took = begin.elapsed();
+        match answer {
+            Ok(_) => {
+                say!("answer {sent}: time={:.3} ms", took.as_secs_f64() * 1e3);
+                times.push(took.as_secs_f64() * 1e3);
+            }
+            Err(error) => {
+                say!("call {sent}: {error}");
+                // A broker that was started again is found again.
+                if let Ok(again) = Client::connect(socket) {
+                    broker = again;
+                }
+            }
+        }
+        if sent < most && is_interrupted(&interrupted, interval.saturating_sub(took)) {
+            break;
+        }
+    }
+    say!("\n--- {} ping statistics ---", socket.display());
+    let lost = (sent - times.len() as u64) as f64 * 100.0 / sent as f64;
+    say!("{sent} calls, {} answers, {lost:.0}% lost", times.len());
+    if let Some(summary) = summary(&mut times) {
+        say!("{summary}");
+    }
+    Ok(times.len() as u64 == sent)
+}
+
+fn is_interrupted(signals: &SignalFd, within: Duration) -> bool {
+    let timeout = PollTimeout::try_from(within).unwrap_or(PollTimeout::MAX);
+    let mut fds = [PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
+    poll(&mut fds, timeout).is_ok_and(|ready| ready > 0)
+}
+
+fn summary(times: &mut [f64]) -> Option<String> {
+    times.sort_by(f64::total_cmp);
+    let (least, most) = (times.first()?, times.last()?);
+    let count = times.len() as f64;
+    let mean = times.iter().sum::<f64>() / count;
+    let deviation = (times.iter().map(|time| (time - mean).powi(2)).sum::<f64>() / count).sqrt();
+    Some(format!("min/avg/max/mdev = {least:.3}/{mean:.3}/{most:.3}/{deviation:.3} ms"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_summary_is_that_of_ping() {
+        let said = summary(&mut [3.0, 1.0, 2.0]).unwrap();
+        assert_eq!(said, "min/avg/max/mdev = 1.000/2.000/3.000/0.816 ms");
+        assert_eq!(summary(&mut []), None);
+    }
+}

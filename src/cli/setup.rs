@@ -1,0 +1,79 @@
+//! `cpan-bridge check-config`, `completions` and `man`: what is needed when a broker is set up.
+
+use super::say::say;
+use super::{command, configure, fail, settings_flags};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use clap_complete::Shell;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// `check-config`.
+pub fn check_command() -> Command {
+    Command::new("check-config")
+        .about("Checks settings without starting anything")
+        .long_about(
+            "Reads the settings as `serve` would, with the same flags, says what is wrong with them, and lists those in \
+             force that are not the default, each with where it comes from. Exit status 2 if something is wrong.",
+        )
+        .arg(Arg::new("all").long("all").action(ArgAction::SetTrue).help("Lists the defaults as well"))
+        .args(settings_flags(|_| true))
+}
+
+/// `completions`.
+pub fn completions_command() -> Command {
+    Command::new("completions")
+        .about("Prints completions for a shell")
+        .long_about(
+            "Prints completions for a shell. `make install` puts them in place; by hand, for bash:\n\n  \
+             cpan-bridge completions bash > ~/.local/share/bash-completion/completions/cpan-bridge",
+        )
+        .arg(Arg::new("shell").required(true).value_parser(["bash", "zsh", "fish"]))
+}
+
+/// `man`, for `make install`.
+pub fn man_command() -> Command {
+    Command::new("man")
+        .hide(true)
+        .about("Writes the manual pages into a directory")
+        .arg(Arg::new("directory").required(true).value_parser(value_parser!(PathBuf)))
+}
+
+/// Runs `check-config`.
+pub fn check(flags: &ArgMatches) -> ExitCode {
+    let config = match configure(flags) {
+        Ok(config) => config,
+        Err(error) => return fail(2, &error),
+    };
+    let wanted = |source: &str| flags.get_flag("all") || source != "default";
+    for (name, value, source) in config.values.in_force() {
+        if wanted(&source) {
+            say!("{name} = {value:?}  ({source})");
+        }
+    }
+    say!("The settings are sound; the socket is {}", config.socket.display());
+    ExitCode::SUCCESS
+}
+
+/// Runs `completions`.
+pub fn completions(flags: &ArgMatches) -> ExitCode {
+    let shell = match flags.get_one::<String>("shell").map(String::as_str) {
+        Some("zsh") => Shell::Zsh,
+        Some("fish") => Shell::Fish,
+        _ => Shell::Bash,
+    };
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut command(), "cpan-bridge", &mut text);
+    // A pager that was closed is no failure.
+    let _ = io::stdout().write_all(&text);
+    ExitCode::SUCCESS
+}
+
+/// Runs `man`.
+pub fn man(flags: &ArgMatches) -> ExitCode {
+    let Some(directory) = flags.get_one::<PathBuf>("directory") else { return ExitCode::from(2) };
+    match clap_mangen::generate_to(command(), directory) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(1, &error),
+    }
+}

@@ -1,0 +1,150 @@
+//! `cpan-bridge status`: how the broker is, on one screen, and as an exit status.
+
+use super::client::{Client, ClientError};
+use super::json::Json;
+use super::say::say;
+use super::table::{bytes, duration};
+use super::{configure, fail, settings_flags};
+use anstyle::{AnsiColor, Style};
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// The subcommand.
+pub fn command() -> Command {
+    Command::new("status")
+        .about("Says how the broker is, in plain words and as an exit status")
+        .long_about(
+            "Says how the broker is, in plain words, and as an exit status for monitoring: 0 healthy, 1 degraded (a check \
+             warns), 2 unhealthy (a check fails), 3 unreachable.",
+        )
+        .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Prints JSON, for programs"))
+        .args(settings_flags(|setting| setting.name == "socket"))
+}
+
+#[derive(Deserialize)]
+struct Info {
+    daemon_version: String,
+    pid: u32,
+    uptime: f64,
+    socket_path: String,
+    reloads: Option<u64>,
+    locked: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct Check {
+    status: String,
+    message: String,
+}
+
+#[derive(Deserialize)]
+struct Health {
+    overall_status: String,
+    checks: BTreeMap<String, Check>,
+}
+
+/// Runs it.
+pub fn run(flags: &ArgMatches) -> ExitCode {
+    let config = match configure(flags) {
+        Ok(config) => config,
+        Err(error) => return fail(2, &error),
+    };
+    let as_json = flags.get_flag("json");
+    match look(&config.socket, as_json) {
+        Ok(overall) => ExitCode::from(match overall.as_str() {
+            "healthy" => 0,
+            "degraded" => 1,
+            _ => 2,
+        }),
+        Err(error) if as_json => {
+            say!("{}", json!({ "overall_status": "unreachable", "error": error.to_string() }));
+            ExitCode::from(3)
+        }
+        Err(error) => {
+            say!("{}\n  {error}", painted(AnsiColor::Red, "unreachable"));
+            ExitCode::from(3)
+        }
+    }
+}
+
+fn look(socket: &Path, as_json: bool) -> Result<String, ClientError> {
+    let mut broker = Client::connect(socket)?;
+    let none: BTreeMap<String, String> = BTreeMap::new();
+    if as_json {
+        let Json(health) = broker.call("system.health", &none)?;
+        let Json(info) = broker.call("system.info", &none)?;
+        let overall = health["overall_status"].as_str().unwrap_or("unhealthy").to_owned();
+        let mut all = health;
+        for name in ["daemon_version", "pid", "uptime", "socket_path", "reloads", "locked"] {
+            all[name] = info[name].clone();
+        }
+        say!("{all}");
+        return Ok(overall);
+    }
+    let info: Info = broker.call("system.info", &none)?;
+    let health: Health = broker.call("system.health", &none)?;
+    let Json(metrics) = broker.call("system.metrics", &none)?;
+    show(&info, &health, &metrics);
+    Ok(health.overall_status)
+}
+
+fn show(info: &Info, health: &Health, metrics: &Value) {
+    let colour = match health.overall_status.as_str() {
+        "healthy" => AnsiColor::Green,
+        "degraded" => AnsiColor::Yellow,
+        _ => AnsiColor::Red,
+    };
+    let reloads = match info.reloads {
+        None | Some(0) => String::new(),
+        Some(1) => ", reloaded once".to_owned(),
+        Some(count) => format!(", reloaded {count} times"),
+    };
+    say!(
+        "{}: version {}, process {}, up {}{reloads}",
+        painted(colour, &health.overall_status),
+        info.daemon_version,
+        info.pid,
+        duration(info.uptime)
+    );
+    say!("  socket   {}", info.socket_path);
+    let figure = |path: &str| metrics.pointer(path).cloned().unwrap_or_default();
+    let number = |path: &str| figure(path).as_f64().unwrap_or_default();
+    say!(
+        "  calls    {} ({} failed), {:.0} a minute, p99 {:.2} ms",
+        figure("/performance_metrics/total_requests"),
+        figure("/performance_metrics/failed_requests"),
+        number("/resource_status/requests_per_minute"),
+        number("/performance_metrics/p99_response_time") * 1e3
+    );
+    say!(
+        "  memory   {}, {} descriptors, {:.1} percent of a core",
+        bytes((number("/resource_status/memory_mb") * f64::from(1 << 20)) as u64),
+        figure("/resource_status/open_fds"),
+        number("/resource_status/cpu_percent")
+    );
+    if info.locked == Some(true) {
+        say!("  your keys are locked: `cpan-bridge unlock`");
+    }
+    if info.daemon_version != crate::VERSION {
+        say!("  this program is version {}: `cpan-bridge reload` lets it take over", crate::VERSION);
+    }
+    say!();
+    for (name, check) in &health.checks {
+        let (colour, word) = match check.status.as_str() {
+            "pass" => (AnsiColor::Green, "ok"),
+            "warn" => (AnsiColor::Yellow, "warning"),
+            _ => (AnsiColor::Red, "wrong"),
+        };
+        say!("  {}{}  {:20}  {}", painted(colour, word), " ".repeat(7 - word.len()), name, check.message);
+    }
+}
+
+/// A word in colour; `anstream` takes the colour out where nobody could see it, or NO_COLOR is set.
+fn painted(colour: AnsiColor, word: &str) -> String {
+    let style = Style::new().fg_color(Some(colour.into())).bold();
+    format!("{style}{word}{style:#}")
+}

@@ -1,0 +1,185 @@
+//! `cpan-bridge connections`, `handles`, `stop` and `metrics`: small commands that show or steer a running broker.
+
+use super::client::{Client, ClientError};
+use super::json::Json;
+use super::say::say;
+use super::table::{bytes, duration, table};
+use super::{configure, fail, settings_flags};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::ExitCode;
+
+type Nothing = BTreeMap<String, String>;
+
+fn with_socket(command: Command) -> Command {
+    command.args(settings_flags(|setting| setting.name == "socket"))
+}
+
+fn json_flag() -> Arg {
+    Arg::new("json").long("json").action(ArgAction::SetTrue).help("Prints JSON, for programs")
+}
+
+/// `connections`.
+pub fn connections_command() -> Command {
+    let close = Command::new("close").about("Closes a connection; for the broker's own user and root").arg(
+        Arg::new("number")
+            .value_name("NUMBER")
+            .required(true)
+            .value_parser(value_parser!(u64))
+            .help("The connection's number"),
+    );
+    with_socket(Command::new("connections"))
+        .about("Lists connections, or closes one")
+        .arg(json_flag())
+        .args_conflicts_with_subcommands(true)
+        .subcommand(with_socket(close))
+}
+
+/// `handles`.
+pub fn handles_command() -> Command {
+    let free = Command::new("free").about("Frees a handle of yours").arg(
+        Arg::new("label").value_name("LABEL").required(true).help("The handle's label: the beginning of its name"),
+    );
+    with_socket(Command::new("handles"))
+        .about("Lists your live handles (ciphers, sessions), or frees one")
+        .arg(json_flag())
+        .args_conflicts_with_subcommands(true)
+        .subcommand(with_socket(free))
+}
+
+/// `stop`.
+pub fn stop_command() -> Command {
+    with_socket(Command::new("stop"))
+        .about("Ends the broker when running calls are done")
+        .long_about("Ends the broker when running calls are done (shutdown_grace), and waits for its end.")
+}
+
+/// `metrics`.
+pub fn metrics_command() -> Command {
+    let format = Arg::new("format").long("format").value_name("FORMAT").value_parser(["openmetrics", "prometheus"]);
+    with_socket(Command::new("metrics")).about("Prints every figure for Prometheus and its kin").arg(
+        format
+            .default_value("openmetrics")
+            .help("The text format: node_exporter's textfile collector wants prometheus"),
+    )
+}
+
+/// Runs one of them.
+pub fn run(name: &str, flags: &ArgMatches) -> ExitCode {
+    let (flags_here, inner) = match flags.subcommand() {
+        Some((inner, inner_flags)) => (inner_flags, Some(inner)),
+        None => (flags, None),
+    };
+    let config = match configure(flags_here) {
+        Ok(config) => config,
+        Err(error) => return fail(2, &error),
+    };
+    let socket = config.socket.as_path();
+    let outcome = match (name, inner) {
+        ("connections", None) => list(socket, "system.connections", flags.get_flag("json"), connections),
+        ("connections", Some(_)) => close(socket, flags_here),
+        ("handles", None) => list(socket, "system.handles", flags.get_flag("json"), handles),
+        ("handles", Some(_)) => free(socket, flags_here),
+        ("metrics", _) => metrics(socket, flags),
+        _ => stop(socket),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(error.exit_status(), &error),
+    }
+}
+
+fn call(socket: &Path, method: &str, params: &impl Serialize) -> Result<Value, ClientError> {
+    Client::connect(socket)?.call::<Json>(method, params).map(|Json(value)| value)
+}
+
+fn list(socket: &Path, method: &str, as_json: bool, show: fn(&Value) -> String) -> Result<(), ClientError> {
+    let answer = call(socket, method, &Nothing::new())?;
+    if as_json {
+        say!("{answer}");
+    } else {
+        say!("{}", show(&answer).trim_end());
+    }
+    Ok(())
+}
+
+fn row<const N: usize>(cells: [String; N]) -> Vec<String> {
+    cells.to_vec()
+}
+
+fn connections(answer: &Value) -> String {
+    let mut rows =
+        vec![row(["number", "user", "process", "program", "age", "idle", "calls", "in", "out"].map(str::to_owned))];
+    for one in answer["connections"].as_array().into_iter().flatten() {
+        let number = |name: &str| one[name].as_u64().unwrap_or_default();
+        let seconds = |name: &str| duration(one[name].as_f64().unwrap_or_default());
+        rows.push(row([
+            number("connection_id").to_string(),
+            number("peer_uid").to_string(),
+            number("peer_pid").to_string(),
+            program_of(number("peer_pid")),
+            seconds("duration_seconds"),
+            seconds("idle_time"),
+            number("requests_count").to_string(),
+            bytes(number("bytes_in")),
+            bytes(number("bytes_out")),
+        ]));
+    }
+    table(&rows)
+}
+
+/// The name of a process, if it is still there and may be seen.
+pub fn program_of(pid: u64) -> String {
+    let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    if name.is_empty() { "-".to_owned() } else { name.trim_end().to_owned() }
+}
+
+fn handles(answer: &Value) -> String {
+    let all = answer.as_array().map(Vec::as_slice).unwrap_or_default();
+    if all.is_empty() {
+        return "no live handles\n".to_owned();
+    }
+    let mut rows = vec![row(["label", "kind", "idle", "holds"].map(str::to_owned))];
+    for one in all {
+        let text = |name: &str| one[name].as_str().unwrap_or_default().to_owned();
+        let idle = match one["in_use"].as_bool() {
+            Some(true) => "in use".to_owned(),
+            _ => duration(one["idle_time"].as_f64().unwrap_or_default()),
+        };
+        rows.push(row([text("label"), text("kind"), idle, bytes(one["bytes"].as_u64().unwrap_or_default())]));
+    }
+    table(&rows)
+}
+
+fn close(socket: &Path, flags: &ArgMatches) -> Result<(), ClientError> {
+    let number = flags.get_one::<u64>("number").copied().unwrap_or_default();
+    call(socket, "system.close_connection", &BTreeMap::from([("connection_id", number)]))?;
+    say!("Closed");
+    Ok(())
+}
+
+fn free(socket: &Path, flags: &ArgMatches) -> Result<(), ClientError> {
+    let label = flags.get_one::<String>("label").map_or("", String::as_str);
+    let answer = call(socket, "system.free_handle", &BTreeMap::from([("label", label)]))?;
+    say!("Freed a {}", answer["kind"].as_str().unwrap_or("handle"));
+    Ok(())
+}
+
+fn metrics(socket: &Path, flags: &ArgMatches) -> Result<(), ClientError> {
+    let format = flags.get_one::<String>("format").map_or("openmetrics", String::as_str);
+    let text: String = Client::connect(socket)?.call("system.openmetrics", &BTreeMap::from([("format", format)]))?;
+    say!("{}", text.trim_end());
+    Ok(())
+}
+
+fn stop(socket: &Path) -> Result<(), ClientError> {
+    let mut broker = Client::connect(socket)?;
+    broker.call::<Json>("system.shutdown", &Nothing::new())?;
+    // It closes the connection when it ends.
+    broker.wait_for_end()?;
+    say!("Stopped");
+    Ok(())
+}

@@ -1,0 +1,31 @@
+//! `system.openmetrics`: every figure as text.
+
+use crate::modules::call::Call;
+use crate::modules::openmetrics::{Format, render};
+use crate::protocol::CallError;
+use crate::protocol::lenient::Text;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// The parameters of `system.openmetrics`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OpenMetrics<'a> {
+    /// openmetrics (if not given) or prometheus.
+    #[serde(borrow, default)]
+    format: Option<Text<'a>>,
+}
+crate::parameters!(OpenMetrics<'_>);
+
+/// `system.openmetrics`.
+///
+/// # Errors
+/// `invalid_params` for another format.
+pub fn openmetrics(call: &mut Call<'_>, params: OpenMetrics<'_>) -> Result<String, CallError> {
+    let format = match params.format.as_deref() {
+        None | Some("openmetrics") => Format::OpenMetrics,
+        Some("prometheus") => Format::Prometheus,
+        Some(_) => return Err(CallError::invalid("format", "parameter `format` must be openmetrics or prometheus")),
+    };
+    Ok(render(call.host()?, format))
+}

@@ -1,0 +1,172 @@
+//! Functions that change something: closing, freeing, locking, reloading, ending.
+
+use crate::modules::call::Call;
+use crate::modules::function::NoParameters;
+use crate::modules::handles::HandleReport;
+use crate::modules::host::Cleaned;
+use crate::protocol::lenient::{Bytes, Integer, Text};
+use crate::protocol::{CallError, Code};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The result of `system.cleanup`.
+#[derive(Serialize)]
+pub struct Cleanup {
+    cleaned_connections: u64,
+    connections_details: Vec<Cleaned>,
+    remaining_connections: u64,
+}
+
+/// `system.cleanup`.
+///
+/// # Errors
+/// `failed` without a broker.
+pub fn cleanup(call: &mut Call<'_>, _: NoParameters) -> Result<Cleanup, CallError> {
+    let host = call.host()?;
+    let connections_details = host.close_stale();
+    Ok(Cleanup {
+        cleaned_connections: connections_details.len() as u64,
+        connections_details,
+        remaining_connections: host.counters().active_connections,
+    })
+}
+
+/// The parameters of `system.close_connection`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CloseConnection {
+    /// The connection's number, as system.connections has it.
+    connection_id: Integer,
+}
+
+/// The result of `system.close_connection`.
+#[derive(Serialize)]
+pub struct Closed {
+    closed: bool,
+}
+
+/// `system.close_connection`: closes any connection but the one that asks; for the broker's own user and root.
+///
+/// # Errors
+/// `denied` to others, `not_found` for a number that no other connection has.
+pub fn close_connection(call: &mut Call<'_>, params: CloseConnection) -> Result<Closed, CallError> {
+    only_for_owner(call, "close connections")?;
+    let closed =
+        u64::try_from(params.connection_id.0).is_ok_and(|serial| call.host().is_ok_and(|host| host.close(serial)));
+    if closed {
+        return Ok(Closed { closed });
+    }
+    Err(CallError::new(Code::NotFound, "no such connection, or the one that asks"))
+}
+
+/// `system.handles`: the caller's handles.
+///
+/// # Errors
+/// `failed` without a broker.
+pub fn handles(call: &mut Call<'_>, _: NoParameters) -> Result<Vec<HandleReport>, CallError> {
+    let uid = call.caller.uid;
+    let host = call.host()?;
+    let now = host.uptime();
+    Ok(host.handle_store().report(uid, now))
+}
+
+/// The parameters of `system.free_handle`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FreeHandle<'a> {
+    /// The handle's label, as system.handles has it: the beginning of its name.
+    #[serde(borrow)]
+    label: Text<'a>,
+}
+
+/// The result of `system.free_handle`.
+#[derive(Serialize)]
+pub struct FreedHandle {
+    freed: bool,
+    kind: &'static str,
+}
+
+/// `system.free_handle`: frees a handle of the caller's user.
+///
+/// # Errors
+/// `not_found` for a label that none or several have.
+pub fn free_handle(call: &mut Call<'_>, params: FreeHandle<'_>) -> Result<FreedHandle, CallError> {
+    let uid = call.caller.uid;
+    match call.host()?.handle_store().free(uid, &params.label) {
+        Some(kind) => Ok(FreedHandle { freed: true, kind }),
+        None => {
+            Err(CallError::new(Code::NotFound, "you have no handle of that label, several, or one that is in use now"))
+        }
+    }
+}
+
+/// A passphrase, for `system.lock` and `system.unlock`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Passphrase<'a> {
+    /// What unlocks it again.
+    #[serde(borrow)]
+    passphrase: Bytes<'a>,
+}
+crate::parameters!(CloseConnection, FreeHandle<'_>, Passphrase<'_>);
+
+/// The result of `system.lock` and `system.unlock`.
+#[derive(Serialize)]
+pub struct Locked {
+    locked: bool,
+}
+
+/// `system.lock`.
+///
+/// # Errors
+/// `invalid_params` for an empty passphrase, `failed` if it is locked.
+pub fn lock(call: &mut Call<'_>, params: Passphrase<'_>) -> Result<Locked, CallError> {
+    let uid = call.caller.uid;
+    call.host()?.locks().lock(uid, &params.passphrase)?;
+    Ok(Locked { locked: true })
+}
+
+/// `system.unlock`.
+///
+/// # Errors
+/// `denied` for another passphrase or a try too soon after one, `failed` if it is not locked.
+pub fn unlock(call: &mut Call<'_>, params: Passphrase<'_>) -> Result<Locked, CallError> {
+    let uid = call.caller.uid;
+    let host = call.host()?;
+    let now = host.uptime();
+    host.locks().unlock(uid, &params.passphrase, now)?;
+    host.handle_store().touch(uid, now);
+    Ok(Locked { locked: false })
+}
+
+/// `system.reload`: answered when it is done, by the program that has taken over, or when it has failed.
+///
+/// # Errors
+/// `denied` to others than the broker's own user and root, `failed`.
+pub fn reload(call: &mut Call<'_>, _: NoParameters) -> Result<(), CallError> {
+    only_for_owner(call, "reload it")?;
+    call.host()?.reload()
+}
+
+/// The result of `system.shutdown`.
+#[derive(Serialize)]
+pub struct Shutdown {
+    message: &'static str,
+}
+
+/// `system.shutdown`.
+///
+/// # Errors
+/// `denied` to others than the broker's own user and root.
+pub fn shutdown(call: &mut Call<'_>, _: NoParameters) -> Result<Shutdown, CallError> {
+    only_for_owner(call, "shut it down")?;
+    call.host()?.shut_down();
+    Ok(Shutdown { message: "shutting down: calls in work are finished first" })
+}
+
+fn only_for_owner(call: &Call<'_>, what: &str) -> Result<(), CallError> {
+    if call.caller.privileged {
+        return Ok(());
+    }
+    Err(CallError::new(Code::Denied, format!("only the broker's own user and root may {what}")))
+}

@@ -1,0 +1,197 @@
+//! The command line beside a running broker: what an operator sees, and what a script can go by.
+
+use crate::support::*;
+use std::process::{Command, Output, Stdio};
+
+fn command(broker: &Broker, arguments: &[&str]) -> Command {
+    let mut command = program();
+    command.args(arguments).env("CPAN_BRIDGE_SOCKET", broker.socket()).stdin(Stdio::null());
+    command
+}
+
+fn run(broker: &Broker, arguments: &[&str]) -> Output {
+    command(broker, arguments).output().unwrap()
+}
+
+fn printed(broker: &Broker, arguments: &[&str]) -> String {
+    let output = run(broker, arguments);
+    assert!(output.status.success(), "{arguments:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn json(text: &str) -> serde_json::Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+#[test]
+fn call_prints_the_result_and_exits_by_the_error() {
+    let broker = Broker::start(&["--test-faults"]);
+    let answer = printed(&broker, &["call", "test.echo", "a=1", "b:=[true,null]"]);
+    assert_eq!(json(&answer), serde_json::json!({ "a": "1", "b": [true, null] }));
+    let file = broker.dir().join("bytes");
+    std::fs::write(&file, b"\xff\x00").unwrap();
+    let answer = printed(&broker, &["call", "test.echo", &format!("data=@{}", file.display())]);
+    assert_eq!(json(&answer)["data"]["base64"], "/wA=");
+    assert_eq!(json(&printed(&broker, &["call", "test.echo", r#"{"a": {"b": 2.5}}"#]))["a"]["b"], 2.5);
+    for (arguments, status, words) in [
+        (&["call", "crypto.hsh"][..], 4, "did you mean `hash`"),
+        (&["call", "crypto.hash"], 4, "data"),
+        (&["call", "crypto.encrypt", "cipher_id=x", "plaintext=y"], 6, "Invalid cipher ID"),
+        (&["call", "test.panic"], 9, "a defect of the broker"),
+        (&["call", "test.echo", "nonsense"], 2, "neither name=value nor a JSON object"),
+        (&["call", "--socket=/nonexistent/socket", "test.ping"], 3, "start one with `cpan-bridge serve`"),
+        (&["call"], 2, "MODULE.FUNCTION"),
+    ] {
+        let output = run(&broker, arguments);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(status), "{arguments:?}: {said}");
+        assert!(said.contains(words), "{arguments:?}: {said}");
+    }
+}
+
+#[test]
+fn status_is_one_screen_and_an_exit_status() {
+    let mut broker = Broker::start(&["--high-connections=3", "--elevated-connections=2"]);
+    let said = printed(&broker, &["status"]);
+    assert!(said.starts_with("healthy: version ") && said.lines().count() <= 24, "{said}");
+    assert!(!said.contains('\u{1b}'), "no colour where it is no terminal");
+    let report = json(&printed(&broker, &["status", "--json"]));
+    assert_eq!(
+        (report["overall_status"].as_str(), report["pid"].as_u64()),
+        (Some("healthy"), Some(broker.pid().into()))
+    );
+    let crowd: Vec<Client> = (0..5).map(|_| broker.connect()).collect();
+    eventually("the warning", || run(&broker, &["status"]).status.code() == Some(1));
+    assert!(String::from_utf8_lossy(&run(&broker, &["status"]).stdout).starts_with("degraded: "));
+    drop(crowd);
+    assert_eq!(printed(&broker, &["stop"]), "Stopped\n");
+    assert_eq!(broker.wait().code(), Some(0));
+    let output = run(&broker, &["status"]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("start one with"), "{output:?}");
+    let output = run(&broker, &["status", "--json"]);
+    assert_eq!(json(&String::from_utf8_lossy(&output.stdout))["overall_status"], "unreachable");
+    assert_eq!(output.status.code(), Some(3));
+}
+
+#[test]
+fn ping_measures_and_sums_up() {
+    let broker = Broker::start(&[]);
+    let said = printed(&broker, &["ping", "-c", "3", "-i", "0.01"]);
+    assert_eq!(said.lines().filter(|line| line.starts_with("answer ")).count(), 3, "{said}");
+    assert!(said.contains("3 calls, 3 answers, 0% lost") && said.contains("min/avg/max/mdev = "), "{said}");
+    // Interrupted, it sums up as well.
+    let child = command(&broker, &["ping", "-i", "60"]).stdout(Stdio::piped()).spawn().unwrap();
+    eventually("a call", || broker.call("test.stats", none()).unwrap()["connections_total"].as_u64() >= Some(3));
+    eventually("its answer", || {
+        let connections = broker.call("system.connections", none()).unwrap()["connections"].clone();
+        connections
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|one| one["peer_pid"] == child.id().into() && one["bytes_out"].as_u64() > Some(0))
+    });
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(String::from_utf8_lossy(&output.stdout).contains("1 calls, 1 answers, 0% lost"), "{output:?}");
+}
+
+#[test]
+fn handles_and_connections_are_listed_and_ended() {
+    let broker = Broker::start(&[]);
+    assert_eq!(printed(&broker, &["handles"]), "no live handles\n");
+    let mut client = broker.connect();
+    let id =
+        client.call("crypto.new", map([("key", "a key".into())])).unwrap()["cipher_id"].as_str().unwrap().to_owned();
+    let label = &id[..8];
+    let listed = printed(&broker, &["handles"]);
+    assert!(listed.contains(label) && listed.contains("cipher"), "{listed}");
+    assert!(!listed.contains(&id), "the whole name is for who made it");
+    assert_eq!(json(&printed(&broker, &["handles", "--json"]))[0]["label"], label);
+    assert_eq!(printed(&broker, &["handles", "free", label]), "Freed a cipher\n");
+    assert_eq!(run(&broker, &["handles", "free", label]).status.code(), Some(6));
+    let listed = printed(&broker, &["connections"]);
+    assert!(listed.lines().count() == 3 && listed.contains(&std::process::id().to_string()), "{listed}");
+    let all = json(&printed(&broker, &["connections", "--json"]));
+    let number = all["connections"][0]["connection_id"].to_string();
+    assert_eq!(printed(&broker, &["connections", "close", &number]), "Closed\n");
+    assert_eq!(client.receive(), None);
+    assert_eq!(run(&broker, &["connections", "close", &number]).status.code(), Some(6));
+    assert_eq!(broker.call("system.connections", none()).unwrap()["closed"]["closed"], 1.into());
+}
+
+#[test]
+fn metrics_are_what_prometheus_reads() {
+    let broker = Broker::start(&[]);
+    broker.call("test.echo", none()).unwrap();
+    broker.call("test.sleep", map([("seconds", 0.into())])).unwrap();
+    let text = printed(&broker, &["metrics"]);
+    assert!(
+        text.ends_with("# EOF\n") && text.contains("cpan_bridge_requests_total{method=\"test.echo\"} 1\n"),
+        "{text}"
+    );
+    assert!(text.contains("# TYPE cpan_bridge_requests counter\n"), "{text}");
+    let text = printed(&broker, &["metrics", "--format", "prometheus"]);
+    assert!(text.contains("# TYPE cpan_bridge_requests_total counter\n") && !text.contains("EOF"), "{text}");
+    let Ok(mut promtool) =
+        Command::new("promtool").args(["check", "metrics"]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn()
+    else {
+        eprintln!("skipped: there is no promtool here");
+        return;
+    };
+    std::io::Write::write_all(&mut promtool.stdin.take().unwrap(), text.as_bytes()).unwrap();
+    let output = promtool.wait_with_output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+}
+
+#[test]
+fn settings_are_checked_without_a_broker() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("settings.toml");
+    std::fs::write(&file, "workers = 7\n").unwrap();
+    let check = |more: &[&str]| {
+        let output = program().arg("check-config").arg("--config").arg(&file).args(more).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap())
+    };
+    let (status, said) = check(&["--max-handles=3"]);
+    assert_eq!(status, Some(0));
+    assert!(
+        said.contains("workers = \"7\"  (file ") && said.contains("max_handles = \"3\"  (flag --max-handles)"),
+        "{said}"
+    );
+    assert!(!said.contains("max_frame") && check(&["--all"]).1.contains("max_frame = \"16MiB\"  (default)"), "{said}");
+    std::fs::write(&file, "worker = 7\n").unwrap();
+    let (status, said) = check(&[]);
+    assert_eq!(status, Some(2));
+    assert!(said.contains("did you mean `workers`?"), "{said}");
+}
+
+#[test]
+fn a_reader_that_is_gone_is_no_failure() {
+    let broker = Broker::start(&[]);
+    for arguments in [&["status"][..], &["metrics"], &["modules"], &["completions", "bash"], &["check-config", "--all"]]
+    {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = command(&broker, arguments).stdout(writer).stderr(Stdio::piped()).output().unwrap();
+        assert!(output.status.success() && output.stderr.is_empty(), "{arguments:?}: {output:?}");
+    }
+}
+
+#[test]
+fn completions_are_there_for_every_shell() {
+    for (shell, words) in
+        [("bash", "complete -F"), ("zsh", "#compdef cpan-bridge"), ("fish", "complete -c cpan-bridge")]
+    {
+        let output = program().args(["completions", shell]).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.contains(words) && text.contains("check-config"), "{shell}");
+        // Where the shell is at hand it reads them.
+        if let Ok(mut child) = Command::new(shell).arg("-n").stdin(Stdio::piped()).stderr(Stdio::piped()).spawn() {
+            std::io::Write::write_all(&mut child.stdin.take().unwrap(), text.as_bytes()).unwrap();
+            let output = child.wait_with_output().unwrap();
+            assert!(output.status.success(), "{shell}: {output:?}");
+        }
+    }
+}

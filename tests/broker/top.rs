@@ -19,8 +19,6 @@ impl<'a> Terminal<'a> {
         let terminal = Self { server };
         let (width, height) = (width.to_string(), height.to_string());
         terminal.tmux(&["-f", "/dev/null", "new-session", "-d", "-x", &width, "-y", &height, command]);
-        // What it says last is still there when it has ended.
-        terminal.tmux(&["set-option", "-g", "remain-on-exit", "on"]);
         Some(terminal)
     }
 
@@ -64,7 +62,8 @@ fn the_live_view_works_in_a_terminal_of_80_by_24() {
     client.call("crypto.new", map([("key", "a key".into())])).unwrap();
     client.call("no.such", none()).unwrap_err();
     let program = env!("CARGO_BIN_EXE_cpan-bridge");
-    let command = format!("{program} top -i 0.1 --socket {}", broker.socket().display());
+    let ended = broker.dir().join("ended");
+    let command = format!("{program} top -i 0.1 --socket {}; echo $? >{}", broker.socket().display(), ended.display());
     let server = broker.dir().join("tmux");
     let Some(terminal) = Terminal::start(&server, 80, 24, &command) else { return };
     terminal
@@ -90,7 +89,7 @@ fn the_live_view_works_in_a_terminal_of_80_by_24() {
     broker.call("system.shutdown", none()).unwrap();
     terminal.await_screen("the loss", |screen| screen.contains("unreachable"));
     terminal.press("q");
-    terminal.await_screen("the end", |screen| screen.contains("Pane is dead (status 0"));
+    eventually("the end, with status 0", || std::fs::read_to_string(&ended).is_ok_and(|status| status == "0\n"));
 }
 
 #[test]

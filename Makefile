@@ -4,21 +4,16 @@ PREFIX       ?= /usr/local
 DESTDIR      ?=
 BINDIR       ?= $(PREFIX)/bin
 MANDIR       ?= $(PREFIX)/share/man
+SYSCONFDIR   ?= /etc
 # Where this host's perl looks for modules that are not its own; another place needs PERL5LIB.
 ifeq ($(PREFIX),/usr/local)
 PERL_LIBDIR  ?= $(shell perl -MConfig -e 'print $$Config{installsitelib}')
 else
 PERL_LIBDIR  ?= $(PREFIX)/share/perl5
 endif
-# The stand-ins for CPAN modules lie apart: only scripts that ask for them get them. CPANBridge::Compat finds them here.
-COMPAT_LIBDIR = $(PERL_LIBDIR)/CPANBridge/compat
-CLIENT_FILES  = $(shell cd perl/lib && find . -name '*.pm')
-COMPAT_FILES  = $(shell cd perl/compat && find . -name '*.pm' -o -name '*.pod')
-
 CARGO        ?= cargo
 PERL         ?= perl
 PROVE        ?= prove
-INSTALL      ?= install
 
 RELEASE = target/release/cpan-bridge
 DEBUG   = target/debug/cpan-bridge
@@ -72,21 +67,12 @@ lint: ## Checks formatting, clippy and Perl syntax
 		said=$$($(PERL) $$taint -Iperl/lib -Iperl/compat -Iperl/t/lib -wc "$$file" 2>&1) || { echo "$$said"; exit 1; }; \
 	done
 
-# The program can be executed and not read: so its memory can't be read either, not even in the moment when it starts and its user
-# could otherwise (docs/security.md, Reloading).
-install: ## Installs the binary, the Perl client, the stand-ins and the manual page
+install: ## Installs program, client, stand-ins, manual pages, completions, units and examples
 	@test -x '$(RELEASE)' || { echo 'Build first, as yourself: make build'; exit 1; }
-	$(INSTALL) -d '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(PERL_LIBDIR)' '$(DESTDIR)$(COMPAT_LIBDIR)' '$(DESTDIR)$(MANDIR)/man1'
-	$(INSTALL) -m 711 '$(RELEASE)' '$(DESTDIR)$(BINDIR)/cpan-bridge'
-	for file in $(CLIENT_FILES); do $(INSTALL) -D -m 644 "perl/lib/$$file" '$(DESTDIR)$(PERL_LIBDIR)'/"$$file" || exit 1; done
-	for file in $(COMPAT_FILES); do $(INSTALL) -D -m 644 "perl/compat/$$file" '$(DESTDIR)$(COMPAT_LIBDIR)'/"$$file" || exit 1; done
-	$(INSTALL) -m 644 packaging/cpan-bridge.1 '$(DESTDIR)$(MANDIR)/man1/cpan-bridge.1'
+	PERL='$(PERL)' sh packaging/install.sh install '$(RELEASE)' '$(DESTDIR)' '$(PREFIX)' '$(BINDIR)' '$(MANDIR)' '$(PERL_LIBDIR)' '$(SYSCONFDIR)'
 
-uninstall: ## Removes what install put in place
-	rm -f '$(DESTDIR)$(BINDIR)/cpan-bridge' '$(DESTDIR)$(MANDIR)/man1/cpan-bridge.1'
-	for file in $(CLIENT_FILES); do rm -f '$(DESTDIR)$(PERL_LIBDIR)'/"$$file"; done
-	for file in $(COMPAT_FILES); do rm -f '$(DESTDIR)$(COMPAT_LIBDIR)'/"$$file"; done
-	-find '$(DESTDIR)$(PERL_LIBDIR)/CPANBridge' -depth -type d -empty -exec rmdir {} + 2>/dev/null
+uninstall: ## Removes what install put in place; a changed /etc/cpan-bridge.toml stays
+	PERL='$(PERL)' sh packaging/install.sh uninstall '$(RELEASE)' '$(DESTDIR)' '$(PREFIX)' '$(BINDIR)' '$(MANDIR)' '$(PERL_LIBDIR)' '$(SYSCONFDIR)'
 
 clean: ## Removes what was built
 	$(CARGO) clean

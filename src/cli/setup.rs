@@ -2,6 +2,7 @@
 
 use super::say::say;
 use super::{command, configure, fail, settings_flags};
+use crate::config::settings::TABLE;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use clap_complete::Shell;
 use std::io::{self, Write};
@@ -72,8 +73,34 @@ pub fn completions(flags: &ArgMatches) -> ExitCode {
 /// Runs `man`.
 pub fn man(flags: &ArgMatches) -> ExitCode {
     let Some(directory) = flags.get_one::<PathBuf>("directory") else { return ExitCode::from(2) };
-    match clap_mangen::generate_to(command(), directory) {
+    let settings = std::fs::write(directory.join("cpan-bridge.toml.5"), settings_page());
+    match settings.and_then(|()| clap_mangen::generate_to(command(), directory)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(1, &error),
     }
+}
+
+/// `cpan-bridge.toml.5`, made from the table of settings.
+fn settings_page() -> String {
+    let mut page = String::from(
+        ".TH CPAN-BRIDGE.TOML 5 \"\" \"cpan-bridge\" \"CPAN Bridge\"\n.SH NAME\ncpan-bridge.toml \\- settings of cpan-bridge\n\
+         .SH DESCRIPTION\nA TOML file of settings, named by\n.B \\-\\-config\nor\n.BR CPAN_BRIDGE_CONFIG .\n\
+         Each can as well be a flag of\n.BR cpan-bridge-serve (1)\nor a variable: health_interval,\n\
+         .BR \\-\\-health\\-interval ,\n.BR CPAN_BRIDGE_HEALTH_INTERVAL .\nFlags win over the environment, the \
+         environment over the file.\n.PP\nDurations are seconds (90, 0.5) or carry a unit (250ms, 90s, 15m, 1h); 0 or off \
+         means never. Sizes are bytes or carry a unit (64KiB, 16MiB).\n.SH SETTINGS\n",
+    );
+    for setting in TABLE.iter().filter(|setting| setting.name != "test_faults") {
+        let default = if setting.default.is_empty() { String::new() } else { format!(" [{}]", setting.default) };
+        let words = |text: &str| text.replace('\\', "\\\\").replace('-', "\\-");
+        page.push_str(&format!(
+            ".TP\n.BR {} \"{}\"\n{}. {}\n",
+            setting.name,
+            words(&default),
+            words(setting.doc),
+            words(setting.reason)
+        ));
+    }
+    page.push_str(".SH SEE ALSO\n.BR cpan-bridge (1),\n.BR cpan-bridge (7)\n");
+    page
 }

@@ -430,7 +430,7 @@ CPANBridge - calls the broker cpan-bridge, with core Perl only
 =head1 DESCRIPTION
 
 A client for the broker C<cpan-bridge>: pure Perl 5.10.1 or later, core modules only. Copying the folder that holds this
-file and C<CPANBridge/> to a host is a valid installation. What can be called is listed by C<cpan-bridge modules>.
+file and C<CPANBridge/> to a host is a valid installation. What can be called is listed by C<cpan-bridge describe>.
 
 No method uses C<alarm>; none can raise C<SIGPIPE>; signals interrupt no call, their handlers run and the call goes on. C<$@>,
 C<$!>, C<$_>, C<$/>, C<$\>, C<$,>, C<$?> and C<%SIG> are left as they are. After a C<fork> the child opens a connection of its own.

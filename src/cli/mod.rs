@@ -2,10 +2,10 @@
 
 mod call;
 mod client;
+mod describe;
 mod get;
 mod json;
 mod lock;
-mod modules;
 mod oneshot;
 mod ping;
 mod progress;
@@ -30,7 +30,7 @@ const ABOUT: &str = "A broker that gives Perl scripts ciphers and other services
 
 const LONG_ABOUT: &str = "A broker that gives Perl scripts ciphers and other services over a Unix socket.\n\n\
     Scripts need nothing but core Perl and the client CPANBridge.pm. They call functions by name \
-    (crypto.encrypt, test.ping); `cpan-bridge modules` lists them. What a call leaves behind, a cipher say, lives on in \
+    (crypto.encrypt, test.ping); `cpan-bridge describe` lists them. What a call leaves behind, a cipher say, lives on in \
     the broker and is at hand for the next call, also from another connection or process of the same user.";
 
 const AFTER: &str = "Start a broker and try it:\n  \
@@ -50,7 +50,7 @@ pub fn main() -> ExitCode {
     match matches.subcommand() {
         Some(("serve", flags)) => serve::run(flags),
         Some(("oneshot", flags)) => oneshot::run(flags),
-        Some(("modules", flags)) => modules::run(flags),
+        Some(("describe", flags)) => describe::run(flags),
         Some(("get", flags)) => get::run(flags),
         Some(("call", flags)) => call::run(flags),
         Some(("status", flags)) => status::run(flags),
@@ -87,7 +87,7 @@ pub fn command() -> Command {
         .subcommand(status::command())
         .subcommand(top::command())
         .subcommand(call::command())
-        .subcommand(modules::command())
+        .subcommand(describe::command())
         .subcommand(ping::command())
         .subcommand(steer::connections_command())
         .subcommand(steer::handles_command())

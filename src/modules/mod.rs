@@ -36,6 +36,11 @@ pub struct Offer {
 /// Other names that modules are called by.
 const ALIASES: &[(&str, &str)] = &[("http", "http_helper")];
 
+/// The name that a module has in the tables, given any name that it is called by.
+pub fn name_in_tables(name: &str) -> &str {
+    ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, name)| name)
+}
+
 /// The number of a function within a [`Registry`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FunctionId(pub usize);
@@ -107,13 +112,13 @@ impl Registry {
 
     /// Whether there is a module of that name.
     pub fn has_module(&self, name: &str) -> bool {
-        let name = ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, name)| name);
+        let name = name_in_tables(name);
         self.modules.iter().any(|module| module.name == name)
     }
 
     fn unknown(&self, method: &str) -> CallError {
         let (module_name, function_name) = method.split_once('.').unwrap_or((method, ""));
-        let real_name = ALIASES.iter().find(|(alias, _)| *alias == module_name).map_or(module_name, |(_, name)| name);
+        let real_name = name_in_tables(module_name);
         let Some(module) = self.modules.iter().find(|module| module.name == real_name) else {
             let names: Vec<&str> = self.modules.iter().map(|module| module.name).collect();
             return unknown(Code::UnknownModule, "module", module_name, &names);

@@ -146,6 +146,29 @@ fn metrics_are_what_prometheus_reads() {
 }
 
 #[test]
+fn what_can_be_called_is_described_by_the_broker_or_without_one() {
+    let broker = Broker::start(&["--test-faults"]);
+    let said = printed(&broker, &["describe"]);
+    assert!(said.contains("crypto.encrypt") && said.contains("test.panic") && !said.contains("plaintext"), "{said}");
+    let said = printed(&broker, &["describe", "crypto.encrypt"]);
+    assert!(said.contains("plaintext_hex") && !said.contains("crypto.decrypt"), "{said}");
+    assert!(printed(&broker, &["describe", "test.panic"]).contains("Runs inline."));
+    let one = json(&printed(&broker, &["describe", "http.download", "--json"]));
+    assert_eq!(one[0]["functions"][0]["touches"], "network");
+    for (what, words) in [("nope", "there are crypto, http_helper"), ("test.pong", "there are ")] {
+        let output = run(&broker, &["describe", what]);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(String::from_utf8_lossy(&output.stderr).contains(words), "{output:?}");
+    }
+    // Where none runs this program says what it would offer, which is without the faults.
+    let nowhere = ["--socket", "/nonexistent/socket"];
+    assert!(printed(&broker, &[&["describe", "crypto"], &nowhere[..]].concat()).contains("crypto.encrypt"));
+    assert_eq!(run(&broker, &[&["describe", "test.panic"], &nowhere[..]].concat()).status.code(), Some(1));
+    // Its name of before.
+    assert!(printed(&broker, &["modules", "crypto"]).contains("plaintext_hex"));
+}
+
+#[test]
 fn settings_are_checked_without_a_broker() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("settings.toml");
@@ -170,7 +193,8 @@ fn settings_are_checked_without_a_broker() {
 #[test]
 fn a_reader_that_is_gone_is_no_failure() {
     let broker = Broker::start(&[]);
-    for arguments in [&["status"][..], &["metrics"], &["modules"], &["completions", "bash"], &["check-config", "--all"]]
+    for arguments in
+        [&["status"][..], &["metrics"], &["describe"], &["completions", "bash"], &["check-config", "--all"]]
     {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);

@@ -15,11 +15,3 @@ fn a_request_on_standard_input_is_answered_on_standard_output() {
     let hash = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
     assert_eq!(answer[3]["hash"], hash.into(), "{answer}");
 }
-
-#[test]
-fn modules_can_be_listed() {
-    let output = program().args(["modules", "crypto"]).output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(text.contains("crypto.encrypt") && text.contains("plaintext_hex"), "{text}");
-    assert_eq!(program().args(["modules", "nope"]).output().unwrap().status.code(), Some(1));
-}

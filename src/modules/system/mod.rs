@@ -6,6 +6,7 @@ mod openmetrics;
 mod steering;
 
 use crate::health::Report;
+use crate::modules::Registry;
 use crate::modules::call::Call;
 use crate::modules::function::{Function, Module, NoParameters, Parameter, Placement, Touches};
 use crate::modules::host::{Connections, Resources, SettingInForce};
@@ -123,8 +124,9 @@ fn info(call: &mut Call<'_>, _: NoParameters) -> Result<Info, CallError> {
     })
 }
 
+/// One module, as `system.modules` describes it.
 #[derive(Serialize)]
-struct ModuleReport {
+pub struct ModuleReport {
     name: &'static str,
     doc: &'static str,
     functions: Vec<FunctionDescription>,
@@ -140,7 +142,12 @@ struct FunctionDescription {
 }
 
 fn modules(call: &mut Call<'_>, _: NoParameters) -> Result<Vec<ModuleReport>, CallError> {
-    let describe = |function: &Function| FunctionDescription {
+    Ok(describe(call.host()?.registry()))
+}
+
+/// What a registry offers; the command line says it where no broker runs.
+pub fn describe(registry: &Registry) -> Vec<ModuleReport> {
+    let function = |function: &Function| FunctionDescription {
         name: function.name,
         doc: function.doc,
         parameters: function.parameters.clone(),
@@ -152,15 +159,12 @@ fn modules(call: &mut Call<'_>, _: NoParameters) -> Result<Vec<ModuleReport>, Ca
         },
         touches: function.touches,
     };
-    let modules = call.host()?.registry().modules();
-    Ok(modules
-        .iter()
-        .map(|module| ModuleReport {
-            name: module.name,
-            doc: module.doc,
-            functions: module.functions.iter().map(describe).collect(),
-        })
-        .collect())
+    let module = |module: &Module| ModuleReport {
+        name: module.name,
+        doc: module.doc,
+        functions: module.functions.iter().map(function).collect(),
+    };
+    registry.modules().iter().map(module).collect()
 }
 
 /// `system.health`, and `test.health` with it.

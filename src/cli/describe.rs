@@ -1,0 +1,176 @@
+//! `cpan-bridge describe`: what scripts can call, from `system.modules`.
+
+use super::client::{Client, ClientError};
+use super::say::say;
+use super::{configure, fail, settings_flags};
+use crate::modules::{Offer, Registry, name_in_tables, system};
+use anstyle::Style;
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+const BOLD: Style = Style::new().bold();
+
+/// The subcommand.
+pub fn command() -> Command {
+    Command::new("describe")
+        .visible_alias("modules")
+        .about("Says what scripts can call, with parameters")
+        .long_about(
+            "Says what scripts can call: all modules and functions, one module's functions with their parameters, or one \
+             function. The running broker is asked; where none runs, this program says what it would offer.",
+        )
+        .after_help("Examples:\n  cpan-bridge describe\n  cpan-bridge describe crypto\n  cpan-bridge describe crypto.encrypt")
+        .arg(Arg::new("what").value_name("MODULE[.FUNCTION]").help("Only this module or function"))
+        .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Prints JSON, for programs"))
+        .args(settings_flags(|setting| setting.name == "socket"))
+}
+
+/// One module, as `system.modules` describes it.
+#[derive(Debug, Deserialize, Serialize)]
+struct Module {
+    name: String,
+    doc: String,
+    functions: Vec<Function>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+struct Function {
+    name: String,
+    doc: String,
+    parameters: Vec<Parameter>,
+    runs: String,
+    touches: String,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+struct Parameter {
+    name: String,
+    #[serde(rename = "type")]
+    kind: String,
+    required: bool,
+    default: Option<serde_json::Value>,
+    doc: String,
+}
+
+/// Runs it.
+pub fn run(flags: &ArgMatches) -> ExitCode {
+    let config = match configure(flags) {
+        Ok(config) => config,
+        Err(error) => return fail(2, &error),
+    };
+    let all = match offered(&config.socket) {
+        Ok(all) => all,
+        Err(error) => return fail(error.exit_status(), &error),
+    };
+    let wanted = flags.get_one::<String>("what").map(String::as_str);
+    let chosen = match choose(all, wanted) {
+        Ok(chosen) => chosen,
+        Err(why) => return fail(1, &why),
+    };
+    if flags.get_flag("json") {
+        match serde_json::to_string(&chosen) {
+            Ok(text) => say!("{text}"),
+            Err(error) => return fail(1, &error),
+        }
+    } else {
+        say!("{}", in_words(&chosen, wanted.is_some()).trim_end());
+    }
+    ExitCode::SUCCESS
+}
+
+/// What the running broker offers, or this program where none runs.
+fn offered(socket: &Path) -> Result<Vec<Module>, ClientError> {
+    match Client::connect(socket) {
+        Ok(mut broker) => broker.call("system.modules", &BTreeMap::<String, String>::new()),
+        Err(ClientError::Unreachable { .. }) => own(),
+        Err(error) => Err(error),
+    }
+}
+
+fn own() -> Result<Vec<Module>, ClientError> {
+    let unreadable = |error: serde_json::Error| ClientError::Unreadable(error.to_string());
+    let described = serde_json::to_value(system::describe(&Registry::new(Offer::default()))).map_err(unreadable)?;
+    serde_json::from_value(described).map_err(unreadable)
+}
+
+/// The module or function of this name; all without one.
+fn choose(all: Vec<Module>, wanted: Option<&str>) -> Result<Vec<Module>, String> {
+    let Some(wanted) = wanted else { return Ok(all) };
+    let (name, function) = wanted.split_once('.').map_or((wanted, None), |(name, function)| (name, Some(function)));
+    let known: Vec<String> = all.iter().map(|module| module.name.clone()).collect();
+    let Some(mut module) = all.into_iter().find(|module| module.name == name_in_tables(name)) else {
+        return Err(format!("no module {name}; there are {}", known.join(", ")));
+    };
+    if let Some(function) = function {
+        let known: Vec<String> = module.functions.iter().map(|one| one.name.clone()).collect();
+        module.functions.retain(|one| one.name == function);
+        if module.functions.is_empty() {
+            return Err(format!("no function {function} in {name}; there are {}", known.join(", ")));
+        }
+    }
+    Ok(vec![module])
+}
+
+fn in_words(modules: &[Module], with_parameters: bool) -> String {
+    let mut text = String::new();
+    for module in modules {
+        // Writing to a String can't fail.
+        let _ = writeln!(text, "{BOLD}{}{BOLD:#}: {}\n", module.name, module.doc);
+        if with_parameters {
+            module.functions.iter().for_each(|function| describe(&mut text, &module.name, function));
+        } else {
+            list(&mut text, module);
+        }
+    }
+    text
+}
+
+fn list(text: &mut String, module: &Module) {
+    let width = module.functions.iter().map(|function| function.name.len()).max().unwrap_or(0);
+    for function in &module.functions {
+        let _ = writeln!(text, "  {}.{:width$}  {}", module.name, function.name, function.doc);
+    }
+    text.push('\n');
+}
+
+fn describe(text: &mut String, module: &str, function: &Function) {
+    let _ = writeln!(text, "  {BOLD}{module}.{}{BOLD:#}\n      {}", function.name, function.doc);
+    let width = function.parameters.iter().map(|parameter| parameter.name.len()).max().unwrap_or(0);
+    for parameter in &function.parameters {
+        let default = parameter.default.as_ref().map(|default| format!(", default {default}")).unwrap_or_default();
+        let required = if parameter.required { ", required" } else { "" };
+        let Parameter { name, kind, doc, .. } = parameter;
+        let _ = writeln!(text, "      {name:width$}  ({kind}{required}{default}) {doc}");
+    }
+    let runs = if function.runs == "worker" { "on a worker" } else { &function.runs };
+    let touches = match function.touches.as_str() {
+        "nothing" => String::new(),
+        what => format!("; touches {what}"),
+    };
+    let _ = writeln!(text, "      Runs {runs}{touches}.\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listing_shows_functions_and_on_request_their_parameters() {
+        let short = in_words(&own().unwrap(), false);
+        assert!(short.contains("crypto.decrypt") && !short.contains("hex_ciphertext"), "{short}");
+        let long = in_words(&choose(own().unwrap(), Some("crypto")).unwrap(), true);
+        assert!(long.contains("hex_ciphertext") && !long.contains("http.get"), "{long}");
+        let one = in_words(&choose(own().unwrap(), Some("http.download")).unwrap(), true);
+        assert!(one.contains("touches") && !one.contains("http.get\u{1b}"), "{one}");
+    }
+
+    #[test]
+    fn a_wrong_name_is_answered_with_the_right_ones() {
+        assert!(choose(own().unwrap(), Some("cripto")).unwrap_err().contains("there are crypto, http"));
+        assert!(choose(own().unwrap(), Some("crypto.hsh")).unwrap_err().contains("hash"));
+    }
+}

@@ -30,7 +30,7 @@ ok($files->{$_}, $_) for map({ "/opt/bridge/$_" } qw(
     share/bash-completion/completions/cpan-bridge share/zsh/site-functions/_cpan-bridge share/fish/vendor_completions.d/cpan-bridge.fish
     lib/systemd/system/cpan-bridge.service lib/systemd/user/cpan-bridge.socket lib/sysusers.d/cpan-bridge.conf
     lib/tmpfiles.d/cpan-bridge.conf share/doc/cpan-bridge/README.md share/doc/cpan-bridge/examples/reencrypt.pl
-)), "$lib/CPANBridge.pm", "$lib/CPANBridge/HTTP/Exchange.pm", "$lib/CPANBridge/compat/LWP/UserAgent.pm", '/etc/cpan-bridge.toml';
+)), "$lib/CPANBridge.pm", "$lib/CPANBridge/HTTP/Exchange.pm", "$lib/CPANBridge/compat/LWP/UserAgent.pm", '/etc/cpan-bridge.toml', '/etc/logrotate.d/cpan-bridge';
 is((stat "$stage/opt/bridge/bin/cpan-bridge")[2] & 07777, 0711, 'the program can be executed and not read');
 my $unit = do { local (@ARGV, $/) = "$stage/opt/bridge/lib/systemd/system/cpan-bridge.service"; <> };
 like($unit, qr{^ExecStart=/opt/bridge/bin/cpan-bridge serve}m, 'the units name the program where it is');

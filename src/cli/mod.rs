@@ -138,6 +138,7 @@ const fn placeholder(kind: Kind) -> &'static str {
         Kind::Size(..) => "SIZE",
         Kind::Duration => "TIME",
         Kind::Level => "LEVEL",
+        Kind::Choice(_) => "FORMAT",
         Kind::Flag => "on|off",
     }
 }

@@ -84,6 +84,8 @@ pub struct Config {
     pub log_level: slog::Level,
     /// Where to.
     pub log_file: Option<PathBuf>,
+    /// In which form.
+    pub log_format: LogFormat,
     /// Whether to go on in the background.
     pub daemonize: bool,
     /// Whether functions that fail on purpose are offered.
@@ -133,6 +135,7 @@ impl Config {
             idle_exit: values.optional_duration("idle_exit")?,
             log_level: values.level("log_level")?,
             log_file: values.path("log_file"),
+            log_format: LogFormat::of(values.choice("log_format")?),
             daemonize: values.flag("daemonize")?,
             test_faults: values.flag("test_faults")?,
             values,
@@ -140,7 +143,37 @@ impl Config {
         if config.low_water > config.high_water {
             return Err(config.values.error("low_water", "a size of at most high_water"));
         }
+        if config.log_file.is_some() && matches!(config.log_format, LogFormat::Journal | LogFormat::Terminal) {
+            return Err(config.values.error("log_format", "auto, plain or json with a log_file"));
+        }
         Ok(config)
+    }
+}
+
+/// The form of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// The one that suits where it goes.
+    Auto,
+    /// Lines, coloured.
+    Terminal,
+    /// Lines.
+    Plain,
+    /// A JSON object a line.
+    Json,
+    /// Fields, to systemd's journal.
+    Journal,
+}
+
+impl LogFormat {
+    fn of(word: &str) -> Self {
+        match word {
+            "terminal" => Self::Terminal,
+            "plain" => Self::Plain,
+            "json" => Self::Json,
+            "journal" => Self::Journal,
+            _ => Self::Auto,
+        }
     }
 }
 

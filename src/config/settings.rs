@@ -19,6 +19,8 @@ pub enum Kind {
     Duration,
     /// A log level.
     Level,
+    /// One of these words.
+    Choice(&'static [&'static str]),
     /// On or off.
     Flag,
 }
@@ -39,6 +41,7 @@ impl Kind {
                 "a duration: seconds (90, 0.5) or with a unit (250ms, 90s, 15m, 1h); 0 or off for never".to_owned()
             }
             Self::Level => "one of critical, error, warning, info, debug, trace".to_owned(),
+            Self::Choice(words) => format!("one of {}", words.join(", ")),
             Self::Flag => "one of 1, 0, true, false, on, off, yes, no".to_owned(),
         }
     }
@@ -314,6 +317,13 @@ pub const TABLE: &[Setting] = &[
         "",
         "Logs to this file instead of standard error; SIGHUP re-opens it",
         "Service managers collect standard error.",
+    ),
+    setting(
+        "log_format",
+        Kind::Choice(&["auto", "terminal", "plain", "json", "journal"]),
+        "auto",
+        "How lines are logged: coloured for a terminal, plain, JSON objects, or straight to systemd's journal; auto suits where they go",
+        "A terminal, a file and the journal each want another form.",
     ),
     setting(
         "daemonize",

@@ -175,6 +175,12 @@ impl Values {
         Ok(Some(duration).filter(|duration| !duration.is_zero()))
     }
 
+    pub(super) fn choice(&self, name: &'static str) -> Result<&'static str, SettingError> {
+        let Some(Setting { kind: Kind::Choice(words), .. }) = find(name) else { return Err(self.wrong(name)) };
+        let value = self.raw(name);
+        words.iter().find(|word| word.eq_ignore_ascii_case(value)).copied().ok_or_else(|| self.wrong(name))
+    }
+
     pub(super) fn level(&self, name: &'static str) -> Result<slog::Level, SettingError> {
         Ok(match self.raw(name).to_ascii_lowercase().as_str() {
             "critical" => slog::Level::Critical,

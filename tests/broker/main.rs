@@ -22,6 +22,7 @@ mod legacy_cipher;
 mod life_cycle;
 mod listener;
 mod locks;
+mod log;
 mod oneshot;
 mod overload;
 mod protocol_page;

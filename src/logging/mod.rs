@@ -1,21 +1,33 @@
-//! The log: readable and coloured on a terminal, plain in a file, never in the way of the loop.
+//! The log: coloured on a terminal, plain in a file, JSON or to the journal where that is asked for, never in the way of the
+//! loop.
 //!
 //! Lines are handed to a thread of their own. A terminal that is stopped or a pipe that nobody reads holds up that thread
 //! and not the broker; when its queue is full lines are dropped and their number is logged.
 
-use crate::config::Config;
-use slog::{Drain, Logger, o};
+mod journal;
+
+use crate::config::{Config, LogFormat};
+use journal::Journal;
+use slog::{Drain, FnValue, Logger, Record, o};
 use slog_async::{Async, AsyncGuard, OverflowStrategy};
+use slog_json::Json;
 use slog_term::{FullFormat, PlainDecorator, TermDecorator};
+use std::fmt;
 use std::fs::{File, OpenOptions};
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal, LineWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
+/// ISO 8601 with milliseconds, in local time.
+const TIME: &str = "%Y-%m-%dT%H:%M:%S%.3f%:z";
+
 /// Lines that may wait to be written.
 const QUEUE: usize = 4096;
+
+/// Bytes of a JSON line that are written at once.
+const LONGEST_JSON: usize = 16 * 1024;
 
 /// The log and what it takes to end or re-open it.
 pub struct Log {
@@ -33,24 +45,15 @@ impl Log {
     /// A log file that can't be opened, with its path.
     pub fn new(config: &Config) -> io::Result<Self> {
         let reopen = Arc::new(AtomicBool::new(false));
+        let format = format(config);
         let (asynchronous, guard) = match &config.log_file {
-            Some(path) => {
-                let file = ReopenableFile::open(path, Arc::clone(&reopen))?;
-                asynchronous(
-                    FullFormat::new(PlainDecorator::new(file))
-                        .use_custom_timestamp(timestamp)
-                        .use_original_order()
-                        .build(),
-                )
-            }
-            None if io::stderr().is_terminal() => {
+            _ if format == LogFormat::Journal => asynchronous(Journal::new()?),
+            Some(path) => writing(format, ReopenableFile::open(path, Arc::clone(&reopen))?),
+            None if format == LogFormat::Terminal => {
                 let decorator = TermDecorator::new().stderr().build();
                 asynchronous(FullFormat::new(decorator).use_custom_timestamp(timestamp).use_original_order().build())
             }
-            None => {
-                let decorator = PlainDecorator::new(io::stderr());
-                asynchronous(FullFormat::new(decorator).use_custom_timestamp(timestamp).use_original_order().build())
-            }
+            None => writing(format, io::stderr()),
         };
         let level = config.log_level;
         let drain = slog::LevelFilter::new(asynchronous, level).fuse();
@@ -70,9 +73,41 @@ impl Log {
     }
 }
 
+/// The format that is asked for, or the one that suits where the log goes.
+fn format(config: &Config) -> LogFormat {
+    match config.log_format {
+        LogFormat::Auto if config.log_file.is_some() => LogFormat::Plain,
+        LogFormat::Auto if libsystemd::logging::connected_to_journal() => LogFormat::Journal,
+        LogFormat::Auto if io::stderr().is_terminal() => LogFormat::Terminal,
+        LogFormat::Auto => LogFormat::Plain,
+        format => format,
+    }
+}
+
+/// A log of lines, JSON or plain.
+fn writing(format: LogFormat, to: impl Write + Send + 'static) -> (slog::Fuse<Async>, AsyncGuard) {
+    if format == LogFormat::Json {
+        return asynchronous(json(to));
+    }
+    let decorator = PlainDecorator::new(to);
+    asynchronous(FullFormat::new(decorator).use_custom_timestamp(timestamp).use_original_order().build())
+}
+
+/// One JSON object a line: `time`, `level`, `message`, and what the line says besides.
+fn json<W: Write>(to: W) -> Json<LineWriter<W>> {
+    let level = |record: &Record<'_>| record.level().as_str().to_ascii_lowercase();
+    let time = |_: &Record<'_>| chrono::Local::now().format(TIME).to_string();
+    let message = |record: &Record<'_>| record.msg().to_string();
+    // A line is one write, or lines of other processes come between its parts.
+    Json::new(LineWriter::with_capacity(LONGEST_JSON, to))
+        .add_key_value(o!("message" => FnValue(message), "level" => FnValue(level), "time" => FnValue(time)))
+        .build()
+}
+
 fn asynchronous<D>(drain: D) -> (slog::Fuse<Async>, AsyncGuard)
 where
-    D: Drain<Ok = (), Err = io::Error> + Send + 'static,
+    D: Drain<Ok = ()> + Send + 'static,
+    D::Err: fmt::Debug,
 {
     // A line that can't be written (a full disk) is lost; the broker goes on.
     let (asynchronous, guard) = Async::new(Mutex::new(drain).ignore_res())
@@ -83,7 +118,7 @@ where
 }
 
 fn timestamp(out: &mut dyn Write) -> io::Result<()> {
-    write!(out, "{}", chrono::Local::now().format("%Y-%m-%dT%H:%M:%S%.3f%:z"))
+    write!(out, "{}", chrono::Local::now().format(TIME))
 }
 
 /// A file that is closed and opened anew when asked to.

@@ -1,0 +1,47 @@
+//! The forms that the log can take.
+
+use crate::support::*;
+use std::path::Path;
+
+#[test]
+fn json_lines_carry_every_field() {
+    let broker = Broker::start(&["--log-format=json", "--log-level=debug"]);
+    broker.call("test.ping", none()).unwrap();
+    // Lines are written by a thread of their own.
+    broker.await_log("\"bytes_in\":");
+    let lines: Vec<serde_json::Value> = broker
+        .log()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect();
+    for line in &lines {
+        assert!(chrono::DateTime::parse_from_rfc3339(line["time"].as_str().unwrap()).is_ok(), "{line}");
+        assert!(["info", "debug"].contains(&line["level"].as_str().unwrap()), "{line}");
+    }
+    let serving = lines.iter().find(|line| line["message"] == "Serving").unwrap();
+    assert_eq!(serving["socket"].as_str().map(Path::new), Some(broker.socket().as_path()), "{serving}");
+}
+
+#[test]
+fn a_form_that_can_not_be_had_is_said_at_once() {
+    let check = |flags: &[&str]| {
+        let output = program().arg("check-config").args(flags).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    assert_eq!(check(&["--log-format=json", "--log-file=/tmp/x"]).0, Some(0));
+    for flags in [&["--log-format=journal", "--log-file=/tmp/x"][..], &["--log-format=xml"]] {
+        let (status, said) = check(flags);
+        assert!(status == Some(2) && said.contains("log_format") && said.contains("json"), "{said}");
+    }
+    if Path::new("/run/systemd/journal/socket").exists() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let output = program()
+        .args(["serve", "--log-format=journal", "--socket"])
+        .arg(dir.path().join("broker.sock"))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("there is no /run/systemd/journal/socket on this host"));
+}

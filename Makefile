@@ -23,11 +23,11 @@ MINUTES      ?= 60
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?= frames messages calls keys http_answers
 
-.PHONY: help build demo test test-rust test-perl bench fuzz soak lint install uninstall clean
+.PHONY: help build demo test test-rust test-perl bench fuzz soak lint install uninstall dist deb rpm clean
 
 help: ## Shows this
 	@printf 'CPAN Bridge: a broker that gives core-Perl scripts ciphers, HTTPS and other services.\n\n'
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z -]*\):.*## /  make \1|/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
 	@printf '\nPREFIX (%s), DESTDIR, PERL_LIBDIR (%s) say where install puts things.\n' '$(PREFIX)' '$(PERL_LIBDIR)'
 
 build: ## Builds the release binary
@@ -73,6 +73,12 @@ install: ## Installs program, client, stand-ins, manual pages, completions, unit
 
 uninstall: ## Removes what install put in place; a changed /etc/cpan-bridge.toml stays
 	PERL='$(PERL)' sh packaging/install.sh uninstall '$(RELEASE)' '$(DESTDIR)' '$(PREFIX)' '$(BINDIR)' '$(MANDIR)' '$(PERL_LIBDIR)' '$(SYSCONFDIR)'
+
+dist: ## Makes target/dist/*.tar.gz for hosts with nothing but a shell and perl
+	@sh packaging/dist.sh tar '$(PROGRAM)'
+
+deb rpm: ## Makes a package for dpkg or rpm
+	@sh packaging/dist.sh $@ '$(PROGRAM)'
 
 clean: ## Removes what was built
 	$(CARGO) clean

@@ -39,8 +39,11 @@ list() {
 make_files() {
     "$program" man "$made"
     cp "$here/packaging/cpan-bridge.7" "$made"
+    # Some distributions split even this off.
+    "${PERL:-perl}" -MPod::Man -e 1 2>/dev/null || echo 'Without Pod::Man there are no manual pages of the Perl client; perldoc shows them.' >&2
     (cd "$here/perl/lib" && find . -name '*.pm' -exec grep -l '^=head1 NAME' {} +) | while read -r module; do
         name=$(echo "$module" | sed 's|^\./||; s|/|::|g; s|\.pm$||')
+        "${PERL:-perl}" -MPod::Man -e 1 2>/dev/null || continue
         "${PERL:-perl}" -MPod::Man -e 'Pod::Man->new(section => 3, name => $ARGV[2], center => "CPAN Bridge", release => "cpan-bridge", date => "")
             ->parse_from_file(@ARGV[0, 1])' "$here/perl/lib/$module" "$made/$name.3" "$name"
     done

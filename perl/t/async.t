@@ -1,7 +1,8 @@
 # Calls whose answers are waited for later, and someone else's event loop.
 use strict;
 use warnings;
-use lib 'perl/t/lib', 'perl/lib';
+use FindBin;
+use lib "$FindBin::Bin/lib";
 use Test::More;
 use CPANBridge;
 use TestBroker;

@@ -1,7 +1,8 @@
 # A broker is started when there is none: one, however many scripts start at once.
 use strict;
 use warnings;
-use lib 'perl/t/lib', 'perl/lib';
+use FindBin;
+use lib "$FindBin::Bin/lib";
 use Test::More;
 use File::Temp ();
 use CPANBridge;
@@ -83,5 +84,23 @@ mkdir "$runtime/cpan-bridge";
 chmod 0777, "$runtime/cpan-bridge";
 eval { CPANBridge->new(autostart => 0)->call('test.ping') };
 like($@->message, qr/not to be trusted: .*can be written by others/, 'a directory that others can write');
+
+# Who is kept out learns how to be let in.
+SKIP: {
+    skip 'needs root, to be somebody else', 2 if $> != 0;
+    my $directory = File::Temp::tempdir(CLEANUP => 1);
+    chmod 0755, $directory;
+    for my $case ([0660, qr/Permission denied \(it is for group \S+: usermod -aG \S+, then log in anew\)/], [0600, qr/Permission denied \(it is for its owner alone\)/]) {
+        my ($mode, $expected) = @$case;
+        my $broker = TestBroker->start;
+        rename $broker->socket_path, "$directory/broker.sock" or die $!;
+        chmod $mode, "$directory/broker.sock";
+        local ($), $>) = ('65534 65534', $>);
+        $> = 65534;
+        my $error = eval { CPANBridge->new(socket => "$directory/broker.sock")->call('test.ping'); '' } || $@->message;
+        $> = 0;
+        like($error, $expected, 'what to do');
+    }
+}
 
 done_testing;

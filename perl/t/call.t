@@ -1,7 +1,8 @@
 # The new interface, against a real broker.
 use strict;
 use warnings;
-use lib 'perl/t/lib', 'perl/lib';
+use FindBin;
+use lib "$FindBin::Bin/lib";
 use Test::More;
 use CPANBridge;
 use TestBroker;

@@ -1,7 +1,8 @@
 # The existing interface: shapes at every depth, package variables, methods.
 use strict;
 use warnings;
-use lib 'perl/t/lib', 'perl/lib';
+use FindBin;
+use lib "$FindBin::Bin/lib";
 use Test::More;
 use CPANBridge;
 use TestBroker;

@@ -1,7 +1,8 @@
 # Connections that end when nobody looks: opened anew without a word, and nothing is ever run twice.
 use strict;
 use warnings;
-use lib 'perl/t/lib', 'perl/lib';
+use FindBin;
+use lib "$FindBin::Bin/lib";
 use Test::More;
 use CPANBridge;
 use TestBroker;

@@ -1,7 +1,8 @@
 # After a fork the child has a connection of its own, and the parent's is untouched.
 use strict;
 use warnings;
-use lib 'perl/t/lib', 'perl/lib';
+use FindBin;
+use lib "$FindBin::Bin/lib";
 use Test::More;
 use CPANBridge;
 use TestBroker;

@@ -1,7 +1,8 @@
 # A thousand scripts, killed at whatever they were doing: the broker is as it was.
 use strict;
 use warnings;
-use lib 'perl/t/lib', 'perl/lib';
+use FindBin;
+use lib "$FindBin::Bin/lib";
 use Test::More;
 use CPANBridge;
 use POSIX ();

@@ -1,7 +1,8 @@
 # The codec alone: exact bytes, every type both ways, and what is refused.
 use strict;
 use warnings;
-use lib 'perl/t/lib', 'perl/lib';
+use FindBin;
+use lib "$FindBin::Bin/lib";
 use Test::More;
 use CPANBridge::MessagePack;
 

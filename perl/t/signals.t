@@ -1,7 +1,8 @@
 # Signals interrupt no call, SIGPIPE kills nobody, and handlers may make calls of their own.
 use strict;
 use warnings;
-use lib 'perl/t/lib', 'perl/lib';
+use FindBin;
+use lib "$FindBin::Bin/lib";
 use Test::More;
 use Time::HiRes qw(ualarm setitimer ITIMER_REAL);
 use CPANBridge;

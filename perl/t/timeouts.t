@@ -1,7 +1,8 @@
 # Time limits: kept, by no signal, and a late answer reaches nobody.
 use strict;
 use warnings;
-use lib 'perl/t/lib', 'perl/lib';
+use FindBin;
+use lib "$FindBin::Bin/lib";
 use Test::More;
 use CPANBridge;
 use TestBroker;

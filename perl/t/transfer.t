@@ -1,7 +1,8 @@
 # Files that come and go by way of the broker: whoever runs it.
 use strict;
 use warnings;
-use lib 'perl/t/lib', 'perl/lib';
+use FindBin;
+use lib "$FindBin::Bin/lib";
 use Test::More;
 use Cwd qw(getcwd);
 use CPANBridge;

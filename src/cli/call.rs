@@ -2,7 +2,7 @@
 
 use super::client::{Client, ClientError};
 use super::json::{Arguments, Json};
-use super::{configure, fail, settings_flags};
+use super::{configure_client, fail, settings_flags};
 use clap::{Arg, ArgMatches, Command};
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
@@ -32,7 +32,7 @@ pub fn command() -> Command {
 
 /// Runs it.
 pub fn run(flags: &ArgMatches) -> ExitCode {
-    let config = match configure(flags) {
+    let config = match configure_client(flags) {
         Ok(config) => config,
         Err(error) => return fail(2, &error),
     };

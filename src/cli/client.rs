@@ -7,6 +7,7 @@ use crate::protocol::reply::write_value;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
@@ -63,18 +64,8 @@ impl Client {
     /// # Errors
     /// [`ClientError::Unreachable`], saying what to do.
     pub fn connect(socket: &Path) -> Result<Self, ClientError> {
-        let why = |error: io::Error| match error.kind() {
-            ErrorKind::NotFound => "there is no such socket; start one with `cpan-bridge serve`".to_owned(),
-            ErrorKind::ConnectionRefused => {
-                "nobody listens there any more; start one with `cpan-bridge serve`".to_owned()
-            }
-            ErrorKind::PermissionDenied => {
-                "its permissions keep you out; it is another user's, who can let you in (allow_user)".to_owned()
-            }
-            _ => error.to_string(),
-        };
         let stream = UnixStream::connect(socket)
-            .map_err(|error| ClientError::Unreachable { socket: socket.to_owned(), why: why(error) })?;
+            .map_err(|error| ClientError::Unreachable { socket: socket.to_owned(), why: why(socket, &error) })?;
         Ok(Self { stream, last: 0 })
     }
 
@@ -141,6 +132,37 @@ impl Client {
             _ => Err(ClientError::Unreadable("it is not to this call, or holds nothing".to_owned())),
         }
     }
+}
+
+/// Why there is no connection, and what to do.
+fn why(socket: &Path, error: &io::Error) -> String {
+    match error.kind() {
+        ErrorKind::NotFound => format!("there is no such socket; {}", how_to_start()),
+        ErrorKind::ConnectionRefused => format!("nobody listens there any more; {}", how_to_start()),
+        ErrorKind::PermissionDenied => match group_of(socket) {
+            Some(group) => format!(
+                "you may not connect to it; it is for group {group}. To be let in: `sudo usermod -aG {group} $USER`, then log in anew"
+            ),
+            None => "its permissions keep you out; it is another user's, who can let you in (allow_user)".to_owned(),
+        },
+        _ => error.to_string(),
+    }
+}
+
+fn how_to_start() -> String {
+    let own = "start one with `cpan-bridge serve`";
+    let is_installed = |directory: &&str| Path::new(directory).join("cpan-bridge.socket").exists();
+    let units = ["/etc/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system"];
+    if Path::new("/run/systemd/system").exists() && units.iter().any(|directory| is_installed(&directory)) {
+        return format!("{own}, or one for the whole host with `sudo systemctl enable --now cpan-bridge.socket`");
+    }
+    format!("{own}; Perl scripts start one by themselves")
+}
+
+/// The group that a socket is for, if it is for one.
+fn group_of(socket: &Path) -> Option<String> {
+    let metadata = std::fs::metadata(socket).ok().filter(|metadata| metadata.mode() & 0o060 == 0o060)?;
+    nix::unistd::Group::from_gid(metadata.gid().into()).ok()?.map(|group| group.name)
 }
 
 fn closed(error: io::Error) -> ClientError {

@@ -2,7 +2,7 @@
 
 use super::client::{Client, ClientError};
 use super::say::say;
-use super::{configure, fail, settings_flags};
+use super::{configure_client, fail, settings_flags};
 use crate::modules::{Offer, Registry, name_in_tables, system};
 use anstyle::Style;
 use clap::{Arg, ArgAction, ArgMatches, Command};
@@ -58,7 +58,7 @@ struct Parameter {
 
 /// Runs it.
 pub fn run(flags: &ArgMatches) -> ExitCode {
-    let config = match configure(flags) {
+    let config = match configure_client(flags) {
         Ok(config) => config,
         Err(error) => return fail(2, &error),
     };

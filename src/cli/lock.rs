@@ -2,7 +2,7 @@
 
 use super::client::{Client, ClientError};
 use super::say::say;
-use super::{configure, fail, settings_flags};
+use super::{configure_client, fail, settings_flags};
 use clap::{ArgMatches, Command};
 use serde_bytes::Bytes;
 use std::collections::BTreeMap;
@@ -47,7 +47,7 @@ pub fn unlock(flags: &ArgMatches) -> ExitCode {
 }
 
 fn send(flags: &ArgMatches, passphrase: io::Result<Zeroizing<String>>, method: &str, done: &str) -> ExitCode {
-    let config = match configure(flags) {
+    let config = match configure_client(flags) {
         Ok(config) => config,
         Err(error) => return fail(2, &error),
     };

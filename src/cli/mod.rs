@@ -8,9 +8,11 @@ mod json;
 mod lock;
 mod oneshot;
 mod ping;
+mod places;
 mod progress;
 mod reload;
 mod say;
+mod scripts;
 mod serve;
 mod setup;
 mod status;
@@ -37,7 +39,8 @@ const AFTER: &str = "Start a broker and try it:\n  \
     cpan-bridge serve &\n  \
     perl -MCPANBridge -e 'print CPANBridge->new->call(\"test.ping\", {})->{message}, \"\\n\"'\n\n\
     The socket is, in this order: --socket, $CPAN_BRIDGE_SOCKET, $XDG_RUNTIME_DIR/cpan-bridge/broker.sock, \
-    /tmp/cpan-bridge-<uid>/broker.sock. Clients search the same places. Only the user who runs the broker, and root, \
+    /tmp/cpan-bridge-<uid>/broker.sock. Clients, and these commands, look there and then for the host's own at \
+    /run/cpan-bridge/broker.sock. Only the user who runs the broker, and root, \
     may connect unless settings allow others.\n\n\
     Signals to a broker: TERM and INT end it when running calls are done (a second one ends it at once), HUP opens \
     the log file anew, USR2 reloads: the program that is now installed takes over with everything there is.\n\n\
@@ -178,6 +181,13 @@ fn configure(flags: &ArgMatches) -> Result<Config, ConfigError> {
         }
     }
     Ok(Config::new(values)?)
+}
+
+/// The settings of a command that talks to a running broker, with the socket where one is.
+fn configure_client(flags: &ArgMatches) -> Result<Config, ConfigError> {
+    let mut config = configure(flags)?;
+    places::find(&mut config);
+    Ok(config)
 }
 
 /// Says on standard error why the program ends, and ends it with this code.

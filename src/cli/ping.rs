@@ -2,7 +2,7 @@
 
 use super::client::{Client, ClientError};
 use super::say::say;
-use super::{configure, fail, settings_flags};
+use super::{configure_client, fail, settings_flags};
 use clap::{Arg, ArgMatches, Command, value_parser};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
@@ -37,7 +37,7 @@ pub fn command() -> Command {
 
 /// Runs it.
 pub fn run(flags: &ArgMatches) -> ExitCode {
-    let config = match configure(flags) {
+    let config = match configure_client(flags) {
         Ok(config) => config,
         Err(error) => return fail(2, &error),
     };

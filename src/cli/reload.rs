@@ -2,7 +2,7 @@
 
 use super::client::Client;
 use super::say::say;
-use super::{configure, fail, settings_flags};
+use super::{configure_client, fail, settings_flags};
 use clap::{ArgMatches, Command};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -34,7 +34,7 @@ pub fn command() -> Command {
 
 /// Runs it.
 pub fn run(flags: &ArgMatches) -> ExitCode {
-    let config = match configure(flags) {
+    let config = match configure_client(flags) {
         Ok(config) => config,
         Err(error) => return fail(2, &error),
     };

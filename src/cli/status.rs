@@ -3,8 +3,9 @@
 use super::client::{Client, ClientError};
 use super::json::Json;
 use super::say::say;
+use super::scripts;
 use super::table::{bytes, duration};
-use super::{configure, fail, settings_flags};
+use super::{configure_client, fail, settings_flags};
 use anstyle::{AnsiColor, Style};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde::Deserialize;
@@ -49,7 +50,7 @@ struct Health {
 
 /// Runs it.
 pub fn run(flags: &ArgMatches) -> ExitCode {
-    let config = match configure(flags) {
+    let config = match configure_client(flags) {
         Ok(config) => config,
         Err(error) => return fail(2, &error),
     };
@@ -66,6 +67,8 @@ pub fn run(flags: &ArgMatches) -> ExitCode {
         }
         Err(error) => {
             say!("{}\n  {error}", painted(AnsiColor::Red, "unreachable"));
+            say!();
+            scripts::report();
             ExitCode::from(3)
         }
     }
@@ -132,6 +135,7 @@ fn show(info: &Info, health: &Health, metrics: &Value) {
     if info.daemon_version != crate::VERSION {
         say!("  this program is version {}: `cpan-bridge reload` lets it take over", crate::VERSION);
     }
+    scripts::report();
     say!();
     for (name, check) in &health.checks {
         let (colour, word) = match check.status.as_str() {

@@ -4,7 +4,7 @@ use super::client::{Client, ClientError};
 use super::json::Json;
 use super::say::say;
 use super::table::{bytes, duration, table};
-use super::{configure, fail, settings_flags};
+use super::{configure_client, fail, settings_flags};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use serde::Serialize;
 use serde_json::Value;
@@ -73,7 +73,7 @@ pub fn run(name: &str, flags: &ArgMatches) -> ExitCode {
         Some((inner, inner_flags)) => (inner_flags, Some(inner)),
         None => (flags, None),
     };
-    let config = match configure(flags_here) {
+    let config = match configure_client(flags_here) {
         Ok(config) => config,
         Err(error) => return fail(2, &error),
     };

@@ -18,6 +18,8 @@ use std::time::Duration;
 pub struct Config {
     /// Path of the socket.
     pub socket: PathBuf,
+    /// Whether it was given, and is not the place where brokers and clients look by themselves.
+    pub socket_named: bool,
     /// Permission bits of the socket.
     pub socket_mode: u32,
     /// Group of the socket.
@@ -102,6 +104,7 @@ impl Config {
     pub fn new(values: Values) -> Result<Self, SettingError> {
         let config = Self {
             socket: values.path("socket").unwrap_or_else(default_socket),
+            socket_named: values.path("socket").is_some(),
             socket_mode: values.mode("socket_mode")?,
             socket_group: values.text("socket_group"),
             allow_user: values.list("allow_user"),
@@ -182,8 +185,13 @@ impl LogFormat {
 pub fn default_socket() -> PathBuf {
     match std::env::var_os("XDG_RUNTIME_DIR").filter(|dir| dir.as_encoded_bytes().starts_with(b"/")) {
         Some(dir) => PathBuf::from(dir).join("cpan-bridge/broker.sock"),
-        None => PathBuf::from(format!("/tmp/cpan-bridge-{}/broker.sock", nix::unistd::Uid::effective())),
+        None => private_socket(),
     }
+}
+
+/// Where it is without `XDG_RUNTIME_DIR`, which jobs of cron do not have.
+pub fn private_socket() -> PathBuf {
+    PathBuf::from(format!("/tmp/cpan-bridge-{}/broker.sock", nix::unistd::Uid::effective()))
 }
 
 #[cfg(test)]

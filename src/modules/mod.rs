@@ -121,21 +121,20 @@ impl Registry {
         let real_name = name_in_tables(module_name);
         let Some(module) = self.modules.iter().find(|module| module.name == real_name) else {
             let names: Vec<&str> = self.modules.iter().map(|module| module.name).collect();
-            return unknown(Code::UnknownModule, "module", module_name, &names);
+            return unknown(Code::UnknownModule, "module", module_name, "", &names);
         };
         let names: Vec<&str> = module.functions.iter().map(|function| function.name).collect();
-        let mut error = unknown(Code::UnknownFunction, "function", function_name, &names);
-        error.message = format!("{} in module {module_name}", error.message);
-        error
+        unknown(Code::UnknownFunction, "function", function_name, &format!(" in module {module_name}"), &names)
     }
 }
 
-fn unknown(code: Code, what: &str, name: &str, existing: &[&str]) -> CallError {
+/// The version is said because scripts that are newer than the broker meet this.
+fn unknown(code: Code, what: &str, name: &str, place: &str, existing: &[&str]) -> CallError {
     let hint = match nearest(name, existing.iter().copied()) {
         Some(nearest) => format!("; did you mean `{nearest}`?"),
         None => String::new(),
     };
-    CallError::new(code, format!("unknown {what} `{}`{hint}", quote(name)))
+    CallError::new(code, format!("unknown {what} `{}`{place} (cpan-bridge {}){hint}", quote(name), crate::VERSION))
         .with_available(existing.iter().map(|&name| name.to_owned()).collect())
 }
 

@@ -75,6 +75,35 @@ fn status_is_one_screen_and_an_exit_status() {
 }
 
 #[test]
+fn status_finds_the_broker_where_clients_look_and_says_what_scripts_find() {
+    let home = tempfile::tempdir().unwrap();
+    let runtime = tempfile::tempdir().unwrap();
+    std::fs::create_dir(runtime.path().join("cpan-bridge")).unwrap();
+    let look = |perl5lib: Option<&str>| {
+        let mut command = program();
+        command.arg("status").current_dir(home.path()).env("XDG_RUNTIME_DIR", runtime.path());
+        command.env_remove("CPAN_BRIDGE_SOCKET").env_remove("PERL5LIB").envs(perl5lib.map(|place| ("PERL5LIB", place)));
+        let output = command.output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let client = concat!(env!("CARGO_MANIFEST_DIR"), "/perl/lib");
+    let (status, said) = look(Some(client));
+    assert!(status == Some(3) && said.contains("there is no such socket"), "{said}");
+    assert!(said.contains(&format!("finds CPANBridge 0.100: {client}/CPANBridge.pm")), "{said}");
+    let (_, said) = look(None);
+    // This program lies in the target directory of the source, unless perl finds a client that is installed.
+    assert!(said.contains(&format!("export PERL5LIB={client}")) || said.contains("finds CPANBridge"), "{said}");
+
+    let mut command = program();
+    command.args(["serve", "--ready-fd=1"]).env("XDG_RUNTIME_DIR", runtime.path()).env_remove("CPAN_BRIDGE_SOCKET");
+    let broker = Broker::of(command, home);
+    let output = program().arg("status").env("XDG_RUNTIME_DIR", runtime.path()).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.starts_with("healthy") && said.contains(runtime.path().to_str().unwrap()), "{said}");
+    drop(broker);
+}
+
+#[test]
 fn ping_measures_and_sums_up() {
     let broker = Broker::start(&[]);
     let said = printed(&broker, &["ping", "-c", "3", "-i", "0.01"]);

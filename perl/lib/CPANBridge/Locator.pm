@@ -67,9 +67,18 @@ sub _try {
         my $connection = CPANBridge::Connection->open($path, $CPANBridge::DAEMON_TIMEOUT);
         return $connection if $connection;
         # What is worth telling is why a socket that is there could not be used.
-        $why = "can't connect to $path: $!" if !defined $why || !$!{ENOENT};
+        $why = "can't connect to $path: $!" . ($!{EACCES} ? _let_in($path) : '') if !defined $why || !$!{ENOENT};
     }
     return (undef, $why);
+}
+
+# How a user is let in whom the socket's permissions keep out.
+sub _let_in {
+    my ($path) = @_;
+    my ($mode, $gid) = (stat $path)[2, 5];
+    return ' (its directory is closed to you)' if !defined $mode;
+    my $group = $mode & 060 ? getgrgid $gid : undef;
+    return defined $group ? " (it is for group $group: usermod -aG $group, then log in anew)" : ' (it is for its owner alone)';
 }
 
 # Whether the place was named, and the places to try.

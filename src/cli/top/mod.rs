@@ -9,7 +9,7 @@ mod sample;
 mod view;
 
 use super::client::Client;
-use super::{configure, fail, settings_flags};
+use super::{configure_client, fail, settings_flags};
 use clap::{Arg, ArgMatches, Command, value_parser};
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
 use sample::{Sample, State};
@@ -41,7 +41,7 @@ pub fn command() -> Command {
 
 /// Runs it.
 pub fn run(flags: &ArgMatches) -> ExitCode {
-    let config = match configure(flags) {
+    let config = match configure_client(flags) {
         Ok(config) => config,
         Err(error) => return fail(2, &error),
     };

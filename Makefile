@@ -74,7 +74,7 @@ install: ## Installs program, client, stand-ins, manual pages, completions, unit
 uninstall: ## Removes what install put in place; a changed /etc/cpan-bridge.toml stays
 	PERL='$(PERL)' sh packaging/install.sh uninstall '$(RELEASE)' '$(DESTDIR)' '$(PREFIX)' '$(BINDIR)' '$(MANDIR)' '$(PERL_LIBDIR)' '$(SYSCONFDIR)'
 
-dist: ## Makes target/dist/*.tar.gz for hosts with nothing but a shell and perl
+dist: ## Makes target/packages/*.tar.gz for hosts with nothing but a shell and perl
 	@sh packaging/dist.sh tar '$(PROGRAM)'
 
 deb rpm: ## Makes a package for dpkg or rpm

@@ -1,9 +1,10 @@
 #!/bin/sh
 # What `make dist`, `make deb` and `make rpm` do: the program for hosts older than this one, and packages of it.
 # dist.sh tar|deb|rpm [PROGRAM [DIRECTORY]]
+# DEB_FLAGS and RPM_FLAGS are handed to cargo-deb and cargo-generate-rpm.
 # With a PROGRAM that is the one to pack; else it is built, with Zig's linker if that is here, against an old C library.
 set -eu
-kind=$1 program=${2:-} out=${3:-target/dist}
+kind=$1 program=${2:-} out=${3:-target/packages}
 cd "$(dirname "$0")/.."
 # RHEL 8 has 2.28, Debian 11 has 2.31.
 glibc=${GLIBC:-2.28}
@@ -42,10 +43,10 @@ fi
 
 # Packages lay their files out for the host's package manager; the tree is what `make install` makes.
 stage() {
-    rm -rf "$out/stage"
-    sh packaging/install.sh install "$program" "$out/stage" /usr /usr/bin /usr/share/man "$1" /etc
+    rm -rf target/packages/stage
+    sh packaging/install.sh install "$program" target/packages/stage /usr /usr/bin /usr/share/man "$1" /etc
     for licence in LICENSE LICENSE-APACHE LICENSE-MIT; do
-        install -m 644 "$licence" "$out/stage/usr/share/doc/cpan-bridge/$licence"
+        install -m 644 "$licence" "target/packages/stage/usr/share/doc/cpan-bridge/$licence"
     done
 }
 
@@ -67,11 +68,11 @@ tar)
     ;;
 deb)
     stage /usr/share/perl5
-    made=$(cargo deb --no-build --no-strip --output "$out/" | tail -n 1)
+    made=$(cargo deb --no-build --no-strip ${DEB_FLAGS:-} --output "$out/" | tail -n 1)
     ;;
 rpm)
     stage /usr/share/perl5/vendor_perl
-    cargo generate-rpm --auto-req disabled --output "$out/" >&2
+    cargo generate-rpm --auto-req disabled ${RPM_FLAGS:-} --output "$out/" >&2
     made=$(ls -t "$out"/*.rpm | head -n 1)
     ;;
 *)
@@ -79,5 +80,5 @@ rpm)
     exit 2
     ;;
 esac
-rm -rf "$out/stage"
+rm -rf target/packages/stage
 echo "$made: for glibc $needs and later, $(($(wc -c <"$made") / 1024)) KiB"

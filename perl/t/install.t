@@ -27,7 +27,7 @@ ok($files->{$_}, $_) for map({ "/opt/bridge/$_" } qw(
     bin/cpan-bridge
     share/man/man1/cpan-bridge.1 share/man/man1/cpan-bridge-serve.1 share/man/man1/cpan-bridge-reload.1
     share/man/man3/CPANBridge.3 share/man/man3/CPANBridge::HTTP.3 share/man/man5/cpan-bridge.toml.5 share/man/man7/cpan-bridge.7
-    share/bash-completion/completions/cpan-bridge share/zsh/site-functions/_cpan-bridge share/fish/vendor_completions.d/cpan-bridge.fish
+    share/bash-completion/completions/cpan-bridge share/cpan-bridge/prometheus/alerts.yml share/zsh/site-functions/_cpan-bridge share/fish/vendor_completions.d/cpan-bridge.fish
     lib/systemd/system/cpan-bridge.service lib/systemd/user/cpan-bridge.socket lib/sysusers.d/cpan-bridge.conf
     lib/tmpfiles.d/cpan-bridge.conf share/doc/cpan-bridge/README.md share/doc/cpan-bridge/examples/reencrypt.pl
 )), "$lib/CPANBridge.pm", "$lib/CPANBridge/HTTP/Exchange.pm", "$lib/CPANBridge/compat/LWP/UserAgent.pm", '/etc/cpan-bridge.toml', '/etc/logrotate.d/cpan-bridge';

@@ -26,7 +26,7 @@ pub fn command() -> Command {
              cpan-bridge call http.get '{\"url\": \"https://www.example.com/\"}'",
         )
         .arg(Arg::new("method").value_name("MODULE.FUNCTION").required(true).help("What to call"))
-        .arg(Arg::new("params").value_name("PARAMETER").num_args(0..).allow_hyphen_values(true).help("With what"))
+        .arg(Arg::new("params").value_name("PARAMETER").num_args(0..).help("With what"))
         .args(settings_flags(|setting| setting.name == "socket"))
 }
 

@@ -1,27 +1,7 @@
 //! The command line beside a running broker: what an operator sees, and what a script can go by.
 
 use crate::support::*;
-use std::process::{Command, Output, Stdio};
-
-fn command(broker: &Broker, arguments: &[&str]) -> Command {
-    let mut command = program();
-    command.args(arguments).env("CPAN_BRIDGE_SOCKET", broker.socket()).stdin(Stdio::null());
-    command
-}
-
-fn run(broker: &Broker, arguments: &[&str]) -> Output {
-    command(broker, arguments).output().unwrap()
-}
-
-fn printed(broker: &Broker, arguments: &[&str]) -> String {
-    let output = run(broker, arguments);
-    assert!(output.status.success(), "{arguments:?}: {output:?}");
-    String::from_utf8(output.stdout).unwrap()
-}
-
-fn json(text: &str) -> serde_json::Value {
-    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
-}
+use std::process::{Command, Stdio};
 
 #[test]
 fn call_prints_the_result_and_exits_by_the_error() {
@@ -148,30 +128,6 @@ fn handles_and_connections_are_listed_and_ended() {
     assert_eq!(client.receive(), None);
     assert_eq!(run(&broker, &["connections", "close", &number]).status.code(), Some(6));
     assert_eq!(broker.call("system.connections", none()).unwrap()["closed"]["closed"], 1.into());
-}
-
-#[test]
-fn metrics_are_what_prometheus_reads() {
-    let broker = Broker::start(&[]);
-    broker.call("test.echo", none()).unwrap();
-    broker.call("test.sleep", map([("seconds", 0.into())])).unwrap();
-    let text = printed(&broker, &["metrics"]);
-    assert!(
-        text.ends_with("# EOF\n") && text.contains("cpan_bridge_requests_total{method=\"test.echo\"} 1\n"),
-        "{text}"
-    );
-    assert!(text.contains("# TYPE cpan_bridge_requests counter\n"), "{text}");
-    let text = printed(&broker, &["metrics", "--format", "prometheus"]);
-    assert!(text.contains("# TYPE cpan_bridge_requests_total counter\n") && !text.contains("EOF"), "{text}");
-    let Ok(mut promtool) =
-        Command::new("promtool").args(["check", "metrics"]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn()
-    else {
-        eprintln!("skipped: there is no promtool here");
-        return;
-    };
-    std::io::Write::write_all(&mut promtool.stdin.take().unwrap(), text.as_bytes()).unwrap();
-    let output = promtool.wait_with_output().unwrap();
-    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
 }
 
 #[test]

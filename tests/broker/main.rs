@@ -23,6 +23,7 @@ mod life_cycle;
 mod listener;
 mod locks;
 mod log;
+mod monitoring;
 mod oneshot;
 mod overload;
 mod protocol_page;

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -291,4 +291,28 @@ impl Innocent {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.take().unwrap().join().expect("the innocent client was harmed")
     }
+}
+
+/// A command of the program beside a broker.
+pub fn command(broker: &Broker, arguments: &[&str]) -> Command {
+    let mut command = program();
+    command.args(arguments).env("CPAN_BRIDGE_SOCKET", broker.socket()).stdin(Stdio::null());
+    command
+}
+
+/// What it comes to.
+pub fn run(broker: &Broker, arguments: &[&str]) -> Output {
+    command(broker, arguments).output().unwrap()
+}
+
+/// What it prints when it succeeds.
+pub fn printed(broker: &Broker, arguments: &[&str]) -> String {
+    let output = run(broker, arguments);
+    assert!(output.status.success(), "{arguments:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Text as JSON.
+pub fn json(text: &str) -> serde_json::Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }

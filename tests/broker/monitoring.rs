@@ -1,0 +1,98 @@
+//! Figures for monitoring: what Prometheus, its alert rules and Grafana make of them.
+
+use crate::support::*;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+fn packaging(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/prometheus").join(name)
+}
+
+#[test]
+fn metrics_are_what_prometheus_reads() {
+    let broker = Broker::start(&[]);
+    broker.call("test.echo", none()).unwrap();
+    broker.call("test.sleep", map([("seconds", 0.into())])).unwrap();
+    let text = printed(&broker, &["metrics"]);
+    assert!(
+        text.ends_with("# EOF\n") && text.contains("cpan_bridge_requests_total{method=\"test.echo\"} 1\n"),
+        "{text}"
+    );
+    assert!(text.contains("# TYPE cpan_bridge_requests counter\n"), "{text}");
+    let text = printed(&broker, &["metrics", "--format", "prometheus"]);
+    assert!(text.contains("# TYPE cpan_bridge_requests_total counter\n") && !text.contains("EOF"), "{text}");
+    let Ok(mut promtool) =
+        Command::new("promtool").args(["check", "metrics"]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn()
+    else {
+        eprintln!("skipped: there is no promtool here");
+        return;
+    };
+    std::io::Write::write_all(&mut promtool.stdin.take().unwrap(), text.as_bytes()).unwrap();
+    let output = promtool.wait_with_output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+}
+
+/// The expressions of the dashboard, with what Grafana puts in for its variables.
+fn dashboard() -> Vec<String> {
+    let text = std::fs::read_to_string(packaging("grafana-dashboard.json")).unwrap();
+    let page = json(&text);
+    let panels = page["panels"].as_array().unwrap();
+    assert!(panels.iter().all(|panel| !panel["title"].as_str().unwrap().is_empty()));
+    let targets = panels.iter().flat_map(|panel| panel["targets"].as_array().unwrap());
+    let annotations = page["annotations"]["list"].as_array().unwrap().iter();
+    targets
+        .chain(annotations)
+        .map(|one| one["expr"].as_str().unwrap().replace("$__rate_interval", "5m").replace("$instance", ".*"))
+        .collect()
+}
+
+/// The names of our figures in a text.
+fn names(text: &str) -> BTreeSet<String> {
+    let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+    words.filter(|word| word.starts_with("cpan_bridge_")).map(str::to_owned).collect()
+}
+
+#[test]
+fn dashboard_and_alerts_ask_for_figures_that_there_are() {
+    let broker = Broker::start(&[]);
+    broker.call("crypto.new", map([("key", "a key".into())])).unwrap();
+    let there = names(&printed(&broker, &["metrics", "--format", "prometheus"]));
+    let alerts = std::fs::read_to_string(packaging("alerts.yml")).unwrap();
+    for text in dashboard().into_iter().chain([alerts]) {
+        let wanted = names(&text);
+        let missing: Vec<_> = wanted.difference(&there).collect();
+        assert!(missing.is_empty(), "{missing:?} in {text}");
+    }
+    assert!(dashboard().len() >= 15 && !names(&dashboard().concat()).is_empty());
+    let own = printed(&broker, &["metrics", "--format", "prometheus"]);
+    assert!(!own.contains("\nprocess_"), "node_exporter has those itself");
+}
+
+#[test]
+fn dashboard_and_alerts_are_understood_by_prometheus() {
+    if Command::new("promtool").arg("--version").output().is_err() {
+        eprintln!("skipped: there is no promtool here");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    // It checks the expressions of rules, so those of the dashboard are made into some.
+    let rule =
+        |(number, expr): (usize, String)| serde_json::json!({ "record": format!("panel:{number}"), "expr": expr });
+    let rules: Vec<_> = dashboard().into_iter().enumerate().map(rule).collect();
+    let file = dir.path().join("dashboard.json");
+    let groups = serde_json::json!({ "groups": [{ "name": "dashboard", "rules": rules }] });
+    std::fs::write(&file, groups.to_string()).unwrap();
+    for (arguments, file) in [
+        (["check", "rules"], file),
+        (["check", "rules"], packaging("alerts.yml")),
+        (["test", "rules"], packaging("alerts-test.yml")),
+    ] {
+        let output = Command::new("promtool").args(arguments).arg(file).output().unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr)
+        );
+    }
+}

@@ -33,6 +33,8 @@ pub enum Timer {
     ShutdownGrace,
     /// The metrics file.
     Metrics,
+    /// A point of the history.
+    History,
     /// Telling the service manager that the loop turns.
     Watchdog,
     /// The end of the time that a reload has.

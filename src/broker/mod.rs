@@ -252,6 +252,7 @@ impl Broker {
             (Timer::IdleExit, self.config.idle_exit),
             // The first at once: who starts a broker looks whether the file comes.
             (Timer::Metrics, self.config.metrics_interval.map(|_| Duration::ZERO)),
+            (Timer::History, Some(self.stats.span())),
         ];
         for (timer, interval) in timers {
             if let Some(interval) = interval {

@@ -24,10 +24,18 @@ impl Broker {
                 Timer::AcceptAgain => self.gate.try_again(),
                 Timer::ShutdownGrace => self.end_grace(),
                 Timer::Metrics => self.write_metrics(),
+                Timer::History => self.end_span(),
                 Timer::Watchdog => self.tell_alive(),
                 Timer::Reload => self.check_reload(),
             }
         }
+    }
+
+    /// Ends a span of the history.
+    fn end_span(&mut self) {
+        let gauges = self.gauges();
+        self.stats.end_span(self.now, gauges);
+        self.deadlines.want(Timer::History, self.now + self.stats.span());
     }
 
     /// Logs the health line and the verdict on the number of connections.

@@ -9,7 +9,8 @@ use crate::modules::host::{self, Cleaned, ConnectionLimits, Host, Resources, Set
 use crate::modules::locks::Locks;
 use crate::protocol::CallError;
 use crate::stats::{
-    CloseReason, Counters, FunctionFigures, FunctionReport, Performance, RecentError, WorkerReport, ratio,
+    CloseReason, Counters, FunctionFigures, FunctionReport, Gauges, Performance, Point, RecentError, WorkerReport,
+    ratio,
 };
 use chrono::{DateTime, FixedOffset, Local, SecondsFormat, Utc};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -72,6 +73,16 @@ impl Broker {
             workers: self.worker_report(),
             modules: self.registry.modules().len() as u64,
             p99_response_time: self.stats.performance(self.now).p99_response_time,
+        }
+    }
+
+    /// What is counted at this moment, for the history.
+    pub(super) fn gauges(&self) -> Gauges {
+        Gauges {
+            connections: self.connections.len() as u64,
+            memory_mb: process::memory().0 as f64 / MB,
+            handles: self.handles.len() as u64,
+            queued: self.jobs.waiting() as u64,
         }
     }
 
@@ -180,6 +191,10 @@ impl Host for View<'_> {
 
     fn performance(&self) -> Performance {
         self.broker.stats.performance(self.broker.now)
+    }
+
+    fn history(&self) -> Vec<Point> {
+        self.broker.stats.points(self.broker.now, self.broker.gauges())
     }
 
     fn workers(&self) -> WorkerReport {

@@ -11,6 +11,7 @@ mod ping;
 mod places;
 mod progress;
 mod reload;
+mod report;
 mod say;
 mod scripts;
 mod serve;
@@ -54,6 +55,7 @@ pub fn main() -> ExitCode {
         Some(("serve", flags)) => serve::run(flags),
         Some(("oneshot", flags)) => oneshot::run(flags),
         Some(("describe", flags)) => describe::run(flags),
+        Some(("report", flags)) => report::run(flags),
         Some(("get", flags)) => get::run(flags),
         Some(("call", flags)) => call::run(flags),
         Some(("status", flags)) => status::run(flags),
@@ -95,6 +97,7 @@ pub fn command() -> Command {
         .subcommand(steer::connections_command())
         .subcommand(steer::handles_command())
         .subcommand(steer::metrics_command())
+        .subcommand(report::command())
         .subcommand(reload::command())
         .subcommand(steer::stop_command())
         .subcommand(lock::lock_command())

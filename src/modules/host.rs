@@ -7,7 +7,7 @@ use super::handles::HandleStore;
 use super::locks::Locks;
 use crate::health;
 use crate::protocol::CallError;
-use crate::stats::{Counters, FunctionFigures, FunctionReport, Performance, RecentError, WorkerReport};
+use crate::stats::{Counters, FunctionFigures, FunctionReport, Performance, Point, RecentError, WorkerReport};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -38,6 +38,8 @@ pub trait Host {
     fn close(&mut self, serial: u64) -> bool;
     /// The functions called most.
     fn busiest(&self) -> Vec<FunctionReport>;
+    /// How things went since the start.
+    fn history(&self) -> Vec<Point>;
     /// The latest failures.
     fn recent_errors(&self) -> Vec<RecentError>;
     /// The verdict.

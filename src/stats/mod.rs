@@ -3,9 +3,11 @@
 //! Everything is owned by the loop's thread: counting is an addition, never a lock. Times come in as durations; there is
 //! no clock here.
 
+mod history;
 mod moved;
 mod times;
 
+pub use history::{Gauges, Point};
 pub use moved::PackedStats;
 pub use times::{Times, TimesReport};
 
@@ -181,6 +183,7 @@ pub struct Stats {
     pub overloaded: u64,
     /// How often another program has taken this one's place.
     pub reloads: u64,
+    history: history::History,
 }
 
 impl Stats {
@@ -209,6 +212,7 @@ impl Stats {
             peak_queued: 0,
             overloaded: 0,
             reloads: 0,
+            history: history::History::default(),
         }
     }
 
@@ -266,11 +270,15 @@ impl Stats {
         self.recent_errors.iter().cloned().collect()
     }
 
-    /// The figures of all calls taken together.
-    pub fn performance(&self, uptime: Duration) -> Performance {
+    fn all_times(&self) -> Times {
         let mut all = Times::default();
         self.functions.iter().for_each(|stats| all.add(&stats.times));
-        let all = all.report();
+        all
+    }
+
+    /// The figures of all calls taken together.
+    pub fn performance(&self, uptime: Duration) -> Performance {
+        let all = self.all_times().report();
         let uptime = uptime.as_secs_f64();
         Performance {
             total_requests: self.requests,

@@ -1,5 +1,6 @@
 //! Counters on their way to the program that takes this one's place.
 
+use super::history::PackedHistory;
 use super::times::PackedTimes;
 use super::{CloseReason, FunctionStats, RecentError, Stats, Times};
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,9 @@ pub struct PackedStats {
     last_cleanup: f64,
     worker_wait: PackedTimes,
     worker_run: PackedTimes,
+    // Programs that kept none hand over none.
+    #[serde(default)]
+    history: PackedHistory,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -42,6 +46,7 @@ impl Stats {
             last_cleanup: self.last_cleanup,
             worker_wait: self.worker_wait.pack(),
             worker_run: self.worker_run.pack(),
+            history: self.pack_history(),
         }
     }
 
@@ -65,6 +70,7 @@ impl Stats {
         stats.last_cleanup = packed.last_cleanup;
         stats.worker_wait = Times::unpack(&packed.worker_wait);
         stats.worker_run = Times::unpack(&packed.worker_run);
+        stats.unpack_history(&packed.history);
         stats
     }
 

@@ -40,6 +40,19 @@ impl Times {
         }
     }
 
+    /// What was counted since an earlier state of the same.
+    pub fn since(&self, earlier: &Self) -> Self {
+        let spread = self.spread.as_ref().map(|now| {
+            let mut spread = now.clone();
+            if let Some(before) = &earlier.spread {
+                // An earlier state of the same counters has no more than they have now.
+                let _ = spread.subtract(before.as_ref());
+            }
+            spread
+        });
+        Self { count: self.count - earlier.count, total: self.total.saturating_sub(earlier.total), spread }
+    }
+
     /// Everything there is to know, for another program to go on with.
     pub fn pack(&self) -> PackedTimes {
         let spread = self.spread.iter().flat_map(|spread| spread.iter_recorded());

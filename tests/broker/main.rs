@@ -30,6 +30,7 @@ mod protocol_page;
 mod quotas;
 mod random_calls;
 mod reload;
+mod report;
 mod secrets;
 mod service;
 mod settings;

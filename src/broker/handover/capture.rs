@@ -30,6 +30,7 @@ impl Broker {
     /// # Errors
     /// A handle that can't be packed.
     pub(in crate::broker) fn capture(&mut self, held_since: Duration) -> Result<(Buffer, Vec<RawFd>), HandoverError> {
+        self.stats.end_span(self.now, self.gauges());
         let stats = self.stats.pack();
         let waiting = self.waiting_for_reload();
         let handles = self.handles.pack(|kind| self.registry.kind(kind).is_some())?;

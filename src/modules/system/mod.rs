@@ -11,7 +11,7 @@ use crate::modules::call::Call;
 use crate::modules::function::{Function, Module, NoParameters, Parameter, Placement, Touches};
 use crate::modules::host::{Connections, Resources, SettingInForce};
 use crate::protocol::{CallError, PROTOCOL_VERSION};
-use crate::stats::{Counters, FunctionReport, Performance, RecentError, WorkerReport};
+use crate::stats::{Counters, FunctionReport, Performance, Point, RecentError, WorkerReport};
 use openmetrics::{OpenMetrics, openmetrics};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -45,6 +45,11 @@ pub fn module() -> Module {
         Function::new::<FreeHandle<'static>, _>("free_handle", "Frees a handle by its label.", free_handle),
         Function::new::<NoParameters, _>("handles", "The caller's live handles.", handles),
         Function::new::<NoParameters, _>("health", "The verdict on the broker, check by check.", health),
+        Function::new::<NoParameters, _>(
+            "history",
+            "How calls, times, connections, memory and handles went since the start, in at most 480 points.",
+            history,
+        ),
         Function::new::<NoParameters, _>("info", "Version, process, modules and every setting in force.", info),
         Function::new::<Passphrase<'static>, _>(
             "lock",
@@ -211,6 +216,10 @@ fn performance(call: &mut Call<'_>, _: NoParameters) -> Result<PerformanceReport
             concerns: health.errors.into_iter().chain(health.warnings).collect(),
         },
     })
+}
+
+fn history(call: &mut Call<'_>, _: NoParameters) -> Result<Vec<Point>, CallError> {
+    Ok(call.host()?.history())
 }
 
 /// What to do about each check that does not pass.

@@ -1,0 +1,90 @@
+//! `cpan-bridge report`: a broker's life on one page, for people who would rather look.
+
+mod chart;
+mod page;
+
+use super::client::{Client, ClientError};
+use super::json::Json;
+use super::say::say;
+use super::{configure_client, fail, settings_flags};
+use clap::{Arg, ArgMatches, Command};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// The subcommand.
+pub fn command() -> Command {
+    Command::new("report")
+        .about("Writes a page with charts and tables of the broker's life")
+        .long_about(
+            "Writes one HTML page with charts and tables of the broker's life: calls, response times, connections, memory, \
+             handles, the busiest functions, recent errors, the verdict. It needs nothing beside itself, no script and no \
+             network, so it can be mailed or put on a share.",
+        )
+        .arg(
+            Arg::new("html")
+                .long("html")
+                .value_name("FILE")
+                .required(true)
+                .value_parser(clap::value_parser!(PathBuf))
+                .help("Where to; - for standard output"),
+        )
+        .args(settings_flags(|setting| setting.name == "socket"))
+}
+
+/// What a broker says of itself.
+#[derive(Default)]
+struct Answers {
+    info: Value,
+    performance: Value,
+    metrics: Value,
+    connections: Value,
+    health: Value,
+    history: Value,
+}
+
+/// Runs it.
+pub fn run(flags: &ArgMatches) -> ExitCode {
+    let config = match configure_client(flags) {
+        Ok(config) => config,
+        Err(error) => return fail(2, &error),
+    };
+    let Some(file) = flags.get_one::<PathBuf>("html") else { return ExitCode::from(2) };
+    let page = match ask(&config.socket) {
+        Ok(answers) => page::render(&answers),
+        Err(error) => return fail(error.exit_status(), &error),
+    };
+    match write(file, &page) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(1, &format_args!("{}: {error}", file.display())),
+    }
+}
+
+fn ask(socket: &Path) -> Result<Answers, ClientError> {
+    let mut broker = Client::connect(socket)?;
+    let mut ask =
+        |method: &str| broker.call::<Json>(method, &BTreeMap::<String, String>::new()).map(|Json(value)| value);
+    Ok(Answers {
+        info: ask("system.info")?,
+        performance: ask("system.performance")?,
+        metrics: ask("system.metrics")?,
+        connections: ask("system.connections")?,
+        health: ask("system.health")?,
+        history: ask("system.history")?,
+    })
+}
+
+fn write(file: &Path, page: &str) -> io::Result<()> {
+    if file == Path::new("-") {
+        // A reader that is gone is no failure.
+        let _ = io::stdout().write_all(page.as_bytes());
+        return Ok(());
+    }
+    OpenOptions::new().write(true).create(true).truncate(true).mode(0o644).open(file)?.write_all(page.as_bytes())?;
+    say!("{}", file.display());
+    Ok(())
+}

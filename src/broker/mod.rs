@@ -28,6 +28,7 @@ mod connection;
 mod deadlines;
 mod dispatch;
 mod ending;
+mod exporter;
 mod handover;
 mod jobs;
 mod listener;
@@ -63,6 +64,7 @@ use access::Access;
 use connection::{ConnectionId, Connections};
 use deadlines::{Deadlines, Timer};
 use ending::Phase;
+use exporter::Exporter;
 use jobs::{JobId, Jobs};
 use listener::Listener;
 use metrics_file::MetricsFile;
@@ -150,6 +152,8 @@ pub struct Broker {
     // What was last said of the socket's place, so that it is said once.
     lost_place: Option<String>,
     metrics_file: Option<MetricsFile>,
+    exporter: Option<Exporter>,
+    waker: Arc<Waker>,
     // The loop's own memory for reading, and the buffer lent to each turn for its answers.
     scratch: Box<[u8]>,
     spare: Buffer,
@@ -172,6 +176,7 @@ impl Broker {
     /// [`StartError`], saying what stood in the way.
     pub fn new(config: Config, log: Log, origin: Origin) -> Result<Self, StartError> {
         let mut broker = Self::with_listener(config, log, origin, Listener::new)?;
+        broker.serve_metrics().map_err(StartError::system("serving figures"))?;
         broker.want_timers();
         Ok(broker)
     }
@@ -209,7 +214,8 @@ impl Broker {
         let metrics_file = metrics_file.transpose().map_err(failed("starting a thread"))?;
         let registry = Arc::new(Registry::new(Offer { faults: config.test_faults }));
         Ok(Self {
-            workers: Workers::new(Arc::clone(&registry), waker, config.workers),
+            workers: Workers::new(Arc::clone(&registry), Arc::clone(&waker), config.workers),
+            waker,
             quotas: Quotas::new(&config),
             locks: Locks::default(),
             handles: HandleStore::new(handle_bounds(&config)),
@@ -230,6 +236,7 @@ impl Broker {
             reload_calls: Vec::new(),
             lost_place: None,
             metrics_file,
+            exporter: None,
             scratch: vec![0; SCRATCH].into_boxed_slice(),
             spare: Buffer::new(),
             started: Instant::now(),
@@ -242,6 +249,13 @@ impl Broker {
             config,
             log,
         })
+    }
+
+    /// Begins to serve figures over HTTP, if that is asked for.
+    fn serve_metrics(&mut self) -> io::Result<()> {
+        let exporter = self.config.metrics_listen.as_ref().map(|place| Exporter::new(place, &self.waker));
+        self.exporter = exporter.transpose()?;
+        Ok(())
     }
 
     /// Sets the timers that run all the time.
@@ -324,6 +338,7 @@ impl Broker {
         }
         if reports {
             self.take_reports();
+            self.answer_scrapes();
         }
         if rehearsal {
             self.hear_rehearsal();

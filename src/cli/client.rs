@@ -151,9 +151,9 @@ fn why(socket: &Path, error: &io::Error) -> String {
 
 fn how_to_start() -> String {
     let own = "start one with `cpan-bridge serve`";
-    let is_installed = |directory: &&str| Path::new(directory).join("cpan-bridge.socket").exists();
+    let is_installed = |directory: &str| Path::new(directory).join("cpan-bridge.socket").exists();
     let units = ["/etc/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system"];
-    if Path::new("/run/systemd/system").exists() && units.iter().any(|directory| is_installed(&directory)) {
+    if Path::new("/run/systemd/system").exists() && units.into_iter().any(is_installed) {
         return format!("{own}, or one for the whole host with `sudo systemctl enable --now cpan-bridge.socket`");
     }
     format!("{own}; Perl scripts start one by themselves")

@@ -10,6 +10,8 @@ mod values;
 
 pub use values::{SettingError, Source, Values};
 
+use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -66,6 +68,8 @@ pub struct Config {
     pub metrics_file: Option<PathBuf>,
     /// How often.
     pub metrics_interval: Option<Duration>,
+    /// Where figures are served.
+    pub metrics_listen: Option<MetricsListen>,
     /// More connections are worth a line.
     pub elevated_connections: u64,
     /// More connections are worth a warning.
@@ -128,6 +132,7 @@ impl Config {
             health_interval: values.optional_duration("health_interval")?,
             metrics_file: values.path("metrics_file"),
             metrics_interval: values.optional_duration("metrics_interval")?,
+            metrics_listen: MetricsListen::of(&values)?,
             elevated_connections: values.count("elevated_connections")? as u64,
             high_connections: values.count("high_connections")? as u64,
             handle_idle_timeout: values.optional_duration("handle_idle_timeout")?,
@@ -150,6 +155,40 @@ impl Config {
             return Err(config.values.error("log_format", "auto, plain or json with a log_file"));
         }
         Ok(config)
+    }
+}
+
+/// Where figures are served over HTTP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MetricsListen {
+    /// A loopback address.
+    Address(SocketAddr),
+    /// A socket at this path.
+    Socket(PathBuf),
+}
+
+impl MetricsListen {
+    fn of(values: &Values) -> Result<Option<Self>, SettingError> {
+        let Some(text) = values.text("metrics_listen") else { return Ok(None) };
+        if text.starts_with('/') {
+            return Ok(Some(Self::Socket(PathBuf::from(text))));
+        }
+        match text.parse::<SocketAddr>() {
+            Ok(address) if address.ip().is_loopback() => Ok(Some(Self::Address(address))),
+            _ => Err(values.error(
+                "metrics_listen",
+                "a loopback address with a port (127.0.0.1:9464, [::1]:9464) or an absolute path",
+            )),
+        }
+    }
+}
+
+impl fmt::Display for MetricsListen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Socket(path) => path.display().fmt(f),
+        }
     }
 }
 
@@ -254,7 +293,9 @@ mod tests {
     #[test]
     fn a_wrong_value_is_said_with_its_place_and_what_is_allowed() {
         type Pairs<'a> = &'a [(&'static str, &'a str)];
-        let cases: [(Pairs<'_>, Pairs<'_>, &str, &str); 6] = [
+        let cases: [(Pairs<'_>, Pairs<'_>, &str, &str); 8] = [
+            (&[("metrics_listen", "0.0.0.0:9464")], &[], "", "must be a loopback address with a port"),
+            (&[("metrics_listen", "metrics.sock")], &[], "", "or an absolute path"),
             (&[("workers", "many")], &[], "", "workers = \"many\" (flag --workers): must be a number from 1 to 1024"),
             (&[], &[("CPAN_BRIDGE_MAX_FRAME", "16MX")], "", "(environment CPAN_BRIDGE_MAX_FRAME): must be a size"),
             (&[], &[], "stale_timeout = -1", "stale_timeout = \"-1\" (file test.toml): must be a duration"),

@@ -252,6 +252,13 @@ pub const TABLE: &[Setting] = &[
         "As often as Prometheus usually asks.",
     ),
     setting(
+        "metrics_listen",
+        Kind::Text,
+        "",
+        "Serves every figure over HTTP at /metrics: a loopback address with its port (127.0.0.1:9464), or the path of a socket",
+        "Figures are no secret, but the network has no business here; a proxy or an agent on the host passes them on.",
+    ),
+    setting(
         "elevated_connections",
         Kind::Count(0, 1_000_000),
         "20",

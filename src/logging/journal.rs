@@ -107,9 +107,9 @@ mod tests {
         }
         let seen = Seen::default();
         let logger = slog::Logger::root(seen.clone().fuse(), slog::o!());
-        slog::warn!(logger, "The file can't be written"; "file" => "/x\ny", "how-often" => 3);
+        slog::warn!(logger, "The metrics file can't be written"; "file" => "/x\ny", "how-often" => 3);
         let entries = seen.0.lock().unwrap();
-        assert_eq!(entries[0].message, "The file can't be written, file: /x\ny, how-often: 3");
+        assert_eq!(entries[0].message, "The metrics file can't be written, file: /x\ny, how-often: 3");
         let fields: Vec<_> = entries[0].fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let expected =
             [("CPAN_BRIDGE_FILE", "/x\ny"), ("CPAN_BRIDGE_HOW_OFTEN", "3"), ("SYSLOG_IDENTIFIER", "cpan-bridge")];

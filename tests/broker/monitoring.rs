@@ -2,6 +2,9 @@
 
 use crate::support::*;
 use std::collections::BTreeSet;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -95,4 +98,64 @@ fn dashboard_and_alerts_are_understood_by_prometheus() {
             String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr)
         );
     }
+}
+
+fn http(stream: &mut (impl Read + Write), request: &str) -> (String, String) {
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut said = String::new();
+    stream.read_to_string(&mut said).unwrap();
+    let (head, body) = said.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{said}"));
+    (head.to_owned(), body.to_owned())
+}
+
+#[test]
+fn figures_are_served_over_a_socket_of_their_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("metrics.sock");
+    let flag = format!("--metrics-listen={}", path.display());
+    let mut broker = Broker::start_in(dir, &[&flag]);
+    broker.call("test.ping", none()).unwrap();
+    let get = |request: &str| http(&mut UnixStream::connect(&path).unwrap(), request);
+    let (head, body) = get("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert!(head.starts_with("HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4"), "{head}");
+    assert!(body.contains("cpan_bridge_requests_total{method=\"test.ping\"} 1\n"), "{body}");
+    assert!(head.contains(&format!("Content-Length: {}\r\n", body.len())), "{head}");
+    let (_, body) = get("GET / HTTP/1.1\r\nAccept: application/openmetrics-text; version=1.0.0\r\n\r\n");
+    assert!(body.ends_with("# EOF\n"), "{body}");
+    assert!(get("HEAD /metrics HTTP/1.1\r\n\r\n").1.is_empty());
+    assert!(get("GET /other HTTP/1.1\r\n\r\n").0.starts_with("HTTP/1.1 404 "));
+    // Who says nothing, or too much, keeps nobody waiting for ever, and is no connection of the broker's.
+    let silent: Vec<UnixStream> = (0..4).map(|_| UnixStream::connect(&path).unwrap()).collect();
+    assert!(get("GET /metrics HTTP/1.1\r\n\r\n").0.starts_with("HTTP/1.1 200 "));
+    drop(silent);
+    let mut much = UnixStream::connect(&path).unwrap();
+    let _ = much.write_all(&vec![b'x'; 1 << 20]);
+    let _ = much.read_to_end(&mut Vec::new());
+    assert_eq!(broker.call("system.connections", none()).unwrap()["active_connections"], 1.into());
+    // A reload serves them again.
+    broker.call("system.reload", none()).unwrap();
+    assert!(get("GET /metrics HTTP/1.1\r\n\r\n").1.contains("cpan_bridge_reloads_total 1\n"));
+    assert_eq!(printed(&broker, &["stop"]), "Stopped\n");
+    assert!(broker.wait().success() && !path.exists());
+}
+
+#[test]
+fn figures_are_served_on_a_loopback_address_or_the_broker_does_not_start() {
+    // A port that is free now; should another take it in between, the broker says so and the next try has another.
+    let (broker, address) = (0..5)
+        .find_map(|_| {
+            let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+            let flag = format!("--metrics-listen={address}");
+            std::panic::catch_unwind(|| Broker::start(&[&flag])).ok().map(|broker| (broker, address))
+        })
+        .unwrap();
+    let (head, body) = http(&mut TcpStream::connect(address).unwrap(), "GET /metrics HTTP/1.1\r\n\r\n");
+    assert!(head.starts_with("HTTP/1.1 200 ") && body.contains("cpan_bridge_health"), "{head}");
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = program();
+    command.arg("serve").arg("--socket").arg(dir.path().join("broker.sock")).arg(format!("--metrics-listen={address}"));
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && said.contains(&format!("metrics_listen {address}: ")), "{said}");
+    drop(broker);
 }

@@ -180,6 +180,10 @@ impl Broker {
         broker.handles.set_totals(state.handle_totals);
         let registry = Arc::clone(&broker.registry);
         take_in_handles(&mut broker.handles, &registry, &state.handles)?;
+        // The other program can't hold the place any more, but anybody else may; keys are worth more than figures.
+        if let Err(error) = broker.serve_metrics() {
+            warn!(broker.log.logger, "Figures can't be served"; "why" => %error);
+        }
         broker.want_timers();
         broker.trend.begin(broker.now, broker.stats.requests);
         let ids = broker.take_in_connections(&state.connections, take)?;

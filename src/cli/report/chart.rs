@@ -64,10 +64,10 @@ impl Chart<'_> {
             let value = f64::from(number) * step;
             let y = place_y(value, ceiling);
             let label = escape(&(self.label)(value));
-            let _ = write!(
+            let _ = writeln!(
                 text,
                 "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{right}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>\
-                 <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{label}</text>\n",
+                 <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{label}</text>",
                 LEFT - 6.0,
                 y + 4.0
             );

@@ -37,9 +37,9 @@ pub fn escape(text: &str) -> String {
 pub fn render(answers: &Answers) -> String {
     let mut page = String::from("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n");
     // Writing to a String can't fail.
-    let _ = write!(
+    let _ = writeln!(
         page,
-        "<meta name=\"viewport\" content=\"width=device-width\"><title>CPAN Bridge: report</title><style>{STYLE}</style></head><body>\n"
+        "<meta name=\"viewport\" content=\"width=device-width\"><title>CPAN Bridge: report</title><style>{STYLE}</style></head><body>"
     );
     heading(&mut page, answers);
     page.push_str("<h2>Over its life</h2>\n<div class=\"charts\">\n");
@@ -217,8 +217,8 @@ mod tests {
 
     #[test]
     fn what_others_wrote_is_text_and_not_markup() {
-        let mut answers = Answers::default();
-        answers.info = serde_json::json!({ "socket_path": "/tmp/<script>alert('x')</script>" });
+        let info = serde_json::json!({ "socket_path": "/tmp/<script>alert('x')</script>" });
+        let answers = Answers { info, ..Answers::default() };
         let page = render(&answers);
         assert!(page.contains("&lt;script&gt;alert(&#39;x&#39;)") && !page.contains("<script"), "{page}");
     }

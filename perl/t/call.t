@@ -74,6 +74,16 @@ like($@, qr/unknown argument.*sokket.*at \Q${\ __FILE__}\E/s, 'an unknown argume
 is(ref $bridge->new, 'CPANBridge', 'new on an object');
 
 # Nobody there.
+# A name that is not known: of the same version that is a mistake, of another it may be newer.
+eval { $bridge->call('crypto.nope') };
+is($@->code, 'unknown_function', 'an unknown function');
+unlike($@->message, qr/this client/, 'is a mistake');
+{
+    local $CPANBridge::Session::VERSION = '9.900';
+    eval { $bridge->call('crypto.nope') };
+    like($@->message, qr/this client is of version 9\.900; `cpan-bridge reload`/, 'or one of another version');
+}
+
 my $nobody = CPANBridge->new(socket => '/nonexistent/broker.sock');
 eval { $nobody->call('test.ping') };
 is($@->code, 'connect', 'no broker');

@@ -3,11 +3,13 @@
 use super::client::{Client, ClientError};
 use super::say::say;
 use super::{configure_client, fail, settings_flags};
-use clap::{Arg, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
+use serde::Serialize;
 use serde::de::IgnoredAny;
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -32,6 +34,7 @@ pub fn command() -> Command {
                 .default_value("1")
                 .help("Time between two calls"),
         )
+        .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Prints the summary alone, as JSON, for programs"))
         .args(settings_flags(|setting| setting.name == "socket"))
 }
 
@@ -46,19 +49,21 @@ pub fn run(flags: &ArgMatches) -> ExitCode {
         return fail(2, &"the interval must be a number of seconds");
     };
     let most = flags.get_one::<u64>("count").copied().unwrap_or(u64::MAX);
-    match ping(&config.socket, interval, most) {
+    match ping(&config.socket, interval, most, flags.get_flag("json")) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => fail(error.exit_status(), &error),
     }
 }
 
-fn ping(socket: &Path, interval: Duration, most: u64) -> Result<bool, ClientError> {
+fn ping(socket: &Path, interval: Duration, most: u64, as_json: bool) -> Result<bool, ClientError> {
     let mut broker = Client::connect(socket)?;
     let interrupt: SigSet = [Signal::SIGINT, Signal::SIGTERM].into_iter().collect();
     interrupt.thread_block().map_err(std::io::Error::from)?;
     let interrupted = SignalFd::with_flags(&interrupt, SfdFlags::SFD_CLOEXEC).map_err(std::io::Error::from)?;
-    say!("PING {}", socket.display());
+    if !as_json {
+        say!("PING {}", socket.display());
+    }
     let none: BTreeMap<String, String> = BTreeMap::new();
     let (mut times, mut sent): (Vec<f64>, u64) = (Vec::new(), 0);
     while sent < most {
@@ -68,11 +73,15 @@ fn ping(socket: &Path, interval: Duration, most: u64) -> Result<bool, ClientErro
         let took = begin.elapsed();
         match answer {
             Ok(_) => {
-                say!("answer {sent}: time={:.3} ms", took.as_secs_f64() * 1e3);
+                if !as_json {
+                    say!("answer {sent}: time={:.3} ms", took.as_secs_f64() * 1e3);
+                }
                 times.push(took.as_secs_f64() * 1e3);
             }
             Err(error) => {
-                say!("call {sent}: {error}");
+                if !as_json {
+                    say!("call {sent}: {error}");
+                }
                 // A broker that was started again is found again.
                 if let Ok(again) = Client::connect(socket) {
                     broker = again;
@@ -83,11 +92,16 @@ fn ping(socket: &Path, interval: Duration, most: u64) -> Result<bool, ClientErro
             break;
         }
     }
-    say!("\n--- {} ping statistics ---", socket.display());
     let lost = (sent - times.len() as u64) as f64 * 100.0 / sent as f64;
+    let spread = Spread::of(&times);
+    if as_json {
+        say!("{}", json!({ "calls": sent, "answers": times.len(), "lost_percent": lost, "time_ms": spread }));
+        return Ok(times.len() as u64 == sent);
+    }
+    say!("\n--- {} ping statistics ---", socket.display());
     say!("{sent} calls, {} answers, {lost:.0}% lost", times.len());
-    if let Some(summary) = summary(&mut times) {
-        say!("{summary}");
+    if let Some(Spread { min, avg, max, mdev }) = spread {
+        say!("min/avg/max/mdev = {min:.3}/{avg:.3}/{max:.3}/{mdev:.3} ms");
     }
     Ok(times.len() as u64 == sent)
 }
@@ -98,13 +112,24 @@ fn is_interrupted(signals: &SignalFd, within: Duration) -> bool {
     poll(&mut fds, timeout).is_ok_and(|ready| ready > 0)
 }
 
-fn summary(times: &mut [f64]) -> Option<String> {
-    times.sort_by(f64::total_cmp);
-    let (least, most) = (times.first()?, times.last()?);
-    let count = times.len() as f64;
-    let mean = times.iter().sum::<f64>() / count;
-    let deviation = (times.iter().map(|time| (time - mean).powi(2)).sum::<f64>() / count).sqrt();
-    Some(format!("min/avg/max/mdev = {least:.3}/{mean:.3}/{most:.3}/{deviation:.3} ms"))
+/// How long calls took, milliseconds; `mdev` as ping(8) has it.
+#[derive(Debug, PartialEq, Serialize)]
+struct Spread {
+    min: f64,
+    avg: f64,
+    max: f64,
+    mdev: f64,
+}
+
+impl Spread {
+    fn of(times: &[f64]) -> Option<Self> {
+        let min = times.iter().copied().min_by(f64::total_cmp)?;
+        let max = times.iter().copied().max_by(f64::total_cmp)?;
+        let count = times.len() as f64;
+        let avg = times.iter().sum::<f64>() / count;
+        let mdev = (times.iter().map(|time| (time - avg).powi(2)).sum::<f64>() / count).sqrt();
+        Some(Self { min, avg, max, mdev })
+    }
 }
 
 #[cfg(test)]
@@ -113,8 +138,9 @@ mod tests {
 
     #[test]
     fn the_summary_is_that_of_ping() {
-        let said = summary(&mut [3.0, 1.0, 2.0]).unwrap();
-        assert_eq!(said, "min/avg/max/mdev = 1.000/2.000/3.000/0.816 ms");
-        assert_eq!(summary(&mut []), None);
+        let spread = Spread::of(&[3.0, 1.0, 2.0]).unwrap();
+        assert_eq!((spread.min, spread.avg, spread.max), (1.0, 2.0, 3.0));
+        assert!((spread.mdev - 0.816).abs() < 0.001, "{spread:?}");
+        assert_eq!(Spread::of(&[]), None);
     }
 }

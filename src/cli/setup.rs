@@ -5,6 +5,7 @@ use super::{command, configure, fail, settings_flags};
 use crate::config::settings::TABLE;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use clap_complete::Shell;
+use serde_json::json;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -18,6 +19,7 @@ pub fn check_command() -> Command {
              force that are not the default, each with where it comes from. Exit status 2 if something is wrong.",
         )
         .arg(Arg::new("all").long("all").action(ArgAction::SetTrue).help("Lists the defaults as well"))
+        .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Prints JSON, for programs"))
         .args(settings_flags(|_| true))
 }
 
@@ -47,10 +49,16 @@ pub fn check(flags: &ArgMatches) -> ExitCode {
         Err(error) => return fail(2, &error),
     };
     let wanted = |source: &str| flags.get_flag("all") || source != "default";
-    for (name, value, source) in config.values.in_force() {
-        if wanted(&source) {
-            say!("{name} = {value:?}  ({source})");
-        }
+    let shown = config.values.in_force().into_iter().filter(|(_, _, source)| wanted(source));
+    if flags.get_flag("json") {
+        let settings =
+            shown.map(|(name, value, source)| (name.to_owned(), json!({ "value": value, "source": source })));
+        let settings: serde_json::Map<String, serde_json::Value> = settings.collect();
+        say!("{}", json!({ "socket": config.socket, "settings": settings }));
+        return ExitCode::SUCCESS;
+    }
+    for (name, value, source) in shown {
+        say!("{name} = {value:?}  ({source})");
     }
     say!("The settings are sound; the socket is {}", config.socket.display());
     ExitCode::SUCCESS

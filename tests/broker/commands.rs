@@ -89,9 +89,12 @@ fn ping_measures_and_sums_up() {
     let said = printed(&broker, &["ping", "-c", "3", "-i", "0.01"]);
     assert_eq!(said.lines().filter(|line| line.starts_with("answer ")).count(), 3, "{said}");
     assert!(said.contains("3 calls, 3 answers, 0% lost") && said.contains("min/avg/max/mdev = "), "{said}");
+    let summary = json(&printed(&broker, &["ping", "-c", "2", "-i", "0", "--json"]));
+    assert_eq!((summary["answers"].as_u64(), summary["lost_percent"].as_f64()), (Some(2), Some(0.0)));
+    assert!(summary["time_ms"]["max"].as_f64() > Some(0.0), "{summary}");
     // Interrupted, it sums up as well.
     let child = command(&broker, &["ping", "-i", "60"]).stdout(Stdio::piped()).spawn().unwrap();
-    eventually("a call", || broker.call("test.stats", none()).unwrap()["connections_total"].as_u64() >= Some(3));
+    eventually("a call", || broker.call("test.stats", none()).unwrap()["connections_total"].as_u64() >= Some(4));
     eventually("its answer", || {
         let connections = broker.call("system.connections", none()).unwrap()["connections"].clone();
         connections
@@ -169,6 +172,7 @@ fn settings_are_checked_without_a_broker() {
         "{said}"
     );
     assert!(!said.contains("max_frame") && check(&["--all"]).1.contains("max_frame = \"16MiB\"  (default)"), "{said}");
+    assert_eq!(json(&check(&["--json"]).1)["settings"]["workers"]["value"], "7");
     std::fs::write(&file, "worker = 7\n").unwrap();
     let (status, said) = check(&[]);
     assert_eq!(status, Some(2));

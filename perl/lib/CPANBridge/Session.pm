@@ -353,7 +353,14 @@ sub _finish {
 sub broker_error {
     my ($error, $method) = @_;
     return error('failed', $method, "$error") if ref $error ne 'HASH';
-    return CPANBridge::Error->new(method => $method, map { $_ => $error->{$_} } qw(code message data));
+    my %told = map { $_ => $error->{$_} } qw(code message data);
+    # A name that the broker does not know may be one that came after it.
+    if (($told{code} || "") =~ /\Aunknown_/ && ($told{message} || "") =~ /\(cpan-bridge (\d+)\.(\d+)\.(\d+)\)/) {
+        my $version = sprintf '%d.%d%02d', $1, $2, $3;
+        $told{message} .= " (this client is of version $VERSION; `cpan-bridge reload` puts the installed broker in place)"
+            if $version ne $VERSION;
+    }
+    return CPANBridge::Error->new(method => $method, %told);
 }
 
 # The connection has ended: what that means for the calls under way.

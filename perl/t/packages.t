@@ -47,35 +47,36 @@ sub works {
     return;
 }
 
-if ($has{deb}) {
-    my $said = qx{sh packaging/dist.sh deb $program $directory/deb 2>&1};
-    is($?, 0, 'make deb') or diag $said;
-    my ($package) = glob "$directory/deb/*.deb";
-    my $root = "$directory/debroot";
+# How each package manager is kept within a root of its own. The scripts of an rpm would act in that root, which has no shell.
+sub prepare_deb {
+    my ($root) = @_;
     mkpath(["$root/var/lib/dpkg/info", "$root/var/lib/dpkg/updates"]);
     for my $name (qw(status available)) { open my $file, '>', "$root/var/lib/dpkg/$name" or die $! }
     my $dpkg = "dpkg --root=$root --force-depends --force-script-chrootless --log=/dev/null";
-    $said = qx{$dpkg -i $package 2>&1};
-    is($?, 0, 'dpkg -i') or diag $said;
-    works('deb', $root, '/usr/share/perl5');
-    $said = qx{$dpkg -P cpan-bridge 2>&1};
-    is($?, 0, 'dpkg -P') or diag $said;
-    is_deeply(files($root), {}, 'deb: nothing is left');
+    return ("$dpkg -i", "$dpkg -P");
 }
-if ($has{rpm}) {
-    my $said = qx{sh packaging/dist.sh rpm $program $directory/rpm 2>&1};
-    is($?, 0, 'make rpm') or diag $said;
-    my ($package) = glob "$directory/rpm/*.rpm";
-    my $root = "$directory/rpmroot";
+
+sub prepare_rpm {
+    my ($root) = @_;
     mkpath("$root/var/lib/rpm");
-    # The scripts would act in the root, which has no shell.
     my $rpm = "rpm --root $root --dbpath /var/lib/rpm --nodeps --noscripts";
-    $said = qx{$rpm -i $package 2>&1};
-    is($?, 0, 'rpm -i') or diag $said;
-    works('rpm', $root, '/usr/share/perl5/vendor_perl');
-    $said = qx{$rpm -e cpan-bridge 2>&1};
-    is($?, 0, 'rpm -e') or diag $said;
-    is_deeply(files($root), {}, 'rpm: nothing is left');
+    return ("$rpm -i", "$rpm -e");
+}
+
+for my $case (['deb', \&prepare_deb, '/usr/share/perl5'], ['rpm', \&prepare_rpm, '/usr/share/perl5/vendor_perl']) {
+    my ($kind, $prepare, $lib) = @$case;
+    next if !$has{$kind};
+    my $said = qx{sh packaging/dist.sh $kind $program $directory/$kind 2>&1};
+    is($?, 0, "make $kind") or diag $said;
+    my ($package) = glob "$directory/$kind/*.$kind";
+    my $root = "$directory/${kind}root";
+    my ($install, $remove) = $prepare->($root);
+    $said = qx{$install $package 2>&1};
+    is($?, 0, "$kind: installed") or diag $said;
+    works($kind, $root, $lib);
+    $said = qx{$remove cpan-bridge 2>&1};
+    is($?, 0, "$kind: removed") or diag $said;
+    is_deeply(files($root), {}, "$kind: nothing is left");
 }
 
 done_testing;

@@ -6,6 +6,7 @@ mod page;
 use super::client::{Client, ClientError};
 use super::json::Json;
 use super::say::say;
+use super::top::Sample;
 use super::{configure_client, fail, settings_flags};
 use clap::{Arg, ArgMatches, Command};
 use serde_json::Value;
@@ -36,14 +37,10 @@ pub fn command() -> Command {
         .args(settings_flags(|setting| setting.name == "socket"))
 }
 
-/// What a broker says of itself.
+/// What a broker says of itself, and how that came to be.
 #[derive(Default)]
 struct Answers {
-    info: Value,
-    performance: Value,
-    metrics: Value,
-    connections: Value,
-    health: Value,
+    now: Sample,
     history: Value,
 }
 
@@ -66,16 +63,9 @@ pub fn run(flags: &ArgMatches) -> ExitCode {
 
 fn ask(socket: &Path) -> Result<Answers, ClientError> {
     let mut broker = Client::connect(socket)?;
-    let mut ask =
-        |method: &str| broker.call::<Json>(method, &BTreeMap::<String, String>::new()).map(|Json(value)| value);
-    Ok(Answers {
-        info: ask("system.info")?,
-        performance: ask("system.performance")?,
-        metrics: ask("system.metrics")?,
-        connections: ask("system.connections")?,
-        health: ask("system.health")?,
-        history: ask("system.history")?,
-    })
+    let now = Sample::take(&mut broker)?;
+    let Json(history) = broker.call("system.history", &BTreeMap::<String, String>::new())?;
+    Ok(Answers { now, history })
 }
 
 fn write(file: &Path, page: &str) -> io::Result<()> {

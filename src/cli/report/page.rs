@@ -56,17 +56,17 @@ pub fn render(answers: &Answers) -> String {
 
 fn heading(page: &mut String, answers: &Answers) {
     let text = |value: &Value| escape(value.as_str().unwrap_or_default());
-    let verdict = text(&answers.health["overall_status"]);
+    let verdict = text(&answers.now.health["overall_status"]);
     let _ = write!(
         page,
         "<h1>CPAN Bridge <span class=\"{verdict}\">{verdict}</span></h1>\n<p>Version {}, process {}, at {}; {} since its start, as of {}.</p>\n",
-        text(&answers.info["daemon_version"]),
-        answers.info["pid"],
-        text(&answers.info["socket_path"]),
-        escape(&duration(number(&answers.info["uptime"]))),
-        text(&answers.metrics["timestamp"]),
+        text(&answers.now.info["daemon_version"]),
+        answers.now.info["pid"],
+        text(&answers.now.info["socket_path"]),
+        escape(&duration(number(&answers.now.info["uptime"]))),
+        text(&answers.now.metrics["timestamp"]),
     );
-    let advice = answers.performance["health_indicators"]["recommendations"].as_array();
+    let advice = answers.now.performance["health_indicators"]["recommendations"].as_array();
     if let Some(advice) = advice.filter(|advice| !advice.is_empty()) {
         let items: String = advice.iter().map(|one| format!("<li>{}</li>", text(one))).collect();
         let _ = writeln!(page, "<ul>{items}</ul>");
@@ -77,7 +77,7 @@ fn charts(answers: &Answers) -> Vec<String> {
     let empty = Vec::new();
     let points = answers.history.as_array().unwrap_or(&empty);
     let times: Vec<f64> = points.iter().map(|point| number(&point["at"])).collect();
-    let start = number(&answers.metrics["system_stats"]["start_time"]);
+    let start = number(&answers.now.metrics["system_stats"]["start_time"]);
     let long = times.last().zip(times.first()).is_some_and(|(last, first)| last - first > 86_400.0);
     let clock = |time: f64| {
         let at = DateTime::from_timestamp((start + time) as i64, 0).unwrap_or_default().with_timezone(&Local);
@@ -123,7 +123,7 @@ fn table(page: &mut String, title: &str, heads: &[&str], rows: &[Vec<String>], t
 }
 
 fn functions(page: &mut String, answers: &Answers) {
-    let rows = rows(&answers.performance["module_performance"]["top_modules"], |one| {
+    let rows = rows(&answers.now.performance["module_performance"]["top_modules"], |one| {
         vec![
             plain(&one["module_function"]),
             plain(&one["requests"]),
@@ -136,7 +136,7 @@ fn functions(page: &mut String, answers: &Answers) {
 }
 
 fn errors(page: &mut String, answers: &Answers) {
-    let rows = rows(&answers.performance["recent_errors"], |one| {
+    let rows = rows(&answers.now.performance["recent_errors"], |one| {
         let took = format!("{:.3}", number(&one["duration_ms"]));
         vec![plain(&one["timestamp"]), plain(&one["module_function"]), plain(&one["error"]), took]
     });
@@ -145,7 +145,7 @@ fn errors(page: &mut String, answers: &Answers) {
 
 fn checks(page: &mut String, answers: &Answers) {
     page.push_str("<h2>Checks</h2>\n<table>\n");
-    for (name, check) in answers.health["checks"].as_object().into_iter().flatten() {
+    for (name, check) in answers.now.health["checks"].as_object().into_iter().flatten() {
         let (status, message) = (escape(&plain(&check["status"])), escape(&plain(&check["message"])));
         let _ =
             writeln!(page, "<tr><td class=\"{status}\">{status}</td><td>{}</td><td>{message}</td></tr>", escape(name));
@@ -154,31 +154,31 @@ fn checks(page: &mut String, answers: &Answers) {
 }
 
 fn numbers(page: &mut String, answers: &Answers) {
-    let all = &answers.performance["performance_metrics"];
-    let workers = &answers.performance["worker_performance"];
+    let all = &answers.now.performance["performance_metrics"];
+    let workers = &answers.now.performance["worker_performance"];
     let mut rows: Vec<Vec<String>> = [
         ("calls answered", plain(&all["total_requests"])),
         ("of them failed", plain(&all["failed_requests"])),
         ("mean time of a call", seconds(number(&all["avg_response_time"]))),
         ("longest call", seconds(number(&all["max_response_time"]))),
-        ("connections so far", plain(&answers.connections["total_connections"])),
-        ("most at one time", plain(&answers.connections["peak_connections"])),
+        ("connections so far", plain(&answers.now.connections["total_connections"])),
+        ("most at one time", plain(&answers.now.connections["peak_connections"])),
         ("calls done by workers", plain(&workers["finished"])),
         ("most that waited for one", plain(&workers["peak_queued"])),
         ("refused as too many", plain(&workers["overloaded"])),
-        ("CPU time", duration(number(&answers.metrics["resource_status"]["cpu_seconds"]))),
-        ("most memory", bytes((number(&answers.metrics["resource_status"]["peak_memory"]) * 1_048_576.0) as u64)),
+        ("CPU time", duration(number(&answers.now.metrics["resource_status"]["cpu_seconds"]))),
+        ("most memory", bytes((number(&answers.now.metrics["resource_status"]["peak_memory"]) * 1_048_576.0) as u64)),
     ]
     .map(|(name, value)| vec![name.to_owned(), value])
     .into();
-    let closed = answers.connections["closed"].as_object().into_iter().flatten();
+    let closed = answers.now.connections["closed"].as_object().into_iter().flatten();
     rows.extend(closed.map(|(reason, count)| vec![format!("connections closed: {reason}"), plain(count)]));
     table(page, "Figures", &["", ""], &rows, &[]);
 }
 
 /// Settings that were chosen.
 fn settings(page: &mut String, answers: &Answers) {
-    let all = answers.info["configuration"].as_object().into_iter().flatten();
+    let all = answers.now.info["configuration"].as_object().into_iter().flatten();
     let chosen = all.filter(|(_, setting)| setting["source"] != "default");
     let rows: Vec<_> =
         chosen.map(|(name, setting)| vec![name.clone(), plain(&setting["value"]), plain(&setting["source"])]).collect();
@@ -214,11 +214,12 @@ fn seconds(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::top::Sample;
 
     #[test]
     fn what_others_wrote_is_text_and_not_markup() {
         let info = serde_json::json!({ "socket_path": "/tmp/<script>alert('x')</script>" });
-        let answers = Answers { info, ..Answers::default() };
+        let answers = Answers { now: Sample { info, ..Sample::default() }, ..Answers::default() };
         let page = render(&answers);
         assert!(page.contains("&lt;script&gt;alert(&#39;x&#39;)") && !page.contains("<script"), "{page}");
     }

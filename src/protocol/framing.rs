@@ -117,12 +117,18 @@ impl Cutter {
         {
             return Err(FramingError::NoArray(head.type_name()));
         }
-        let mut scanner = self.partial.take().unwrap_or_else(|| Box::new(Scanner::inside(0)));
+        // Most messages come in one piece: their scanner lives here, and costs no memory that has to be asked for.
+        let mut begun = self.partial.take();
+        let mut fresh = None;
+        let scanner = match &mut begun {
+            Some(scanner) => scanner.as_mut(),
+            None => fresh.insert(Scanner::inside(0)),
+        };
         match scanner.scan(bytes, max_frame) {
             Ok(Scan::Complete(end)) if end <= max_frame => Ok(Cut::Message { start: 0, end }),
             Ok(Scan::Complete(_)) => Err(FramingError::BareTooLarge(max_frame)),
             Ok(Scan::Incomplete) => {
-                self.partial = Some(scanner);
+                self.partial = begun.or_else(|| fresh.map(Box::new));
                 Ok(Cut::Incomplete)
             }
             Err(ScanError::Unbacked) => Err(FramingError::BareTooLarge(max_frame)),

@@ -61,7 +61,26 @@ load_both() {
     load --socket "$directory/redis.sock" --redis "$@"
 }
 
-load_binary=$(find target/release/deps -name 'load-*' -type f -perm -100 -exec ls -t {} + | head -1)
+newest() { find target/release/deps -name "$1-*" -type f -perm -100 -exec ls -t {} + | head -1; }
+load_binary=$(newest load)
+echo_binary=$(newest echo)
+
+start_echo() {
+    $1 "$echo_binary" "$directory/echo.sock" >"$directory/echo.log" &
+    echo_server=$!
+    pids="$pids $echo_server"
+    tries=0
+    until [ -S "$directory/echo.sock" ]; do
+        tries=$((tries + 1))
+        [ $tries -lt 500 ] || { cat "$directory/echo.log" >&2; exit 1; }
+        sleep 0.02
+    done
+}
+stop_echo() {
+    kill "$echo_server"
+    wait "$echo_server" || true
+    rm -f "$directory/echo.sock"
+}
 
 echo "== Codec, frames, dispatch"
 "${CARGO:-cargo}" bench --locked --bench codec -- --quiet 2>/dev/null | grep -E 'time:|^[a-z]+/' | sed 's/^/  /'
@@ -77,11 +96,12 @@ for place in apart together; do
     fi
     start_broker "$prefix"
     start_redis "$prefix"
-    echo " Under load (test.echo beside Redis' PING):"
-    load_both --connections 1 --in-flight 1
-    load_both --connections 50 --in-flight 1
-    load_both --connections 1 --in-flight 64
-    load_both --connections 50 --in-flight 16
+    start_echo "$prefix"
+    echo " Under load, in turns (test.echo beside Redis' PING, and beside a server that sends back bytes it does not understand):"
+    $prefix "$load_binary" --contest "broker=$directory/broker.sock,${redis:+redis=$directory/redis.sock,}echo=$directory/echo.sock" \
+        --connections 1,50 --in-flight 1,16,64 --rounds 7 --seconds 0.3
+    stop_echo
+    echo " A connection for each request:"
     load_both --one-shot
     echo " From Perl:"
     $prefix "${PERL:-perl}" -Iperl/lib benches/client.pl "$directory/broker.sock" "${redis:+$directory/redis.sock}" "$seconds"

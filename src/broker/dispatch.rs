@@ -58,7 +58,8 @@ impl Broker {
         let Some(connection) = self.connections.get(turn.id) else { return Ok(()) };
         connection.requests += 1;
         let caller = connection.caller;
-        let function = registry.find(method);
+        let function = registry.find_again(method, turn.last);
+        turn.last = function.as_ref().ok().copied();
         let counted = function.as_ref().ok().map(|function| function.0);
         let admitted = self.admit(turn);
         let request = admitted

@@ -7,7 +7,7 @@ use super::Broker;
 use super::connection::{ConnectionId, State};
 use super::deadlines::Timer;
 use super::quota::{MODEST, Shortage};
-use crate::modules::Registry;
+use crate::modules::{FunctionId, Registry};
 use crate::protocol::framing::{Cut, Framing};
 use crate::protocol::reply::{Answer, write_rpc_error};
 use crate::protocol::{Buffer, CallError, Code, buffer};
@@ -33,6 +33,8 @@ pub(super) struct Turn {
     pub calls_left: usize,
     /// The framing to answer in, once the client has shown it.
     pub framing: Option<Framing>,
+    /// The function that was called last: usually the next one as well.
+    pub last: Option<FunctionId>,
     bytes_left: usize,
     wiped: usize,
 }
@@ -75,7 +77,7 @@ impl Broker {
         } else if !self.flush(id, &mut output) {
             return;
         }
-        let mut turn = Turn { id, output, calls_left: CALLS, framing: None, bytes_left: BYTES, wiped: 0 };
+        let mut turn = Turn { id, output, calls_left: CALLS, framing: None, last: None, bytes_left: BYTES, wiped: 0 };
         self.converse(&mut turn, registry);
         buffer::wipe(&mut self.scratch[..turn.wiped]);
         self.end_turn(turn);

@@ -50,6 +50,8 @@ pub struct Registry {
     modules: Vec<Module>,
     functions: Vec<(usize, usize)>,
     by_method: HashMap<String, FunctionId>,
+    // `module.function` of every function, in the order of their ids.
+    names: Vec<String>,
 }
 
 impl Registry {
@@ -61,6 +63,7 @@ impl Registry {
     fn of(modules: Vec<Module>) -> Self {
         let mut functions = Vec::new();
         let mut by_method = HashMap::new();
+        let mut names = Vec::new();
         for (module_index, module) in modules.iter().enumerate() {
             for (function_index, function) in module.functions.iter().enumerate() {
                 let aliases = ALIASES.iter().filter(|(_, name)| *name == module.name).map(|(alias, _)| *alias);
@@ -68,9 +71,10 @@ impl Registry {
                     by_method.insert(format!("{name}.{}", function.name), FunctionId(functions.len()));
                 }
                 functions.push((module_index, function_index));
+                names.push(format!("{}.{}", module.name, function.name));
             }
         }
-        Self { modules, functions, by_method }
+        Self { modules, functions, by_method, names }
     }
 
     /// The modules, in alphabetical order.
@@ -80,12 +84,7 @@ impl Registry {
 
     /// `module.function` of every function, in the order of their [`FunctionId`]s.
     pub fn methods(&self) -> Vec<String> {
-        self.functions
-            .iter()
-            .map(|&(module, function)| {
-                format!("{}.{}", self.modules[module].name, self.modules[module].functions[function].name)
-            })
-            .collect()
+        self.names.clone()
     }
 
     /// The function that a method names.
@@ -97,6 +96,23 @@ impl Registry {
             Some(&id) => Ok(id),
             None => Err(self.unknown(method)),
         }
+    }
+
+    /// As [`Registry::find`], for who probably means the same function as last time.
+    ///
+    /// # Errors
+    /// Those of `find`.
+    #[inline]
+    pub fn find_again(&self, method: &str, last: Option<FunctionId>) -> Result<FunctionId, CallError> {
+        match last {
+            // Comparing with one name takes less than hashing.
+            Some(last) if self.method_of(last).is_some_and(|name| name == method) => Ok(last),
+            _ => self.find(method),
+        }
+    }
+
+    fn method_of(&self, FunctionId(id): FunctionId) -> Option<&str> {
+        self.names.get(id).map(String::as_str)
     }
 
     /// The function of an id that [`Registry::find`] gave.

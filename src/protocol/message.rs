@@ -134,10 +134,12 @@ struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
+    #[inline]
     fn rest(&self) -> &'a [u8] {
         &self.bytes[self.at..]
     }
 
+    #[inline]
     fn head(&mut self) -> Result<Head, Malformed> {
         let (head, size) = Head::read(self.rest()).map_err(|error| match error {
             super::head::HeadError::Short => Malformed::EndsEarly,
@@ -147,6 +149,7 @@ impl<'a> Cursor<'a> {
         Ok(head)
     }
 
+    #[inline]
     fn text(&mut self) -> Result<&'a str, Malformed> {
         let (Head::Str(length) | Head::Bin(length)) = self.head()? else { return Err(Malformed::WrongMethod) };
         let bytes = self.rest().get(..length).ok_or(Malformed::EndsEarly)?;
@@ -154,8 +157,14 @@ impl<'a> Cursor<'a> {
         std::str::from_utf8(bytes).map_err(|_| Malformed::WrongMethod)
     }
 
+    #[inline]
     fn value(&mut self) -> Result<Value<'a>, Malformed> {
         let rest = self.rest();
+        // Calls without parameters are frequent, and need no scanner.
+        if let Some(empty @ &[0x80 | 0x90]) = rest.get(..1) {
+            self.at += 1;
+            return Ok(Value { bytes: empty, invalid_utf8: false });
+        }
         let mut scanner = Scanner::inside(1);
         match scanner.scan(rest, rest.len())? {
             Scan::Incomplete => Err(Malformed::EndsEarly),

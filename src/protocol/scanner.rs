@@ -34,7 +34,8 @@ pub enum ScanError {
 pub struct Scanner {
     at: usize,
     depth: usize,
-    open: [u64; MAX_DEPTH],
+    // How many values each open array or map still holds; more than this of them don't fit any frame.
+    open: [u32; MAX_DEPTH],
     outer: usize,
     invalid_utf8: bool,
 }
@@ -82,9 +83,10 @@ impl Scanner {
                 Head::Map(pairs) => children = pairs as u64 * 2,
                 _ => {}
             }
-            if children > room as u64 {
+            // Every value takes a byte at least.
+            let Some(children) = u32::try_from(children).ok().filter(|children| *children as usize <= room) else {
                 return Err(ScanError::Unbacked);
-            }
+            };
             if matches!(head, Head::Array(_) | Head::Map(_)) && self.depth + self.outer >= MAX_DEPTH {
                 return Err(ScanError::TooDeep);
             }

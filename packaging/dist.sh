@@ -24,7 +24,7 @@ build() {
 # The newest version of the C library that a program asks for.
 wanted() { LC_ALL=C objdump -T "$1" | sed -n 's/.*GLIBC_\([0-9.]*\).*/\1/p' | sort -Vu | tail -n 1; }
 
-for tool in cargo objdump sort; do
+for tool in cargo objdump sort flock; do
     command -v "$tool" >/dev/null || { echo "make $kind needs $tool" >&2; exit 1; }
 done
 case $kind in
@@ -43,6 +43,10 @@ fi
 
 # Packages lay their files out for the host's package manager; the tree is what `make install` makes.
 stage() {
+    # Where it lies stands in Cargo.toml, so there is one, and who comes second waits.
+    mkdir -p target/packages
+    exec 9>target/packages/stage.lock
+    flock 9
     rm -rf target/packages/stage
     sh packaging/install.sh install "$program" target/packages/stage /usr /usr/bin /usr/share/man "$1" /etc
     for licence in LICENSE LICENSE-APACHE LICENSE-MIT; do
@@ -68,10 +72,12 @@ tar)
     ;;
 deb)
     stage /usr/share/perl5
+    trap 'rm -rf target/packages/stage' EXIT
     made=$(cargo deb --no-build --no-strip ${DEB_FLAGS:-} --output "$out/" | tail -n 1)
     ;;
 rpm)
     stage /usr/share/perl5/vendor_perl
+    trap 'rm -rf target/packages/stage' EXIT
     cargo generate-rpm --auto-req disabled ${RPM_FLAGS:-} --output "$out/" >&2
     made=$(ls -t "$out"/*.rpm | head -n 1)
     ;;
@@ -80,5 +86,4 @@ rpm)
     exit 2
     ;;
 esac
-rm -rf target/packages/stage
 echo "$made: for glibc $needs and later, $(($(wc -c <"$made") / 1024)) KiB"

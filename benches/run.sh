@@ -78,7 +78,7 @@ start_echo() {
 }
 stop_echo() {
     kill "$echo_server"
-    wait "$echo_server" || true
+    wait "$echo_server" 2>/dev/null || true
     rm -f "$directory/echo.sock"
 }
 

@@ -28,6 +28,16 @@ start_broker() {
 }
 stop_broker() { kill "$broker"; wait "$broker" || true; }
 
+# $1: a server, whose socket and log lie in the directory
+await_socket() {
+    tries=0
+    until [ -S "$directory/$1.sock" ]; do
+        tries=$((tries + 1))
+        [ $tries -lt 500 ] || { cat "$directory/$1.log" >&2; exit 1; }
+        sleep 0.02
+    done
+}
+
 redis=
 start_redis() {
     command -v redis-server >/dev/null || { echo "  (redis-server is not installed: no comparison)"; return 0; }
@@ -35,12 +45,7 @@ start_redis() {
         --daemonize no >"$directory/redis.log" 2>&1 &
     redis=$!
     pids="$pids $redis"
-    tries=0
-    until [ -S "$directory/redis.sock" ]; do
-        tries=$((tries + 1))
-        [ $tries -lt 500 ] || { cat "$directory/redis.log" >&2; exit 1; }
-        sleep 0.02
-    done
+    await_socket redis
 }
 stop_redis() {
     [ -n "$redis" ] || return 0
@@ -69,12 +74,7 @@ start_echo() {
     $1 "$echo_binary" "$directory/echo.sock" >"$directory/echo.log" &
     echo_server=$!
     pids="$pids $echo_server"
-    tries=0
-    until [ -S "$directory/echo.sock" ]; do
-        tries=$((tries + 1))
-        [ $tries -lt 500 ] || { cat "$directory/echo.log" >&2; exit 1; }
-        sleep 0.02
-    done
+    await_socket echo
 }
 stop_echo() {
     kill "$echo_server"

@@ -11,7 +11,7 @@ use journal::Journal;
 use slog::{Drain, FnValue, Logger, Record, o};
 use slog_async::{Async, AsyncGuard, OverflowStrategy};
 use slog_json::Json;
-use slog_term::{FullFormat, PlainDecorator, TermDecorator};
+use slog_term::{Decorator, FullFormat, PlainDecorator, TermDecorator};
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, LineWriter, Write};
@@ -49,10 +49,7 @@ impl Log {
         let (asynchronous, guard) = match &config.log_file {
             _ if format == LogFormat::Journal => asynchronous(Journal::new()?),
             Some(path) => writing(format, ReopenableFile::open(path, Arc::clone(&reopen))?),
-            None if format == LogFormat::Terminal => {
-                let decorator = TermDecorator::new().stderr().build();
-                asynchronous(FullFormat::new(decorator).use_custom_timestamp(timestamp).use_original_order().build())
-            }
+            None if format == LogFormat::Terminal => asynchronous(lines(TermDecorator::new().stderr().build())),
             None => writing(format, io::stderr()),
         };
         let level = config.log_level;
@@ -89,8 +86,12 @@ fn writing(format: LogFormat, to: impl Write + Send + 'static) -> (slog::Fuse<As
     if format == LogFormat::Json {
         return asynchronous(json(to));
     }
-    let decorator = PlainDecorator::new(to);
-    asynchronous(FullFormat::new(decorator).use_custom_timestamp(timestamp).use_original_order().build())
+    asynchronous(lines(PlainDecorator::new(to)))
+}
+
+/// Lines for people: time, level, message, and what is said besides in the order in which it is given.
+fn lines<D: Decorator>(decorator: D) -> FullFormat<D> {
+    FullFormat::new(decorator).use_custom_timestamp(timestamp).use_original_order().build()
 }
 
 /// One JSON object a line: `time`, `level`, `message`, and what the line says besides.

@@ -20,6 +20,7 @@ fn call_prints_the_result_and_exits_by_the_error() {
         (&["call", "test.panic"], 9, "a defect of the broker"),
         (&["call", "test.echo", "nonsense"], 2, "neither name=value nor a JSON object"),
         (&["call", "--socket=/nonexistent/socket", "test.ping"], 3, "start one with `cpan-bridge serve`"),
+        (&["call", "test.echo", "a=1", "--socket=/nonexistent/socket"], 3, "start one with `cpan-bridge serve`"),
         (&["call"], 2, "MODULE.FUNCTION"),
     ] {
         let output = run(&broker, arguments);

@@ -23,7 +23,7 @@ MINUTES      ?= 60
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?= frames messages calls keys http_answers
 
-.PHONY: help build demo test test-rust test-perl bench fuzz soak lint install uninstall dist deb rpm clean
+.PHONY: help build demo test test-rust test-perl bench bench-full fuzz soak lint install uninstall dist deb rpm clean
 
 help: ## Shows this
 	@printf 'CPAN Bridge: a broker that gives core-Perl scripts ciphers, HTTPS and other services.\n\n'
@@ -45,9 +45,13 @@ test-perl:
 	$(CARGO) build --locked
 	CPAN_BRIDGE_BIN='$(CURDIR)/$(DEBUG)' $(PROVE) -Iperl/lib -Iperl/t/lib -j2 perl/t
 
-bench: build ## Measures speed and memory, beside peers where they are installed
+bench: build ## Measures speed and memory beside peers; writes docs/benchmarks.md
 	$(CARGO) bench --locked --no-run
-	CPAN_BRIDGE_BIN='$(CURDIR)/$(RELEASE)' PERL='$(PERL)' CARGO='$(CARGO)' sh benches/run.sh
+	CPAN_BRIDGE_BIN='$(CURDIR)/$(RELEASE)' PERL='$(PERL)' CARGO='$(CARGO)' sh benches/run.sh $(SECTIONS)
+
+bench-full: build ## The same with every cell and more rounds; takes a while
+	$(CARGO) bench --locked --no-run
+	CPAN_BRIDGE_BIN='$(CURDIR)/$(RELEASE)' PERL='$(PERL)' CARGO='$(CARGO)' sh benches/run.sh full $(SECTIONS)
 
 fuzz: ## Fuzzes each target for FUZZ_SECONDS (60)
 	@$(CARGO) fuzz --version >/dev/null 2>&1 || { echo 'cargo-fuzz is needed: cargo install cargo-fuzz'; exit 1; }

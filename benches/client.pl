@@ -1,47 +1,119 @@
 #!/usr/bin/env perl
-# Calls per second from Perl: our client, and the Redis clients where they are installed. Run by benches/run.sh.
+# Small calls per second from Perl, by one of several clients: persistent, with a connection for each, and pipelined by 100 where
+# the client can do that. Run by benches/run.sh, which has the clients take turns; prints names and figures.
+#
+#     client.pl CLIENT PLACE SECONDS
+#
+# CLIENT is CPANBridge, call_python, bare (a socket and the built-ins, with a server that sends back what it gets: the most that
+# Perl can come to), Redis, Redis::Fast or Gearman; PLACE its server's socket, or host and port.
 use strict;
 use warnings;
+use lib 'benches', 'perl/lib';
 
-use CPANBridge;
-use Time::HiRes qw(time);
+use IO::Socket::INET;
+use IO::Socket::UNIX;
+use Rate;
+use Socket qw(PF_UNIX SOCK_STREAM pack_sockaddr_un);
 
-my ($socket, $redis_socket, $seconds) = @ARGV;
-$seconds ||= 1;
+use constant BATCH => 100;
 
-my $bridge = CPANBridge->new(socket => $socket);
-my $single = CPANBridge->new(socket => $socket, persistent => 0);
-my @batch  = (['test.echo', {}]) x 100;
-my %rate;
-$rate{one_shot}    = rate('CPANBridge, one-shot', 1, sub { $single->call('test.echo', {}) });
-$rate{call_python} = rate('CPANBridge, one-shot, call_python', 1, sub { $single->call_python('test', 'echo', {}) });
-$rate{persistent}  = rate('CPANBridge, persistent', 1, sub { $bridge->call('test.echo', {}) });
-$rate{pipelined}   = rate('CPANBridge, pipelined by 100', 100, sub { $bridge->pipeline(@batch) });
-printf "    %-36s %8.1f times the old daemon's 270/s\n", 'one-shot', $rate{one_shot} / 270;
-printf "    %-36s %8.1f times the 1,000/s of its fastest raw client\n", 'persistent', $rate{persistent} / 1000;
+my ($client, $place, $seconds) = @ARGV;
+my %measure = (
+    CPANBridge    => \&cpan_bridge,
+    call_python   => \&call_python,
+    bare          => \&bare,
+    Redis         => sub { redis('Redis') },
+    'Redis::Fast' => sub { redis('Redis::Fast') },
+    Gearman       => \&gearman,
+);
+$measure{$client}->();
+exit 0;
 
-if (defined $redis_socket && length $redis_socket) {
-    for my $class (qw(Redis Redis::Fast)) {
-        if (!eval "require $class; 1") {
-            print "    $class is not installed\n";
-            next;
-        }
-        my $redis = $class->new(sock => $redis_socket);
-        my $persistent = rate("$class, ping, persistent", 1, sub { $redis->ping });
-        printf "    %-36s %8.2f\n", "CPANBridge to $class", $rate{persistent} / $persistent;
-        my $one_shot = rate("$class, ping, one-shot", 1, sub { $class->new(sock => $redis_socket)->ping });
-        printf "    %-36s %8.2f\n", "CPANBridge to $class, one-shot", $rate{one_shot} / $one_shot;
-    }
+sub persistent { return Rate::report($seconds, 'persistent', 50, repeated(@_)) }
+sub one_shot   { return Rate::report($seconds, 'one-shot',   10, map { my $work = $_; sub { $work->() for 1 .. 10 } } @_) }
+sub pipelined  { return Rate::report($seconds, 'pipelined by ' . BATCH, BATCH, @_) }
+
+sub repeated {
+    my ($work) = @_;
+    return sub { $work->() for 1 .. 50 };
 }
 
-sub rate {
-    my ($what, $each, $work) = @_;
-    $work->() for 1 .. 50;
-    my ($count, $begin, $took) = (0, time, 0);
-    while (($took = time - $begin) < $seconds) {
-        $work->() for 1 .. 50;
-        $count += 50 * $each;
+sub cpan_bridge {
+    require CPANBridge;
+    my $bridge = CPANBridge->new(socket => $place);
+    persistent(sub { $bridge->call('test.echo', {}) });
+    my $single = CPANBridge->new(socket => $place, persistent => 0);
+    one_shot(sub { $single->call('test.echo', {}) });
+    my @batch = (['test.echo', {}]) x BATCH;
+    pipelined(sub { $bridge->pipeline(@batch) });
+    return;
+}
+
+sub call_python {
+    require CPANBridge;
+    my $bridge = CPANBridge->new(socket => $place);
+    persistent(sub { $bridge->call_python('test', 'echo', {}) });
+    my $single = CPANBridge->new(socket => $place, persistent => 0);
+    one_shot(sub { $single->call_python('test', 'echo', {}) });
+    return;
+}
+
+# The bytes of a small call, there and back.
+sub bare {
+    my $request = "\x00\x00\x00\x0e\x94\x00\x01\xa9test.echo\x80";
+    my $connect = sub {
+        socket my $socket, PF_UNIX, SOCK_STREAM, 0 or die "no socket: $!";
+        connect $socket, pack_sockaddr_un($place) or die "can't connect: $!";
+        return $socket;
+    };
+    my $exchange = sub {
+        syswrite $_[0], $request;
+        sysread $_[0], my $answer, 65_536;
+    };
+    my $socket = $connect->();
+    persistent(sub { $exchange->($socket) });
+    one_shot(sub { $exchange->($connect->()) });
+    my $requests = $request x BATCH;
+    pipelined(sub {
+        syswrite $socket, $requests;
+        my $left = length $requests;
+        $left -= sysread $socket, my $answer, 65_536 while $left > 0;
+    });
+    return;
+}
+
+sub redis {
+    my ($class) = @_;
+    eval "require $class; 1" or die $@;
+    my $redis = $class->new(sock => $place);
+    persistent(sub { $redis->ping });
+    one_shot(sub { $class->new(sock => $place)->ping });
+    my $taken = sub { };
+    pipelined(sub {
+        # Redis.pm has no pipelined ping.
+        $redis->echo(q{}, $taken) for 1 .. BATCH;
+        $redis->wait_all_responses;
+    });
+    return;
+}
+
+# With a worker in Perl, which Gearman needs for its server to have something to hand the work to.
+sub gearman {
+    require Gearman::Client;
+    require Gearman::Worker;
+    my $parent = $$;
+    my $worker = fork;
+    die "no process: $!" if !defined $worker;
+    if (!$worker) {
+        my $gearman = Gearman::Worker->new(job_servers => [$place]);
+        $gearman->register_function(echo => sub { return $_[0]->arg });
+        $gearman->work(stop_if => sub { return getppid != $parent }) while getppid == $parent;
+        exit 0;
     }
-    printf "    %-36s %8.0f/s\n", $what, $count / $took;
-    return $count / $took;
+    my $client = Gearman::Client->new(job_servers => [$place]);
+    persistent(sub { $client->do_task(echo => 'x') });
+    one_shot(sub { Gearman::Client->new(job_servers => [$place])->do_task(echo => 'x') });
+    kill KILL => $worker;
+    waitpid $worker, 0;
+    return;
 }

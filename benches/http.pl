@@ -10,7 +10,7 @@ use File::Temp qw(tempdir);
 use IO::Socket::INET;
 use TestNginx;
 
-my ($seconds, $load, $socket) = @ARGV;
+my ($seconds, $rounds, $load, $socket, $quiet_socket) = @ARGV;
 # The tests' modules let nothing of the environment through.
 $ENV{CPAN_BRIDGE_SOCKET} = $socket;
 delete @ENV{grep { /_proxy\z/i || /\APERL_LWP_|\AHTTPS_/ } keys %ENV};
@@ -22,41 +22,31 @@ if (my $nginx = TestNginx->start) {
         print {$out} 'x' x $file->[1];
         close $out or die $!;
     }
-    my @arguments = ('benches/lwp.pl', $seconds, $nginx->{ca}, tempdir(CLEANUP => 1), map { $_ => $nginx->$_('') } qw(http https));
-    my $measure = sub {
-        my (@include) = @_;
-        open my $from, '-|', $^X, @include, @arguments or die $!;
-        return map { chomp; [split /\t/] } readline $from;
-    };
-    my @ours = $measure->('-Iperl/lib', '-Iperl/compat');
-    my $is_there = !system "$^X -MLWP::Protocol::https -e1 2>/dev/null";
-    print "  (libwww-perl and LWP::Protocol::https are not installed: no comparison)\n" if !$is_there;
-    my %original = $is_there ? map { @$_ } $measure->() : ();
-    for my $line (@ours) {
-        my ($name, $figure) = @$line;
-        printf "  %-36s %10.1f", $name, $figure;
-        printf "   original %10.1f   ratio %6.2f", $original{$name}, $figure / $original{$name} if $original{$name};
-        print "\n";
+    my $arguments = join ' ', 'benches/lwp.pl', $seconds, $nginx->{ca}, tempdir(CLEANUP => 1),
+        map { $_ => $nginx->$_('') } qw(http https);
+    my @contestants = ('stand-in', "$^X -Iperl/lib -Iperl/compat $arguments");
+    if (system "$^X -MLWP::Protocol::https -e1 2>/dev/null") {
+        print {*STDERR} "  (libwww-perl and LWP::Protocol::https are not installed: no comparison)\n";
     }
+    else {
+        push @contestants, 'original', "$^X $arguments";
+    }
+    system $^X, 'benches/turns.pl', 'http', 'here', $rounds, @contestants;
 }
 else {
-    print "  (nginx is not installed: no comparison with LWP)\n";
+    print {*STDERR} "  (nginx is not installed: no comparison with LWP)\n";
 }
 
-# --- Pings beside transfers that take their time
+# --- Small calls beside transfers that take their time, and beside none
 my $listener = IO::Socket::INET->new(Listen => 100, LocalAddr => '127.0.0.1', LocalPort => 0) or die "no server: $!";
 my $slow = 'http://127.0.0.1:' . $listener->sockport . '/';
-my @bridges = map { CPANBridge->new(timeout => 600) } 1 .. 50;
-for my $name ('alone', 'beside 50 slow transfers') {
-    my @open;
-    if ($name ne 'alone') {
-        for my $bridge (@bridges) {
-            $bridge->send_call('http_helper.get', { url => $slow }, timeout => 600);
-            push @open, my $client = $listener->accept;
-            print {$client} "HTTP/1.1 200 OK\015\012Content-Length: 1000\015\012\015\012a";
-            $client->flush;
-        }
-    }
-    print "  test.echo $name: ", scalar qx{$load --seconds $seconds --socket $socket --connections 1 --in-flight 1};
-    print "    50 connections: ", scalar qx{$load --seconds $seconds --socket $socket --connections 50 --in-flight 1};
+my @open;
+for (1 .. 50) {
+    my $bridge = CPANBridge->new(timeout => 600);
+    $bridge->send_call('http_helper.get', { url => $slow }, timeout => 600);
+    push @open, $bridge, my $client = $listener->accept;
+    print {$client} "HTTP/1.1 200 OK\015\012Content-Length: 1000\015\012\015\012a";
+    $client->flush;
 }
+system $load, "beside:broker=$socket", "alone:broker=$quiet_socket", '--topic', 'beside', '--place', 'here', '--rounds', $rounds,
+    '--seconds', $seconds, '--connections', '1,50', '--in-flight', 1;

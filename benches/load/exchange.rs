@@ -5,62 +5,99 @@ use std::path::{Path, PathBuf};
 /// Who is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// The broker, with `test.echo` of nothing: what PING is to Redis. (`test.ping` reports figures, of no fixed length.)
+    /// The broker, with `test.echo`: of nothing, what PING is to Redis. (`test.ping` reports figures, of no fixed length.)
     Broker,
-    /// Redis, with PING.
+    /// Redis, with PING, or ECHO of some bytes.
     Redis,
+    /// Redis, setting a key.
+    RedisSet,
+    /// Redis, getting that key.
+    RedisGet,
     /// The echo server, which moves the bytes of the broker's request and understands nothing.
     Echo,
 }
 
+const NAMES: [(&str, Kind); 5] = [
+    ("broker", Kind::Broker),
+    ("redis", Kind::Redis),
+    ("redis-set", Kind::RedisSet),
+    ("redis-get", Kind::RedisGet),
+    ("echo", Kind::Echo),
+];
+const KEY: &str = "bench";
+
 /// A request and how long its answer is.
 #[derive(Clone)]
 pub struct Exchange {
+    /// What has to be asked once before, and how long the answer to that is.
+    pub before: Option<(Vec<u8>, usize)>,
     /// The bytes of the request.
     pub request: Vec<u8>,
     /// The length of the answer.
     pub answer: usize,
 }
 
-const ECHO: &[u8] = b"\x00\x00\x00\x0e\x94\x00\x01\xa9test.echo\x80";
-const ECHO_ANSWER: usize = b"\x00\x00\x00\x05\x94\x01\x01\xc0\x80".len();
-const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
-const PING_ANSWER: usize = b"+PONG\r\n".len();
-
 impl Kind {
-    /// The one of a name on the command line.
-    pub fn named(name: &str) -> Option<Self> {
-        Some(match name {
-            "broker" => Self::Broker,
-            "redis" => Self::Redis,
-            "echo" => Self::Echo,
-            _ => return None,
-        })
+    fn named(name: &str) -> Option<Self> {
+        NAMES.iter().find(|(known, _)| *known == name).map(|(_, kind)| *kind)
     }
 
-    /// The name.
-    pub const fn name(self) -> &'static str {
+    /// A request that carries so many bytes there and back (SET only there, GET only back).
+    pub fn exchange(self, size: usize) -> Exchange {
+        let data = "x".repeat(size);
+        let bulk = format!("${size}\r\n{data}\r\n").len();
+        let plain = |request: Vec<u8>, answer| Exchange { before: None, request, answer };
         match self {
-            Self::Broker => "broker",
-            Self::Redis => "redis",
-            Self::Echo => "echo",
+            Self::Broker => {
+                let params = parameters(&data);
+                plain(
+                    frame(&[b"\x94\x00\x01\xa9test.echo", &params[..]]),
+                    frame(&[b"\x94\x01\x01\xc0", &params[..]]).len(),
+                )
+            }
+            Self::Echo => {
+                let request = frame(&[b"\x94\x00\x01\xa9test.echo", &parameters(&data)[..]]);
+                let answer = request.len();
+                plain(request, answer)
+            }
+            Self::Redis if size == 0 => plain(redis(&["PING"]), "+PONG\r\n".len()),
+            Self::Redis => plain(redis(&["ECHO", &data]), bulk),
+            Self::RedisSet => plain(redis(&["SET", KEY, &data]), "+OK\r\n".len()),
+            Self::RedisGet => Exchange {
+                before: Some((redis(&["SET", KEY, &data]), "+OK\r\n".len())),
+                request: redis(&["GET", KEY]),
+                answer: bulk,
+            },
         }
     }
+}
 
-    /// What is sent, and how long what comes back is.
-    pub fn exchange(self) -> Exchange {
-        let (request, answer) = match self {
-            Self::Broker => (ECHO, ECHO_ANSWER),
-            Self::Redis => (PING, PING_ANSWER),
-            Self::Echo => (ECHO, ECHO.len()),
-        };
-        Exchange { request: request.to_vec(), answer }
+/// The map of parameters: nothing, or some bytes.
+fn parameters(data: &str) -> Vec<u8> {
+    if data.is_empty() {
+        return vec![0x80];
     }
+    let length = data.len() as u32;
+    [&b"\x81\xa4data\xc6"[..], &length.to_be_bytes(), data.as_bytes()].concat()
+}
+
+fn frame(parts: &[&[u8]]) -> Vec<u8> {
+    let message = parts.concat();
+    [&(message.len() as u32).to_be_bytes(), &message[..]].concat()
+}
+
+/// A command as Redis' clients send it (RESP, <https://redis.io/docs/latest/develop/reference/protocol-spec/>).
+fn redis(words: &[&str]) -> Vec<u8> {
+    let count = words.len();
+    let words: String = words.iter().map(|word| format!("${}\r\n{word}\r\n", word.len())).collect();
+    format!("*{count}\r\n{words}").into_bytes()
 }
 
 /// One of those that are compared.
 #[derive(Clone)]
 pub struct Contestant {
+    /// What it is called in the results.
+    pub label: String,
     /// Who.
     pub kind: Kind,
     /// Where it listens.
@@ -68,10 +105,11 @@ pub struct Contestant {
 }
 
 impl Contestant {
-    /// From `NAME=SOCKET`.
+    /// From `[LABEL:]NAME=SOCKET`.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let (name, socket) = text.split_once('=').ok_or_else(|| format!("{text}: NAME=SOCKET is wanted"))?;
+        let (who, socket) = text.split_once('=').ok_or_else(|| format!("{text}: [LABEL:]NAME=SOCKET is wanted"))?;
+        let (label, name) = who.split_once(':').unwrap_or((who, who));
         let kind = Kind::named(name).ok_or_else(|| format!("nobody is called {name}"))?;
-        Ok(Self { kind, socket: Path::new(socket).to_owned() })
+        Ok(Self { label: label.to_owned(), kind, socket: Path::new(socket).to_owned() })
     }
 }

@@ -29,6 +29,8 @@ $MAX_JSON_SIZE = 10_000_000 if !defined $MAX_JSON_SIZE;
 # the old client kept there in the open.
 use constant KEY => '_cpanbridge';
 
+my %NO_OPTIONS;
+
 my %ARGUMENT = map { $_ => 1 } qw(socket timeout autostart persistent retry_count debug max_json_size);
 
 sub new {
@@ -62,18 +64,21 @@ sub new {
 # All that uses the connection goes through the session: see there for `user`, `enter` and `leave`.
 
 sub call {
-    my ($self, $method, $params, %options) = @_;
+    my ($self, $method, $params) = @_;
     my $session = $self->{ +KEY };
-    return $self->_sibling->call($method, $params, %options) if $session->{user};
+    my $options = @_ > 3 ? { @_[3 .. $#_] } : \%NO_OPTIONS;
+    return $self->_sibling->call($method, $params, %$options) if $session->{user};
     my ($error, $result);
     {
         # An error is thrown after these are restored, so that it is not lost with them.
         local ($@, $!);
         local $session->{user} = $self;
-        $session->enter;
-        ($error, $result) = $self->_call($method, $params, \%options);
+        # `enter` and `leave`, without two of the calls that every call is made of.
+        $session->{entered} ? $session->enter : ($session->{entered} = 1);
+        ($error, $result) = $session->call($method, $params, $options);
+        ($error, $result) = $self->_call_instead($method, $params, $options, $error) if $error && $error->code eq 'denied';
         $self->{last_error} = $error ? $error->message : '';
-        $session->leave;
+        $session->{entered} = 0;
     }
     die $error if $error;
     return $result;
@@ -86,7 +91,7 @@ sub pipeline {
     local ($@, $!);
     local $session->{user} = $self;
     $session->enter;
-    my @results = map { $_->error || $_->{value} } $session->pipeline(\@calls);
+    my @results = map { $_->{error} || $_->{value} } $session->pipeline(\@calls);
     $session->leave;
     return @results;
 }
@@ -228,15 +233,18 @@ sub call_python {
     my $begin = CPANBridge::Connection::now();
     my $method = "$module.$function";
     $self->_remark_on_size($method, $params) if $self->{debug} || $DEBUG_LEVEL;
-    my ($error, $result) = _is_ending() ? eval { $self->_guarded($session, $method, $params) }
+    # At the program's end objects are taken apart in any order, and destructors still make calls.
+    my $is_ending = defined ${^GLOBAL_PHASE} && ${^GLOBAL_PHASE} eq 'DESTRUCT';
+    my ($error, $result) = $is_ending ? eval { $self->_guarded($session, $method, $params) }
         : $self->_guarded($session, $method, $params);
-    $error = CPANBridge::Session::error('lost', $method, 'the program ends, and what the call needs is gone') if _is_ending() && $@;
+    $error = CPANBridge::Session::error('lost', $method, 'the program ends, and what the call needs is gone') if $is_ending && $@;
     my $duration = CPANBridge::Connection::now() - $begin;
     my $stats = $self->{performance_stats}{$method} ||= { call_count => 0 };
     $stats->{last_duration} = $duration;
     $stats->{call_count}++;
     $self->{last_error} = $error ? $error->message : '';
-    $self->_debug(sprintf '%s %s in %.4f s', $method, $error ? 'failed (' . $error->code . ')' : 'done', $duration);
+    $self->_debug(sprintf '%s %s in %.4f s', $method, $error ? 'failed (' . $error->code . ')' : 'done', $duration)
+        if $self->{debug} || $DEBUG_LEVEL;
     return _payload($result) if !$error;
     return {
         success  => 0,
@@ -247,9 +255,6 @@ sub call_python {
         duration => $duration,
     };
 }
-
-# At the program's end objects are taken apart in any order, and destructors still make calls.
-sub _is_ending { return defined ${^GLOBAL_PHASE} && ${^GLOBAL_PHASE} eq 'DESTRUCT' }
 
 sub _guarded {
     my ($self, $session, $method, $params) = @_;
@@ -367,6 +372,12 @@ sub _call {
     my ($self, $method, $params, $options) = @_;
     my ($error, $result) = $self->{ +KEY }->call($method, $params, $options);
     return ($error, $result) if !$error || $error->code ne 'denied';
+    return $self->_call_instead($method, $params, $options, $error);
+}
+
+# What was denied because it is a file's may be done without the broker opening the file.
+sub _call_instead {
+    my ($self, $method, $params, $options, $error) = @_;
     return $self->_call_with_content($method, $params, $options, $error) if $error->data && $error->data->{send_content_as};
     require CPANBridge::HTTP::Transfer;
     my $instead = CPANBridge::HTTP::Transfer::instead_of($method) or return $error;

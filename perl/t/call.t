@@ -57,6 +57,9 @@ is_deeply([map { $_->{n} } $bridge->pipeline(map { ['test.echo', { n => $_ }] } 
 my @heavy = $bridge->pipeline(map { ['test.echo', { n => $_, large => 'x' x 100_000 }] } 1 .. 200);
 is_deeply([map { $_->{n} } @heavy], [1 .. 200], 'more than both sides would hold for each other');
 is_deeply([$bridge->pipeline], [], 'none');
+my @mixed = $bridge->pipeline(['test.echo', {}], ['test.echo', { deep => [{ a => [1, undef] }] }], ['test.nope'], ['test.echo', {}]);
+isa_ok(splice(@mixed, 2, 1), 'CPANBridge::Error', 'one that fails among others');
+is_deeply(\@mixed, [{}, { deep => [{ a => [1, undef] }] }, {}], 'answers of one byte and others');
 
 # Progress.
 my @seen;

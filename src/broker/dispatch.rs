@@ -13,7 +13,7 @@ use crate::modules::function::Function;
 use crate::modules::handles::HandleId;
 use crate::modules::locks::locked;
 use crate::modules::{Call, Caller, FunctionId, Registry, Touches};
-use crate::protocol::message::{Arguments, Malformed, Message, parse};
+use crate::protocol::message::{Arguments, Malformed, Message, parse_after};
 use crate::protocol::{Buffer, CallError, Code};
 use crate::stats::{CloseReason, Outcome, RecentError};
 use slog::error;
@@ -47,7 +47,7 @@ impl Broker {
         bytes: &[u8],
         registry: &Registry,
     ) -> Result<(), Malformed> {
-        let (msgid, method, arguments) = match parse(bytes)? {
+        let (msgid, method, arguments) = match parse_after(bytes, registry.name(turn.last))? {
             Message::Request { msgid, method, arguments } => (Some(msgid), method, arguments),
             Message::Notification { method, arguments } => (None, method, arguments),
             Message::Cancel { msgid } => {
@@ -61,23 +61,35 @@ impl Broker {
         let function = registry.find_again(method, turn.last);
         turn.last = function.as_ref().ok().copied();
         let counted = function.as_ref().ok().map(|function| function.0);
-        let admitted = self.admit(turn);
-        let request = admitted
-            .and(function)
-            .and_then(|function| Ok(Request { msgid, function, arguments: arguments?, caller }))
-            .and_then(|request| if request.arguments.timeout_ms == Some(0) { Err(timed_out()) } else { Ok(request) });
-        let fate = match request {
+        if self.stopwatch.must_end_before(counted) {
+            self.end_lap();
+        }
+        let fate = match self.request(turn, msgid, function, arguments, caller) {
             Ok(request) => self.perform(turn, &request, registry.function(request.function)),
             Err(error) => {
                 answer_error(turn, msgid, self.config.max_frame, &error);
                 Fate::Answered(Err(error))
             }
         };
-        if let Fate::Answered(result) = fate {
-            let took = self.lap();
-            self.record(counted, took, &result);
+        match fate {
+            Fate::Answered(result) => self.count_answered(counted, &result),
+            Fate::Queued => drop(self.end_lap()),
         }
         Ok(())
+    }
+
+    /// The request, if it is one that may run.
+    fn request<'m>(
+        &mut self,
+        turn: &Turn,
+        msgid: Option<u32>,
+        function: Result<FunctionId, CallError>,
+        arguments: Result<Arguments<'m>, CallError>,
+        caller: Caller,
+    ) -> Result<Request<'m>, CallError> {
+        self.admit(turn)?;
+        let request = Request { msgid, function: function?, arguments: arguments?, caller };
+        if request.arguments.timeout_ms == Some(0) { Err(timed_out()) } else { Ok(request) }
     }
 
     /// Whether calls of this connection are run at all.
@@ -224,7 +236,7 @@ impl Broker {
             handle,
             progress: request.arguments.progress && request.msgid.is_some(),
             deadline: self.deadline(request),
-            arrived: self.clock,
+            arrived: Instant::now(),
             started: None,
             stage: Stage::Waiting,
             cancellation: Arc::default(),
@@ -264,23 +276,36 @@ impl Broker {
         }
     }
 
-    /// Begins to time calls from now.
-    pub(super) fn begin_timing(&mut self) {
-        self.clock = Instant::now();
+    /// Counts a call that was answered here.
+    fn count_answered(&mut self, function: Option<usize>, result: &Result<(), CallError>) {
+        let ended = self.stopwatch.count(function);
+        self.stats.count(function, outcome(result));
+        if let Err(error) = result {
+            let took = self.end_lap();
+            self.remember(function, took, error);
+        } else if ended {
+            self.end_lap();
+        }
     }
 
-    /// The time since the last call ended or timing began: one look at the clock a call.
-    fn lap(&mut self) -> Duration {
-        let now = Instant::now();
-        let took = now - self.clock;
-        self.clock = now;
-        took
+    /// Ends the timing of the calls since the last time. Returns what the last of them took.
+    pub(super) fn end_lap(&mut self) -> Duration {
+        let Some(lap) = self.stopwatch.end(Instant::now()) else { return Duration::ZERO };
+        self.stats.time(lap.function, lap.usual, lap.usual_calls);
+        self.stats.time(lap.function, lap.last, 1);
+        lap.last
     }
 
-    /// Counts an answered call; an error is remembered without what the caller sent.
+    /// Counts a call that was answered and took so long.
     pub(super) fn record(&mut self, function: Option<usize>, took: Duration, result: &Result<(), CallError>) {
-        let Err(error) = result else { return self.stats.record(function, took, Outcome::Success) };
-        self.stats.record(function, took, outcome_of(error.code));
+        self.stats.record(function, took, outcome(result));
+        if let Err(error) = result {
+            self.remember(function, took, error);
+        }
+    }
+
+    /// Remembers an error without what the caller sent.
+    fn remember(&mut self, function: Option<usize>, took: Duration, error: &CallError) {
         let recent = RecentError {
             timestamp: super::view::timestamp(std::time::SystemTime::now()),
             module_function: self.stats.method(function).to_owned(),
@@ -316,8 +341,9 @@ pub(super) fn shutting_down() -> CallError {
     CallError::new(Code::Unavailable, "the broker is shutting down; the call did not run")
 }
 
-fn outcome_of(code: Code) -> Outcome {
-    match code {
+fn outcome(result: &Result<(), CallError>) -> Outcome {
+    let Err(error) = result else { return Outcome::Success };
+    match error.code {
         Code::InvalidParams | Code::UnknownModule | Code::UnknownFunction | Code::TooLarge | Code::Protocol => {
             Outcome::Invalid
         }

@@ -13,6 +13,7 @@
 //! | `accept` | taking connections from the listener, and when not to |
 //! | `turn` | one connection's turn: write, read, cut, write |
 //! | `dispatch` | one message: find the function, run it or queue it, answer |
+//! | `stopwatch` | how long calls take, with few looks at the clock |
 //! | `work` | handing jobs to workers and their answers to callers |
 //! | `quota` | what each user has of the broker, and may have |
 //! | `place` | keeping the socket's file in its place |
@@ -40,6 +41,7 @@ mod quota;
 mod reload;
 mod service;
 mod signals;
+mod stopwatch;
 mod time;
 mod turn;
 mod view;
@@ -80,6 +82,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
+use stopwatch::Stopwatch;
 use workers::Workers;
 
 /// Bytes that one read takes at most.
@@ -161,8 +164,7 @@ pub struct Broker {
     started_at: SystemTime,
     // Time since the start, taken once a round.
     now: Duration,
-    // When the last call or piece of one was timed; the next begins there.
-    clock: Instant,
+    stopwatch: Stopwatch,
     // Since when nobody has been connected.
     idle_since: Option<Duration>,
     descriptor_limit: u64,
@@ -242,7 +244,7 @@ impl Broker {
             started: Instant::now(),
             started_at: SystemTime::now(),
             now: Duration::ZERO,
-            clock: Instant::now(),
+            stopwatch: Stopwatch::new(Instant::now()),
             idle_since: Some(Duration::ZERO),
             descriptor_limit,
             trend: view::Trend::default(),
@@ -296,12 +298,10 @@ impl Broker {
         let mut events = Events::with_capacity(EVENTS);
         loop {
             self.deadlines.arm(self.now)?;
-            let wait = if self.has_more_to_do() { Some(Duration::ZERO) } else { None };
-            match self.poll.poll(&mut events, wait) {
+            match self.wait(&mut events) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 result => result?,
             }
-            self.now = self.started.elapsed();
             if let Some(code) = self.note(&events) {
                 return Ok(code);
             }
@@ -315,6 +315,26 @@ impl Broker {
                 return Ok(code);
             }
         }
+    }
+
+    /// Waits until something happens, unless there is something to do already. With `busy_poll` it looks for events for a while
+    /// before it sleeps, and lets others have the CPU between two looks: who is to send the next request may have no other.
+    fn wait(&mut self, events: &mut Events) -> io::Result<()> {
+        let asleep = if self.has_more_to_do() { Some(Duration::ZERO) } else { None };
+        if let (Some(patience), None) = (self.config.busy_poll, asleep) {
+            let begin = Instant::now();
+            while begin.elapsed() < patience {
+                self.poll.poll(events, Some(Duration::ZERO))?;
+                if !events.is_empty() {
+                    self.now = self.started.elapsed();
+                    return Ok(());
+                }
+                std::thread::yield_now();
+            }
+        }
+        self.poll.poll(events, asleep)?;
+        self.now = self.started.elapsed();
+        Ok(())
     }
 
     /// Notes what happened; only what is the loop's own is acted on here. A second request to stop ends it at once.

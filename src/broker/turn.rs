@@ -15,6 +15,7 @@ use crate::stats::CloseReason;
 use mio::Interest;
 use slog::{debug, info};
 use std::io::{ErrorKind, Read};
+use std::time::Instant;
 
 /// Bytes that a turn reads.
 const BYTES: usize = 256 * 1024;
@@ -179,10 +180,18 @@ impl Broker {
         connection.input = input;
     }
 
-    /// Serves whole messages from the front of `bytes`. Returns how many bytes they were.
+    /// Serves whole messages from the front of `bytes`, and times them. Returns how many bytes they were.
     fn serve(&mut self, turn: &mut Turn, bytes: &[u8], registry: &Registry) -> (usize, Next) {
+        self.stopwatch.begin(Instant::now());
+        let served = self.serve_messages(turn, bytes, registry);
+        if self.stopwatch.is_running() {
+            self.end_lap();
+        }
+        served
+    }
+
+    fn serve_messages(&mut self, turn: &mut Turn, bytes: &[u8], registry: &Registry) -> (usize, Next) {
         let mut used = 0;
-        self.begin_timing();
         loop {
             let Some(connection) = self.connections.get(turn.id) else { return (bytes.len(), Next::Stop) };
             let cut = connection.cutter.cut(&bytes[used..], self.config.max_frame);

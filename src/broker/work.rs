@@ -39,7 +39,7 @@ impl Broker {
             let Some(job) = self.jobs.get(id) else { continue };
             let now = Instant::now();
             job.started = Some(now);
-            self.stats.worker_wait.record(now - job.arrived);
+            self.stats.worker_wait.record(now - job.arrived, 1);
             let task = Task {
                 job: id,
                 function: job.function,
@@ -98,7 +98,7 @@ impl Broker {
         let settled = self.handles.settle(owner, lease, self.now);
         let Some(job) = self.jobs.remove(id) else { return };
         if let Some(started) = job.started {
-            self.stats.worker_run.record(started.elapsed());
+            self.stats.worker_run.record(started.elapsed(), 1);
         }
         let result = match result {
             Ok(result) => result.and_then(|result| settled.map(|()| result)),

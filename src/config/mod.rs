@@ -84,6 +84,8 @@ pub struct Config {
     pub reload_grace: Duration,
     /// How often the socket's place is looked at; none for never.
     pub socket_check: Option<Duration>,
+    /// How long the loop looks for events before it sleeps.
+    pub busy_poll: Option<Duration>,
     /// Exits after that long without a connection.
     pub idle_exit: Option<Duration>,
     /// What is logged.
@@ -140,6 +142,7 @@ impl Config {
             shutdown_grace: values.optional_duration("shutdown_grace")?.unwrap_or_default(),
             reload_grace: values.optional_duration("reload_grace")?.unwrap_or_default(),
             socket_check: values.optional_duration("socket_check")?,
+            busy_poll: values.optional_duration("busy_poll")?,
             idle_exit: values.optional_duration("idle_exit")?,
             log_level: values.level("log_level")?,
             log_file: values.path("log_file"),

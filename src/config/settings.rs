@@ -308,6 +308,13 @@ pub const TABLE: &[Setting] = &[
         "Something that cleans up /tmp should not cut a broker off for long; a look costs microseconds.",
     ),
     setting(
+        "busy_poll",
+        Kind::Duration,
+        "off",
+        "Looks for the next request for that long before the broker sleeps (50us, say), on a CPU of its own",
+        "Waking a process on another CPU takes longer than a small call; not to sleep costs that CPU while calls come.",
+    ),
+    setting(
         "idle_exit",
         Kind::Duration,
         "off",

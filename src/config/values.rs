@@ -237,6 +237,7 @@ pub(super) fn parse_duration(text: &str) -> Option<Duration> {
     let unit = match unit.to_ascii_lowercase().as_str() {
         "" | "s" | "sec" => 1.0,
         "ms" => 0.001,
+        "us" => 0.000_001,
         "m" | "min" => 60.0,
         "h" => 3600.0,
         "d" => 86_400.0,
@@ -282,6 +283,7 @@ mod tests {
             ("90s", 90_000),
             ("15m", 900_000),
             ("250ms", 250),
+            ("2000us", 2),
             ("1h", 3_600_000),
             ("off", 0),
         ] {

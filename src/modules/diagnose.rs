@@ -109,7 +109,7 @@ mod tests {
         let mut call = Call::detached(Caller::default(), &mut out);
         let error = function.run(&mut call, &bytes).unwrap_err();
         assert_eq!(error.code, Code::InvalidParams);
-        (error.data.and_then(|data| data.parameter), error.message)
+        (error.data.clone().and_then(|data| data.parameter), error.message.clone())
     }
 
     #[test]

@@ -106,13 +106,15 @@ impl Registry {
     pub fn find_again(&self, method: &str, last: Option<FunctionId>) -> Result<FunctionId, CallError> {
         match last {
             // Comparing with one name takes less than hashing.
-            Some(last) if self.method_of(last).is_some_and(|name| name == method) => Ok(last),
+            Some(function) if self.name(last) == method => Ok(function),
             _ => self.find(method),
         }
     }
 
-    fn method_of(&self, FunctionId(id): FunctionId) -> Option<&str> {
-        self.names.get(id).map(String::as_str)
+    /// The name of a function that was found before; empty for none.
+    #[inline]
+    pub fn name(&self, function: Option<FunctionId>) -> &str {
+        function.and_then(|FunctionId(id)| self.names.get(id)).map_or("", String::as_str)
     }
 
     /// The function of an id that [`Registry::find`] gave.
@@ -185,7 +187,7 @@ mod tests {
         let error = registry.find("crypto.encypt").unwrap_err();
         assert_eq!(error.code, Code::UnknownFunction);
         assert!(error.message.contains("did you mean `encrypt`?"), "{}", error.message);
-        assert!(error.data.unwrap().available.unwrap().contains(&"decrypt".to_owned()));
+        assert!(error.data.as_ref().unwrap().available.as_ref().unwrap().contains(&"decrypt".to_owned()));
         for odd in ["", ".", "crypto", "crypto.", ".new", "a.b.c"] {
             assert!(registry.find(odd).is_err());
         }

@@ -41,8 +41,11 @@ impl Buffer {
     }
 
     /// Appends bytes.
+    #[inline]
     pub fn push(&mut self, more: &[u8]) {
-        self.reserve(more.len());
+        if self.bytes.capacity() - self.bytes.len() < more.len() {
+            self.make_room(more.len());
+        }
         self.bytes.extend_from_slice(more);
     }
 
@@ -87,10 +90,8 @@ impl Buffer {
     }
 
     /// Makes room for `additional` bytes. Grows by doubling, so by no more than twice what was received.
-    fn reserve(&mut self, additional: usize) {
-        if self.bytes.capacity() - self.bytes.len() >= additional {
-            return;
-        }
+    #[cold]
+    fn make_room(&mut self, additional: usize) {
         let wanted = self.len() + additional;
         if self.bytes.capacity() >= wanted && self.start >= self.bytes.len() / 2 {
             self.bytes.copy_within(self.start.., 0);

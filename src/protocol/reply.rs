@@ -47,8 +47,14 @@ impl Answer {
     /// Begins a successful answer; the result's bytes come next, then [`Answer::finish`].
     pub fn begin(out: &mut Buffer, framing: Framing, msgid: u32, max_frame: usize) -> Self {
         let start = out.len();
-        write_envelope(out, framing, msgid);
-        out.push(&[NIL]);
+        let [a, b, c, d] = msgid.to_be_bytes();
+        // Written at once: the head of every answer is a few bytes, and each time it would be asked whether they fit.
+        match (framing, msgid) {
+            (Framing::Framed, 0..=0x7f) => out.push(&[0, 0, 0, 0, 0x94, RESPONSE, d, NIL]),
+            (Framing::Framed, _) => out.push(&[0, 0, 0, 0, 0x94, RESPONSE, 0xce, a, b, c, d, NIL]),
+            (Framing::Bare, 0..=0x7f) => out.push(&[0x94, RESPONSE, d, NIL]),
+            (Framing::Bare, _) => out.push(&[0x94, RESPONSE, 0xce, a, b, c, d, NIL]),
+        }
         Self { framing, msgid, start, max_frame }
     }
 
@@ -73,7 +79,9 @@ impl Answer {
     /// Takes back what was written and answers with an error.
     pub fn fail(self, out: &mut Buffer, error: &CallError) {
         out.truncate(self.start);
-        write_envelope(out, self.framing, self.msgid);
+        let _ = Self::begin(out, self.framing, self.msgid, self.max_frame);
+        // In place of the nil that stands for no error.
+        out.truncate(out.len() - 1);
         write_error(out, error);
         out.push(&[NIL]);
         self.close(out);
@@ -166,17 +174,6 @@ fn close_frame(out: &mut Buffer, framing: Framing, start: usize) {
     if framing == Framing::Framed {
         let length = out.len() - start - FRAME_HEADER;
         out.set_u32(start, length as u32);
-    }
-}
-
-fn write_envelope(out: &mut Buffer, framing: Framing, msgid: u32) {
-    open_frame(out, framing);
-    match msgid {
-        0..=0x7f => out.push(&[0x94, RESPONSE, msgid as u8]),
-        _ => {
-            let [a, b, c, d] = msgid.to_be_bytes();
-            out.push(&[0x94, RESPONSE, 0xce, a, b, c, d]);
-        }
     }
 }
 

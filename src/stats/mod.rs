@@ -228,13 +228,30 @@ impl Stats {
 
     /// Counts one answered call.
     pub fn record(&mut self, function: Option<usize>, took: Duration, outcome: Outcome) {
-        let index = function.unwrap_or(self.methods.len());
-        let Some(stats) = self.functions.get_mut(index) else { return };
-        stats.times.record(took);
+        self.count(function, outcome);
+        self.time(function, took, 1);
+    }
+
+    /// Counts one answered call; its time is told by [`Stats::time`].
+    #[inline]
+    pub fn count(&mut self, function: Option<usize>, outcome: Outcome) {
         self.requests += 1;
         if outcome != Outcome::Success {
+            self.count_failed(function, outcome);
+        }
+    }
+
+    /// Tells how long some calls took that were counted, each of them.
+    pub fn time(&mut self, function: Option<usize>, took: Duration, calls: u32) {
+        if let Some(stats) = self.functions.get_mut(function.unwrap_or(self.methods.len())) {
+            stats.times.record(took, calls);
+        }
+    }
+
+    fn count_failed(&mut self, function: Option<usize>, outcome: Outcome) {
+        self.failed += 1;
+        if let Some(stats) = self.functions.get_mut(function.unwrap_or(self.methods.len())) {
             stats.errors += 1;
-            self.failed += 1;
         }
         match outcome {
             Outcome::Success | Outcome::Failure => {}

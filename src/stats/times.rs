@@ -18,11 +18,15 @@ pub struct Times {
 }
 
 impl Times {
-    /// Counts one.
-    pub fn record(&mut self, took: Duration) {
-        self.count += 1;
-        self.total += took;
-        self.spread.get_or_insert_with(|| Box::new(new_histogram())).saturating_record(nanoseconds(took));
+    /// Counts so many that took so long each.
+    pub fn record(&mut self, took: Duration, times: u32) {
+        if times == 0 {
+            return;
+        }
+        self.count += u64::from(times);
+        self.total += took * times;
+        let spread = self.spread.get_or_insert_with(|| Box::new(new_histogram()));
+        spread.saturating_record_n(nanoseconds(took), times);
     }
 
     /// How many were counted.
@@ -137,7 +141,7 @@ mod tests {
         let mut times = Times::default();
         assert_eq!(times.report(), TimesReport::default());
         for millisecond in 1..=100 {
-            times.record(Duration::from_millis(millisecond));
+            times.record(Duration::from_millis(millisecond), 1);
         }
         let report = times.report();
         assert!((0.050..=0.051).contains(&report.avg) && (0.094..=0.097).contains(&report.p95), "{report:?}");
@@ -148,7 +152,7 @@ mod tests {
     fn packed_times_are_the_same_times() {
         let mut times = Times::default();
         for shift in 0..40 {
-            times.record(Duration::from_nanos(1 << shift));
+            times.record(Duration::from_nanos(1 << shift), 1);
         }
         let again = Times::unpack(&times.pack());
         assert_eq!((again.count(), again.report()), (times.count(), times.report()));

@@ -167,3 +167,16 @@ fn ten_thousand_idle_connections_are_in_nobodys_way() {
     drop(clients);
     eventually("the end of all", || active(&broker) == 1);
 }
+
+#[test]
+fn a_broker_that_polls_for_a_while_answers_and_sleeps_in_the_end() {
+    let broker = Broker::start(&["--busy-poll=2ms", "--health-interval=off", "--socket-check=off"]);
+    let mut client = broker.connect();
+    for _ in 0..200 {
+        assert_eq!(client.call("test.echo", none()), Ok(none()));
+    }
+    // Also what runs elsewhere and what has a time limit comes while nobody sends anything.
+    assert!(client.call("test.sleep", map([("seconds", 0.05.into())])).is_ok());
+    let stat = format!("/proc/{}/task/{}/stat", broker.pid(), broker.pid());
+    eventually("it sleeps", || std::fs::read_to_string(&stat).unwrap().contains(") S "));
+}

@@ -14,33 +14,47 @@ use constant READ_SIZE => 65_536;
 use constant SEND_FLAGS => MSG_DONTWAIT | MSG_NOSIGNAL;
 
 # The clock of time limits: monotonic where there is one. Time::HiRes is core, but a package of its own on some systems.
-my $CLOCK;
+# A function and its argument, so that who looks at every call can spare the detour over `now`.
+our @CLOCK;
+{
+    local ($@, $!);
+    local $SIG{__DIE__} = 'DEFAULT';
+    @CLOCK = eval {
+        require Time::HiRes;
+        my $monotonic = Time::HiRes::CLOCK_MONOTONIC();
+        Time::HiRes::clock_gettime($monotonic) > 0 or die;
+        (\&Time::HiRes::clock_gettime, $monotonic);
+    };
+    @CLOCK = (sub { return time }, undef) if !@CLOCK;
+}
 
-sub now {
-    if (!$CLOCK) {
-        local ($@, $!);
-        local $SIG{__DIE__} = 'DEFAULT';
-        $CLOCK = eval {
-            require Time::HiRes;
-            my $monotonic = Time::HiRes::CLOCK_MONOTONIC();
-            Time::HiRes::clock_gettime($monotonic) > 0 or die;
-            sub { return Time::HiRes::clock_gettime($monotonic) };
-        } || sub { return time };
+sub now { return $CLOCK[0]->($CLOCK[1]) }
+
+# Addresses of sockets, and time limits as the kernel wants them: a script uses one or two, and every connection needs them.
+my (%ADDRESS, %TIMEVAL);
+
+sub _address {
+    my ($path) = @_;
+    # A path too long for an address dies in pack_sockaddr_un on some versions, and is cut on others.
+    if (length $path > 107) {
+        $! = Errno::ENAMETOOLONG();
+        return;
     }
-    return $CLOCK->();
+    %ADDRESS = () if keys %ADDRESS > 100;
+    return $ADDRESS{$path} = pack_sockaddr_un($path);
 }
 
 # Connects; returns the connection, or undef with $! set. $timeout limits the wait for a broker whose queue is full.
 sub open {    ## no critic (ProhibitBuiltinHomonyms)
     my ($class, $path, $timeout) = @_;
     socket my $handle, PF_UNIX, SOCK_STREAM, 0 or return;
-    my $limit = _timeval($timeout);
-    setsockopt $handle, SOL_SOCKET, SO_SNDTIMEO, $limit or return;
-    # A path too long for an address dies in pack_sockaddr_un on some versions, and is cut on others.
-    my $address = length $path <= 107 ? pack_sockaddr_un($path) : do { $! = Errno::ENAMETOOLONG(); return };
-    my $deadline = now() + $timeout;
+    setsockopt $handle, SOL_SOCKET, SO_SNDTIMEO, $TIMEVAL{$timeout} || _timeval($timeout) or return;
+    my $address = $ADDRESS{$path} || _address($path) or return;
+    my $deadline;
     until (connect $handle, $address) {
-        return if $! != EINTR || now() >= $deadline;
+        return if $! != EINTR;
+        $deadline = now() + $timeout if !defined $deadline;
+        return if now() >= $deadline;
     }
     return $class->adopt($handle, $path);
 }
@@ -70,20 +84,22 @@ sub has_unsent { return length $_[0]->{out} ? 1 : 0 }
 # have been acted on then, because a message is acted on only when it is whole.
 sub send_now {
     my ($self, undef) = @_;
-    if (!length $self->{out}) {
-        my $sent = send $self->{handle}, $_[1], SEND_FLAGS;
-        if (defined $sent) {
-            $self->{sent} += $sent;
-            return 1 if $sent == length $_[1];
-        }
-        elsif (!_would_block()) {
-            return;
-        }
-        $self->{out} = substr $_[1], $sent || 0;
-    }
-    else {
+    if (length $self->{out}) {
         $self->{out} .= $_[1];
+        return $self->_push;
     }
+    my $sent = send $self->{handle}, $_[1], SEND_FLAGS;
+    return $self->_keep_unsent($sent, $_[1]) if !defined $sent || $sent != length $_[1];
+    $self->{sent} += $sent;
+    return 1;
+}
+
+# What `send` left of bytes: kept and tried again, if the broker is there.
+sub _keep_unsent {
+    my ($self, $sent, undef) = @_;
+    return 0 if !defined $sent && !_would_block();
+    $self->{sent} += $sent || 0;
+    $self->{out} = substr $_[2], $sent || 0;
     return $self->_push;
 }
 
@@ -104,24 +120,33 @@ sub _push {
 
 sub _would_block { return $! == EAGAIN || $! == EWOULDBLOCK }
 
-# The fast way for the usual case, one request and its answer: one blocking read with the kernel's own time limit, no
-# select. Returns the answer's frame without its length, or nothing if it was not exactly that: then `receive` goes on.
-sub read_one {
-    my ($self, $timeout) = @_;
-    return if length $self->{in} || length $self->{out};
+# The fast way for the usual case, one request and its answer: one write, and one blocking read with the kernel's own time
+# limit, no select. Returns whether the broker took the request (as `send_now` does), and the answer's frame with its length,
+# or no frame if what came was not exactly one: then `receive` goes on.
+sub exchange {
+    my ($self, undef, $timeout) = @_;
+    my $handle = $self->{handle};
+    if (length $self->{out} || length $self->{in}) {
+        return $self->send_now($_[1]);
+    }
     if ($self->{read_timeout} != $timeout) {
-        setsockopt $self->{handle}, SOL_SOCKET, SO_RCVTIMEO, _timeval($timeout) or return;
+        setsockopt $handle, SOL_SOCKET, SO_RCVTIMEO, $TIMEVAL{$timeout} || _timeval($timeout) or return $self->send_now($_[1]);
         $self->{read_timeout} = $timeout;
     }
-    my $count = sysread $self->{handle}, my $bytes, READ_SIZE;
+    my $sent = send $handle, $_[1], SEND_FLAGS;
+    if (!defined $sent || $sent != length $_[1]) {
+        return $self->_keep_unsent($sent, $_[1]);
+    }
+    $self->{sent} += $sent;
+    my $count = sysread $handle, my $bytes, READ_SIZE;
     if (!$count) {
         # The kernel tells of a reset once; everything else `receive` finds out again.
         $self->_fail('reset') if !defined $count && $! == ECONNRESET;
-        return;
+        return 1;
     }
-    return substr $bytes, 4 if $count > 4 && unpack('N', $bytes) == $count - 4;
+    return (1, $bytes) if $count > 4 && unpack('N', $bytes) == $count - 4;
     $self->{in} = $bytes;
-    return;
+    return 1;
 }
 
 # Waits until $deadline for a frame, sending meanwhile what is to be sent: a broker that holds back until its answers are
@@ -203,10 +228,11 @@ sub failure { return delete $_[0]->{failure} }
 
 sub _timeval {
     my ($seconds) = @_;
+    %TIMEVAL = () if keys %TIMEVAL > 100;
     # Zero would mean no limit.
-    $seconds = 0.001 if $seconds < 0.001;
-    my $whole = int $seconds;
-    return pack 'l!l!', $whole, int(($seconds - $whole) * 1_000_000);
+    my $limit = $seconds < 0.001 ? 0.001 : $seconds;
+    my $whole = int $limit;
+    return $TIMEVAL{$seconds} = pack 'l!l!', $whole, int(($limit - $whole) * 1_000_000);
 }
 
 1;
@@ -267,12 +293,12 @@ Whether part of a request waits to be sent.
 
 Sends without waiting; what does not fit is kept and sent by the methods that wait. False if the broker is gone.
 
-=head2 read_one
+=head2 exchange
 
-    my $message = $connection->read_one($seconds);
+    my ($taken, $frame) = $connection->exchange($bytes, $seconds);
 
-One read with the kernel's time limit. The message, if the read brought exactly one; otherwise nothing, and L</receive> has
-to go on.
+Sends as L</send_now> does, and reads once with the kernel's time limit. Whether the broker is there, and the frame with its
+length, if the read brought exactly one; without a frame L</receive> has to go on.
 
 =head2 receive
 

@@ -22,6 +22,12 @@ sub new {
 # (connection) or (undef, why not). $patience: how long a broker that is not there, and may not be started, is waited for.
 sub connect {    ## no critic (ProhibitBuiltinHomonyms)
     my ($self, $deadline, $patience, $owner) = @_;
+    # The same place as last time is the usual case, and that a broker is there.
+    my $place = $self->_named;
+    if (defined $place && defined $self->{place} && $place eq $self->{place}) {
+        my $connection = CPANBridge::Connection->open($self->{path}, $CPANBridge::DAEMON_TIMEOUT);
+        return $connection if $connection;
+    }
     my ($named, @paths) = $self->_paths;
     my $may_start = $self->_may_start($named);
     my $until = CPANBridge::Connection::now() + $patience;
@@ -81,13 +87,23 @@ sub _let_in {
     return defined $group ? " (it is for group $group: usermod -aG $group, then log in anew)" : ' (it is for its owner alone)';
 }
 
+# The socket that somebody named.
+sub _named {
+    my ($self) = @_;
+    for my $given ($self->{socket}, $CPANBridge::DAEMON_SOCKET, $ENV{CPAN_BRIDGE_SOCKET}) {
+        return $given if defined $given && length $given;
+    }
+    return;
+}
+
 # Whether the place was named, and the places to try.
 sub _paths {
     my ($self) = @_;
-    for my $given ($self->{socket}, $CPANBridge::DAEMON_SOCKET, $ENV{CPAN_BRIDGE_SOCKET}) {
-        next if !defined $given || !length $given;
+    if (defined(my $given = $self->_named)) {
         # Whoever may set the environment or the argument may name the socket; only its form is checked.
-        return (1, $given =~ m{\A([^\0]+)\z}s);
+        my ($path) = $given =~ m{\A([^\0]+)\z}s;
+        @{$self}{qw(place path)} = ($given, $path) if defined $path;
+        return (1, defined $path ? $path : ());
     }
     my %seen;
     return (0, map { m{\A([^\0]+)\z}s } grep { !$seen{$_}++ } CPANBridge::Launcher::sockets());

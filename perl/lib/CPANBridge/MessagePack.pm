@@ -31,6 +31,11 @@ sub new {
 our ($CANONICAL, $BOOLEANS, $DEPTH);
 our ($IN, $AT, $END);
 
+# One function for each first byte: an array look-up and a call, instead of a chain of comparisons.
+my @READ;
+# Those of values that are this one byte, which say it without looking any further; booleans as 1 and 0. For Session as well.
+our @SIMPLE;
+
 sub pack {    ## no critic (ProhibitBuiltinHomonyms)
     my ($self) = @_;
     local $CANONICAL = ref $self ? $self->{canonical} : 0;
@@ -186,9 +191,6 @@ sub _unsigned {
         :                            CORE::pack('CQ>', 0xcf, $integer);
 }
 
-# One function for each first byte: an array look-up and a call, instead of a chain of comparisons.
-my @READ;
-
 sub _read {
     no warnings;
     return $READ[ord substr $IN, $AT++, 1]->();
@@ -279,6 +281,17 @@ sub _sized {
     @READ[0xdc, 0xdd] = (_sized('n', 2, \&_read_array), _sized('N', 4, \&_read_array));
     @READ[0xde, 0xdf] = (_sized('n', 2, \&_read_map), _sized('N', 4, \&_read_map));
 }
+
+for my $byte (0x00 .. 0xff) {
+    my $number = $byte < 0x80 ? $byte : $byte - 256;
+    $SIMPLE[$byte] = sub { return $number } if $byte < 0x80 || $byte >= 0xe0;
+}
+$SIMPLE[0x80] = sub { return {} };
+$SIMPLE[0x90] = sub { return [] };
+$SIMPLE[0xa0] = sub { return '' };
+$SIMPLE[0xc0] = $READ[0xc0];
+$SIMPLE[0xc2] = sub { return 0 };
+$SIMPLE[0xc3] = sub { return 1 };
 
 my @BOOLEAN;
 

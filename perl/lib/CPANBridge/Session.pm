@@ -19,6 +19,10 @@ use constant LAST_MSGID  => 4_294_967_295;
 # How long to wait between two looks at a message that is not gone yet.
 use constant PAUSE => 0.02;
 
+# What is the same from call to call, as bytes: scripts call a handful of methods with one time limit.
+my %METHOD;
+my ($LIMIT, $LIMIT_BYTES) = (-1, '');
+
 sub new {
     my ($class, %fields) = @_;
     return bless {
@@ -52,21 +56,34 @@ sub leave {
 sub call {
     my ($self, $method, $params, $options) = @_;
     my $timeout = defined $options->{timeout} ? $options->{timeout} : $self->{user}->_timeout;
-    my ($error, $body) = encode($method, $params, $options, $timeout);
-    return $error if $error;
-    my $deadline = CPANBridge::Connection::now() + $timeout;
-    my ($tries, $patience) = (undef, 0);
-    my $result;
-    while (1) {
-        ($error, $result) = $self->_attempt($method, $body, $timeout, $deadline, $options->{progress}, $patience);
-        last if !$error || !$error->{not_run};
-        $tries = $self->{user}->_retry_count if !defined $tries;
-        last if $tries-- <= 0;
-        # There was a broker a moment ago, so another one is probably coming up.
-        $patience = $CPANBridge::DAEMON_STARTUP_TIMEOUT;
-        $self->{user}->_debug("$method did not run (" . $error->message . '), trying again');
+    my ($error, $body, $result);
+    # What `encode` does, for the usual case that nothing has changed but the parameters.
+    my $name = $timeout == $LIMIT && !$options->{progress} && defined $method ? $METHOD{$method} : undef;
+    if (defined $name && (!defined $params || ref $params eq 'HASH' && !%$params)) {
+        $body = "$name\x80\x81\xaatimeout_ms\xce$LIMIT_BYTES";
     }
-    $self->disconnect if !$self->{persistent} && !$self->has_outstanding;
+    else {
+        ($error, $body) = encode($method, $params, $options, $timeout);
+        return $error if $error;
+    }
+    # What `now` does.
+    my $deadline = $CPANBridge::Connection::CLOCK[0]->($CPANBridge::Connection::CLOCK[1]) + $timeout;
+    ($error, $result) = $self->_attempt($method, $body, $timeout, $deadline, $options->{progress}, 0);
+    ($error, $result) = $self->_again($error, $method, $body, $timeout, $deadline, $options->{progress}) if $error && $error->{not_run};
+    delete @{$self}{qw(connection last_word)} if !$self->{persistent} && !%{ $self->{tickets} };
+    return ($error, $result);
+}
+
+# Tries a call again as long as it certainly did not run.
+sub _again {
+    my ($self, $error, $method, @attempt) = @_;
+    my $tries = $self->{user}->_retry_count;
+    my $result;
+    while ($error && $error->{not_run} && $tries-- > 0) {
+        $self->{user}->_debug("$method did not run (" . $error->message . '), trying again');
+        # There was a broker a moment ago, so another one is probably coming up.
+        ($error, $result) = $self->_attempt($method, @attempt, $CPANBridge::DAEMON_STARTUP_TIMEOUT);
+    }
     return ($error, $result);
 }
 
@@ -89,15 +106,18 @@ sub _attempt {
     my $msgid = $self->{msgid}++;
     $self->{msgid} = FIRST_MSGID if $msgid >= LAST_MSGID;
     my $head = pack 'N', $msgid;
-    return $self->_unsent($method) if !$connection->send_now(pack('N', 7 + length $body) . "\x95\x00\xce$head$body");
-    my $answer = $connection->read_one($timeout);
-    if (defined $answer && substr($answer, 0, 8) eq "\x94\x01\xce$head\xc0") {
-        my ($result) = eval { CPANBridge::MessagePack->unpack_at($answer, 8) };
+    my ($taken, $answer) = $connection->exchange(pack('N', 7 + length $body) . "\x95\x00\xce$head$body", $timeout);
+    return $self->_unsent($method) if !$taken;
+    if (defined $answer && substr($answer, 4, 8) eq "\x94\x01\xce$head\xc0") {
+        # Many results are one byte: nothing, yes, no, a small number.
+        my $simple = length $answer == 13 && $CPANBridge::MessagePack::SIMPLE[ord substr $answer, 12];
+        return (undef, $simple->()) if $simple;
+        my ($result) = eval { CPANBridge::MessagePack->unpack_at($answer, 12) };
         return (undef, $result) if $@ eq '' || complaint() eq '';
     }
     my $ticket = $self->{tickets}{$msgid} = CPANBridge::Ticket->new(
         method => $method, deadline => $deadline, msgid => $msgid, queued => $connection->queued);
-    $self->_take($answer) if defined $answer;
+    $self->_take(substr $answer, 4) if defined $answer;
     return $self->_outcome($ticket);
 }
 
@@ -127,14 +147,11 @@ sub _outcome {
     return $error;
 }
 
-# Bytes of everything behind the msgid: method, parameters, options. Scripts call a handful of methods with one time limit.
-my %METHOD;
-my ($LIMIT, $LIMIT_BYTES) = (-1, '');
-
+# Bytes of everything behind the msgid: method, parameters, options.
 sub encode {
     my ($method, $params, $options, $timeout) = @_;
     my $name = defined $method ? $METHOD{$method} || _method($method) : _method($method);
-    my $bytes = !defined $params ? "\x80" : eval { CPANBridge::MessagePack->pack($params) };
+    my $bytes = !defined $params || ref $params eq 'HASH' && !%$params ? "\x80" : eval { CPANBridge::MessagePack->pack($params) };
     return unfit($method, complaint()) if !defined $bytes;
     ($LIMIT, $LIMIT_BYTES) = ($timeout, _limit($timeout)) if $timeout != $LIMIT;
     return (undef, $options->{progress}
@@ -188,17 +205,22 @@ sub new_ticket {
     my ($self, $method, $deadline, $progress) = @_;
     my $msgid = $self->{msgid}++;
     $self->{msgid} = FIRST_MSGID if $msgid >= LAST_MSGID;
-    return CPANBridge::Ticket->new(method => $method, deadline => $deadline, progress => $progress, msgid => $msgid);
+    # Not by its constructor: a pipeline makes thousands.
+    return bless { method => $method, deadline => $deadline, progress => $progress, msgid => $msgid }, 'CPANBridge::Ticket';
 }
 
 sub pipeline {
     my ($self, $calls) = @_;
-    my $deadline = CPANBridge::Connection::now() + $self->{user}->_timeout;
+    my $usual = $self->{user}->_timeout;
+    my $deadline = CPANBridge::Connection::now() + $usual;
     my (@all, @tickets, @bodies);
+    my %none;
     for my $call (@$calls) {
-        my ($method, $params, %options) = @$call;
-        my $ticket = $self->new_ticket($method, $deadline, $options{progress});
-        my ($error, $body) = encode($method, $params, \%options, $self->{user}->_time_limit(\%options));
+        my $options = @$call > 2 ? { @$call[2 .. $#$call] } : \%none;
+        my $ticket = $self->new_ticket($call->[0], $deadline, $options->{progress});
+        # Nobody else is to be given it.
+        $ticket->{awaited} = 1;
+        my ($error, $body) = encode($call->[0], $call->[1], $options, defined $options->{timeout} ? $options->{timeout} : $usual);
         push @all, $error ? $ticket->settle($error) : $ticket;
         next if $error;
         push @tickets, $ticket;
@@ -206,9 +228,8 @@ sub pipeline {
     }
     my $error = @tickets ? $self->send_all(\@tickets, \@bodies, $deadline) : undef;
     for my $ticket (@tickets) {
-        $error ? $ticket->settle($error) : $self->await($ticket);
+        $error ? $ticket->settle($error) : $ticket->{done} || $self->await($ticket);
     }
-    $self->forget(@tickets);
     $self->disconnect if !$self->{persistent} && !$self->has_outstanding;
     return @all;
 }
@@ -222,13 +243,15 @@ sub send_all {
         return $error if $error;
         my $bytes = '';
         for my $index (0 .. $#$tickets) {
-            $bytes .= _frame($tickets->[$index]{msgid}, $bodies->[$index]);
+            # What `_frame` does.
+            $bytes .= pack('NA3N', 7 + length $bodies->[$index], "\x95\x00\xce", $tickets->[$index]{msgid}) . $bodies->[$index];
         }
         my $before = $connection->sent;
         my $unsent = $connection->has_unsent;
         if ($connection->send_now($bytes)) {
+            my $queued = $connection->queued;
             for my $ticket (@$tickets) {
-                $ticket->{queued} = $connection->queued;
+                $ticket->{queued} = $queued;
                 $self->{tickets}{ $ticket->{msgid} } = $ticket;
             }
             return;
@@ -276,15 +299,46 @@ sub has_outstanding {
 # Until this ticket is done. Answers to others are noted at theirs.
 sub await {
     my ($self, $ticket) = @_;
-    while (!$ticket->is_done) {
+    while (!$ticket->{done}) {
         if (!$self->is_connected) {
             $ticket->settle(error('lost', $ticket->method, 'the call was made on a connection that is closed'));
             return;
         }
-        next if $self->receive_one($ticket->{deadline});
+        next if $self->_take_answers || $self->receive_one($ticket->{deadline});
         $self->expire;
     }
     return;
+}
+
+# Takes what was received already, up to the first message that is not the answer to a call that succeeded: what `receive_one`
+# does, in one loop without calls, because a pipeline's answers come by the hundred. How many it took.
+sub _take_answers {
+    my ($self) = @_;
+    my ($in, $tickets) = (\$self->{connection}{in}, $self->{tickets});
+    my ($at, $have, $count) = (0, length $$in, 0);
+    while ($have - $at >= 13) {
+        my ($length, $kind, $msgid, $failure) = unpack 'Na3Na', substr $$in, $at, 12;
+        last if $kind ne "\x94\x01\xce" || $failure ne "\xc0" || $length < 9 || $have - $at < 4 + $length;
+        my $ticket = $tickets->{$msgid} or last;
+        my $value;
+        if ($length == 9 && (my $simple = $CPANBridge::MessagePack::SIMPLE[ord substr $$in, $at + 12, 1])) {
+            $value = $simple->();
+        }
+        else {
+            my $bytes = substr $$in, $at + 12, $length - 8;
+            ($value, my $end) = eval { CPANBridge::MessagePack->unpack_at($bytes, 0) };
+            # What is wrong with it is found out by who looks at the whole message.
+            complaint();
+            last if !defined $end || $end != $length - 8;
+        }
+        delete $tickets->{$msgid};
+        @{$ticket}{qw(done value)} = (1, $value);
+        push @{ $self->{finished} }, $ticket if !$ticket->{awaited};
+        $at += 4 + $length;
+        $count++;
+    }
+    substr $$in, 0, $at, '' if $at;
+    return $count;
 }
 
 # Gives up calls whose time is over. What comes for them later finds no ticket and is dropped.
@@ -346,7 +400,7 @@ sub _take {
 
 sub _finish {
     my ($self, $ticket) = @_;
-    push @{ $self->{finished} }, $ticket;
+    push @{ $self->{finished} }, $ticket if !$ticket->{awaited};
     return;
 }
 

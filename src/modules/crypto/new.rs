@@ -6,7 +6,7 @@ use super::crypt::{KIND, Kept};
 use super::derive::Method;
 use super::key::{prepare, text_of_file};
 use crate::modules::Call;
-use crate::protocol::error::{ErrorData, quote};
+use crate::protocol::error::{ErrorData, Failure, quote};
 use crate::protocol::lenient::{Bytes, Ignored, Integer, Text, TextOrBytes};
 use crate::protocol::{CallError, Code};
 use schemars::JsonSchema;
@@ -179,13 +179,13 @@ fn read_key_file(call: &Call<'_>, path: &str) -> Result<Zeroizing<Vec<u8>>, Call
             send_content_as: Some("key_file_content".to_owned()),
             ..ErrorData::default()
         };
-        return Err(CallError {
+        return Err(CallError::from(Failure {
             code: Code::Denied,
             message: "the broker runs as another user and opens no files for you; read the file and send \
                       key_file_content"
                 .to_owned(),
             data: Some(Box::new(data)),
-        });
+        }));
     }
     let failed =
         |why: String| CallError::invalid("key_file", format!("Failed to read key from file: {}: {why}", quote(path)));

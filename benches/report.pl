@@ -87,7 +87,7 @@ sub read_results {
 
 sub figure {
     my ($value) = @_;
-    my $text = $value >= 1000 ? sprintf('%.0f', $value) : $value >= 100 ? sprintf('%.0f', $value) : $value >= 10 ? sprintf('%.1f', $value) : sprintf '%.2f', $value;
+    my $text = sprintf $value >= 100 ? '%.0f' : $value >= 10 ? '%.1f' : '%.2f', $value;
     1 while $text =~ s/^(\d+)(\d{3})/$1,$2/;
     return $text;
 }
@@ -100,7 +100,7 @@ sub comparison {
     my $has_latency = grep { $_ eq 'p50 us' } @{ $order{$topic}{what} };
     push @head, "$ours p50 us", 'p99 us' if $has_latency;
     my @rows;
-    for my $cell (grep { $result{$topic}{$place}{$_} } @{ $order{$topic}{cells} }) {
+    for my $cell (grep { my $of = $result{$topic}{$place}{$_}; $of && grep { $_->{rate} } values %$of } @{ $order{$topic}{cells} }) {
         my $of = $result{$topic}{$place}{$cell};
         my @row = ($cell, $of->{$ours} ? figure($of->{$ours}{rate}[0]) : '');
         for my $other (@others) {

@@ -164,12 +164,15 @@ from_perl() {
 
 idle() {
     say " idle connections"
-    load idle "$ours" --idle 10000
-    [ -z "$redis" ] || load idle "$redis" --idle 10000
+    # Fresh ones: memory that was used before would be used again.
+    start_broker fresh
+    fresh=$broker
+    load idle "broker=$directory/fresh.sock" --idle 10000
+    [ -z "$redis" ] || { stop_redis; start_redis; load idle "$redis" --idle 10000; }
     start_broker other
-    load crowded "crowded:broker=$directory/broker.sock" "uncrowded:broker=$directory/other.sock" --idle 10000 \
-        --connections 50 --in-flight 1,16
-    stop "$broker"
+    load crowded "crowded:broker=$directory/fresh.sock" "uncrowded:broker=$directory/other.sock" --idle 10000 \
+        --connections 50 --in-flight 1,16 --rounds 15
+    stop "$broker" "$fresh"
 }
 
 costs() {
@@ -261,5 +264,10 @@ place=here
 
 [ ! -f docs/benchmarks/results.tsv ] || "$perl" benches/report.pl --compare docs/benchmarks/results.tsv "$results"
 "$perl" benches/report.pl "$results"
-# A part of it is for looking at, not for the record.
-[ $# -gt 0 ] || "$perl" benches/report.pl "$results" docs/benchmarks.md docs/benchmarks
+# A part of it is for looking at; for the record only if that is asked for, in place of the same part of the last time.
+if [ $# -gt 0 ]; then
+    [ -n "${KEEP:-}" ] || exit 0
+    awk -F'\t' 'NR == FNR { again[$1] = 1; print; next } !($1 in again)' "$results" docs/benchmarks/results.tsv >"$directory/all.tsv"
+    results="$directory/all.tsv"
+fi
+"$perl" benches/report.pl "$results" docs/benchmarks.md docs/benchmarks

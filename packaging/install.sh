@@ -32,7 +32,7 @@ list() {
     echo "644 $here/packaging/logrotate.d/cpan-bridge $sysconfdir/logrotate.d/cpan-bridge"
     (cd "$here/packaging/prometheus" && find . -type f) | sed "s|^\./\(.*\)|644 $here/packaging/prometheus/\1 $prefix/share/cpan-bridge/prometheus/\1|"
     for document in README.md CHANGELOG.md; do echo "644 $here/$document $documents/$document"; done
-    (cd "$here/docs" && find . -name '*.md') | sed "s|^\./\(.*\)|644 $here/docs/\1 $documents/docs/\1|"
+    (cd "$here/docs" && find . -name '*.md' -o -name '*.svg' -o -name '*.tsv') | sed "s|^\./\(.*\)|644 $here/docs/\1 $documents/docs/\1|"
     (cd "$here/examples" && find . -name '*.pl') | sed "s|^\./\(.*\)|755 $here/examples/\1 $documents/examples/\1|"
 }
 

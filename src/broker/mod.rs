@@ -85,8 +85,8 @@ use std::time::{Duration, Instant, SystemTime};
 use stopwatch::Stopwatch;
 use workers::Workers;
 
-/// Bytes that one read takes at most.
-const SCRATCH: usize = 64 * 1024;
+/// Bytes that one read takes at most. What comes whole in one read is served in place; what does not is copied and kept.
+const SCRATCH: usize = 256 * 1024;
 /// Events that one wait reports at most.
 const EVENTS: usize = 1024;
 /// Descriptors that are left for what is no connection: the loop's own, log, files that functions open.

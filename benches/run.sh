@@ -240,7 +240,7 @@ about date "$(date +%Y-%m-%d)"
 about machine "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1), $(getconf _NPROCESSORS_ONLN) CPUs, Linux $(uname -r)"
 about versions "cpan-bridge $("$CPAN_BRIDGE_BIN" --version | sed 's/.* //'), Perl $("$perl" -e 'printf "%vd", $^V')$(
     ! has redis-server || redis-server --version | sed 's/.* v=\([^ ]*\).*/, Redis \1/')$(
-    ! has gearmand || gearmand --version | sed -n '1s/[^0-9]*\([0-9.]*\).*/, gearmand \1/p')"
+    ! has gearmand || gearmand --version | sed -n 's/^gearmand \([0-9.]*\).*/, gearmand \1/p')"
 
 if wants codec; then
     echo "== Codec, frames, dispatch (Criterion)"

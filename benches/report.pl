@@ -50,6 +50,7 @@ my @TOPICS = (
     [codec         => 'Codecs in Perl', 'How often a value is packed and unpacked in a second.'],
     [paced         => 'Latency by load',
         'C=50: requests that are due every 250 us whatever becomes of them, so many that it is this part of what each server carries when it is asked as fast as it answers. From the time they are due to their answers.'],
+    ['busy-poll'   => 'Looking before sleeping', 'A broker with `busy_poll` at 100 us beside one without.'],
     [idle          => 'Idle connections', ''],
     [crowded       => 'Beside idle connections', 'A broker with 10,000 idle connections beside one without, 50 active connections.'],
     [costs         => 'What a call costs the server', 'P calls are sent at once on one connection.'],

@@ -2,13 +2,13 @@
 # What `make bench` and `make bench-full` run: every contest, on one CPU and on two. Prints tables, and writes docs/benchmarks.md
 # and its plots. Peers that are not installed are said so and left out.
 #
-#     run.sh [full] [SECTION...]      sections: codec load one-shot payload paced idle costs perl perl-codec modules
+#     run.sh [full] [SECTION...]      sections: codec load one-shot payload paced busy-poll idle costs perl perl-codec modules
 set -eu
 cd "$(dirname "$0")/.."
 : "${CPAN_BRIDGE_BIN:?names the broker to measure: use make bench}"
 level=quick
 [ "${1:-}" != full ] || { level=full; shift; }
-sections=${*:-codec load one-shot payload paced idle costs perl perl-codec modules}
+sections=${*:-codec load one-shot payload paced busy-poll idle costs perl perl-codec modules}
 perl=${PERL:-perl}
 directory=$(mktemp -d)
 results="$directory/results.tsv"
@@ -25,10 +25,12 @@ trap 'exit 130' INT TERM
 ulimit -n 65536 2>/dev/null || ulimit -n "$(ulimit -Hn)"
 
 if [ $level = full ]; then
-    rounds=7 slice=0.3 connections=1,10,50,1000,10000 in_flight=1,16,64,256 data_in_flight=1,16,64,256
+    rounds=7 slice=0.3 connections=1,10,50,1000,10000 in_flight=1,16,64,256
+    data_connections=$connections data_in_flight=$in_flight
     sizes=16,256,4096,65536,1048576,16777216 megabytes=64 loads=20,50,80,100
 else
-    rounds=5 slice=0.2 connections=1,50 in_flight=1,16,64 data_in_flight=1,64
+    rounds=5 slice=0.2 connections=1,50 in_flight=1,16,64
+    data_connections=1,50 data_in_flight=1,64
     sizes=16,65536,16777216 megabytes=16 loads=50,80
 fi
 has() { command -v "$1" >/dev/null; }
@@ -136,7 +138,7 @@ under_load() {
     say " under load"
     load load "$ours" $redis "$echo_server" --connections $connections --in-flight $in_flight
     load data "$ours" ${redis:+"redis-set=$directory/redis.sock" "redis-get=$directory/redis.sock"} "$echo_server" \
-        --size 100 --connections 1,50 --in-flight $data_in_flight
+        --size 100 --connections $data_connections --in-flight $data_in_flight
 }
 
 from_perl() {
@@ -160,6 +162,13 @@ from_perl() {
     done
     turns perl "$@"
     stop_gearman
+}
+
+busy_poll() {
+    say " busy polling"
+    start_broker busy --busy-poll 100us
+    load busy-poll "polling:broker=$directory/busy.sock" "sleeping:broker=$directory/broker.sock" --connections 1,50 --in-flight 1
+    stop "$broker"
 }
 
 idle() {
@@ -191,6 +200,7 @@ everything_at() {
     ! wants one-shot || { say " a connection for each request"; load one-shot "$ours" $redis "$echo_server" --one-shot; }
     ! wants payload || { say " payloads"; load payload "$ours" $redis "$echo_server" --size $sizes --connections 1 --in-flight 1; }
     ! wants paced || { say " latency by load"; load paced "$ours" $redis "$echo_server" --connections 50 --paced $loads; }
+    ! wants busy-poll || busy_poll
     ! wants perl || from_perl
     [ "$place" = two ] || ! wants costs || costs
     stop_echo

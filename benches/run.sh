@@ -2,13 +2,13 @@
 # What `make bench` and `make bench-full` run: every contest, on one CPU and on two. Prints tables, and writes docs/benchmarks.md
 # and its plots. Peers that are not installed are said so and left out.
 #
-#     run.sh [full] [SECTION...]      sections: codec load one-shot payload paced busy-poll idle costs perl perl-codec modules
+#     run.sh [full] [SECTION...]      sections: codec load data one-shot payload paced busy-poll idle costs perl perl-codec modules
 set -eu
 cd "$(dirname "$0")/.."
 : "${CPAN_BRIDGE_BIN:?names the broker to measure: use make bench}"
 level=quick
 [ "${1:-}" != full ] || { level=full; shift; }
-sections=${*:-codec load one-shot payload paced busy-poll idle costs perl perl-codec modules}
+sections=${*:-codec load data one-shot payload paced busy-poll idle costs perl perl-codec modules}
 perl=${PERL:-perl}
 directory=$(mktemp -d)
 results="$directory/results.tsv"
@@ -26,7 +26,8 @@ ulimit -n 65536 2>/dev/null || ulimit -n "$(ulimit -Hn)"
 
 if [ $level = full ]; then
     rounds=7 slice=0.3 connections=1,10,50,1000,10000 in_flight=1,16,64,256
-    data_connections=$connections data_in_flight=$in_flight
+    # Not 10,000: with 256 in flight that is hundreds of megabytes under way for each contestant.
+    data_connections=1,10,50,1000 data_in_flight=$in_flight
     sizes=16,256,4096,65536,1048576,16777216 megabytes=64 loads=20,50,80,100
 else
     rounds=5 slice=0.2 connections=1,50 in_flight=1,16,64
@@ -137,6 +138,10 @@ turns() {
 under_load() {
     say " under load"
     load load "$ours" $redis "$echo_server" --connections $connections --in-flight $in_flight
+}
+
+under_load_with_data() {
+    say " under load, with data"
     load data "$ours" ${redis:+"redis-set=$directory/redis.sock" "redis-get=$directory/redis.sock"} "$echo_server" \
         --size 100 --connections $data_connections --in-flight $data_in_flight
 }
@@ -197,6 +202,7 @@ everything_at() {
     start_redis
     start_echo
     ! wants load || under_load
+    ! wants data || under_load_with_data
     ! wants one-shot || { say " a connection for each request"; load one-shot "$ours" $redis "$echo_server" --one-shot; }
     ! wants payload || { say " payloads"; load payload "$ours" $redis "$echo_server" --size $sizes --connections 1 --in-flight 1; }
     ! wants paced || { say " latency by load"; load paced "$ours" $redis "$echo_server" --connections 50 --paced $loads; }

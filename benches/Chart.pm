@@ -105,7 +105,7 @@ sub _text {
 
 sub _short {
     my ($value) = @_;
-    return $value >= 1e6 ? sprintf('%.3gM', $value / 1e6) : $value >= 1e4 ? sprintf('%.3gk', $value / 1e3) : sprintf '%.3g', $value;
+    return $value >= 1e6 ? sprintf('%.3gM', $value / 1e6) : $value >= 1e3 ? sprintf('%.3gk', $value / 1e3) : sprintf '%.3g', $value;
 }
 
 sub _escape {

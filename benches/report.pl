@@ -208,7 +208,7 @@ sub column {
 sub plots {
     my @plots;
     for my $place (qw(one two)) {
-        my $where = lc $PLACE{$place};
+        my $where = lcfirst $PLACE{$place};
         if (my $cells = $result{load}{$place}) {
             my %seen;
             my @connections = sort { $a <=> $b } grep { !$seen{$_}++ } map { /C=(\d+)/ ? $1 : () } keys %$cells;

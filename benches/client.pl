@@ -10,8 +10,6 @@ use strict;
 use warnings;
 use lib 'benches', 'perl/lib';
 
-use IO::Socket::INET;
-use IO::Socket::UNIX;
 use Rate;
 use Socket qw(PF_UNIX SOCK_STREAM pack_sockaddr_un);
 
@@ -29,13 +27,13 @@ my %measure = (
 $measure{$client}->();
 exit 0;
 
-sub persistent { return Rate::report($seconds, 'persistent', 50, repeated(@_)) }
-sub one_shot   { return Rate::report($seconds, 'one-shot',   10, map { my $work = $_; sub { $work->() for 1 .. 10 } } @_) }
+sub persistent { return Rate::report($seconds, 'persistent',            50,    repeated(50, @_)) }
+sub one_shot   { return Rate::report($seconds, 'one-shot',              10,    repeated(10, @_)) }
 sub pipelined  { return Rate::report($seconds, 'pipelined by ' . BATCH, BATCH, @_) }
 
 sub repeated {
-    my ($work) = @_;
-    return sub { $work->() for 1 .. 50 };
+    my ($times, $work) = @_;
+    return sub { $work->() for 1 .. $times };
 }
 
 sub cpan_bridge {

@@ -246,8 +246,7 @@ sub plots {
         if ($result{perl}{$place}) {
             for my $way ('persistent', 'one-shot', 'pipelined by 100') {
                 my @who = grep { $result{perl}{$place}{$way}{$_} } grep_who('perl', $place) or next;
-                (my $file = $way) =~ s/\W.*// if $way ne 'one-shot';
-                $file = $way if $way eq 'one-shot';
+                (my $file = $way) =~ s/ .*//;
                 push @plots, ["perl-$file-$place", 'perl', $place, Chart::bars(
                     title => "From Perl, $way, $where", unit => 'calls a second',
                     bars => [map { [$_, $result{perl}{$place}{$way}{$_}{rate}[0]] } @who],

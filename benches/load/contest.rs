@@ -115,7 +115,7 @@ impl Contest {
             let exchange = contestant.kind.exchange(self.size);
             let mut driver = Driver::connect(&contestant.socket, connections, exchange)?;
             driver.run(1, self.slice / 2)?;
-            // The same shape of load, as much of it as can be: what it takes of ten times as many requests as fit.
+            // What it carries when each connection asks again as soon as it is answered.
             let rates: Vec<f64> =
                 (0..3).map(|_| Ok(driver.run(1, self.slice)?.rate())).collect::<Result<_, std::io::Error>>()?;
             let capacity = median(&rates);

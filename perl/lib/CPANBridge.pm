@@ -73,7 +73,7 @@ sub call {
         # An error is thrown after these are restored, so that it is not lost with them.
         local ($@, $!);
         local $session->{user} = $self;
-        # `enter` and `leave`, without two of the calls that every call is made of.
+        # `enter`, `_call` and `leave`, without three of the calls that every call is made of.
         $session->{entered} ? $session->enter : ($session->{entered} = 1);
         ($error, $result) = $session->call($method, $params, $options);
         ($error, $result) = $self->_call_instead($method, $params, $options, $error) if $error && $error->code eq 'denied';

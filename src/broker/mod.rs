@@ -302,6 +302,7 @@ impl Broker {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 result => result?,
             }
+            self.now = self.started.elapsed();
             if let Some(code) = self.note(&events) {
                 return Ok(code);
             }
@@ -326,15 +327,12 @@ impl Broker {
             while begin.elapsed() < patience {
                 self.poll.poll(events, Some(Duration::ZERO))?;
                 if !events.is_empty() {
-                    self.now = self.started.elapsed();
                     return Ok(());
                 }
                 std::thread::yield_now();
             }
         }
-        self.poll.poll(events, asleep)?;
-        self.now = self.started.elapsed();
-        Ok(())
+        self.poll.poll(events, asleep)
     }
 
     /// Notes what happened; only what is the loop's own is acted on here. A second request to stop ends it at once.

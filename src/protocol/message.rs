@@ -82,9 +82,6 @@ const EMPTY_MAP: &[u8] = &[0x80];
 
 /// Reads one message that fills `bytes` exactly.
 ///
-/// Inlined with all that most messages need, because what is handed on by value is several words: through memory it costs more than
-/// to read them.
-///
 /// # Errors
 /// [`Malformed`] for what is no message. A message that is one but whose parameters or options are of no use is
 /// returned with the error in its `arguments`, so that it can be answered.
@@ -95,6 +92,9 @@ pub fn parse(bytes: &[u8]) -> Result<Message<'_>, Malformed> {
 
 /// As [`parse`], for who probably calls the same method as last time: comparing with one text takes less than to find out whether bytes
 /// are one.
+///
+/// Inlined with all that most messages need, because what is handed on by value is several words: through memory it costs more than
+/// to read them.
 ///
 /// # Errors
 /// Those of `parse`.

@@ -243,7 +243,7 @@ sub send_all {
         return $error if $error;
         my $bytes = '';
         for my $index (0 .. $#$tickets) {
-            # What `_frame` does.
+            # As `one_frame`, with its own number.
             $bytes .= pack('NA3N', 7 + length $bodies->[$index], "\x95\x00\xce", $tickets->[$index]{msgid}) . $bodies->[$index];
         }
         my $before = $connection->sent;
@@ -476,13 +476,7 @@ sub disconnect {
 # The frame of a request that goes alone.
 sub one_frame {
     my ($body) = @_;
-    return _frame(FIRST_MSGID, $body);
-}
-
-# `_attempt` has the same in place: it needs the number's bytes once more.
-sub _frame {
-    my ($msgid, $body) = @_;
-    return pack('NA3N', 7 + length $body, "\x95\x00\xce", $msgid) . $body;
+    return pack('NA3N', 7 + length $body, "\x95\x00\xce", FIRST_MSGID) . $body;
 }
 
 # (error) or (undef, result) of an answer's bytes.

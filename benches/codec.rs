@@ -4,7 +4,7 @@
 use cpan_bridge::modules::{Call, Caller, Offer, Registry};
 use cpan_bridge::protocol::Buffer;
 use cpan_bridge::protocol::framing::{Cut, Cutter, Framing};
-use cpan_bridge::protocol::message::{Message, parse};
+use cpan_bridge::protocol::message::parse;
 use cpan_bridge::protocol::reply::{Answer, write_value};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
@@ -77,10 +77,9 @@ fn dispatch(c: &mut Criterion) {
         group.throughput(Throughput::Elements(1));
         group.bench_function(BenchmarkId::new(method, size), |b| {
             b.iter(|| {
-                let Ok(Message::Request { method, arguments: Ok(arguments), .. }) = parse(black_box(&message)) else {
-                    panic!("a request")
-                };
-                let function = registry.function(registry.find(method).expect("a function"));
+                let message = parse(black_box(&message)).expect("a request");
+                let function = registry.function(registry.find(message.method).expect("a function"));
+                let arguments = message.arguments().expect("named parameters");
                 let mut call = Call::detached(Caller::default(), &mut out);
                 function.run(&mut call, arguments.params).expect("a result");
                 out.clear();

@@ -96,6 +96,19 @@ fn a_small_call_allocates_nothing_once_warm() {
     let before = ALLOCATIONS.load(Ordering::Relaxed);
     call(&mut other, bare.0, bare.1, 8, 500);
     assert_eq!(ALLOCATIONS.load(Ordering::Relaxed) - before, 0, "in the bare framing");
+    // Many at once: each may need a buffer of its own, once.
+    let mut many: Vec<UnixStream> = (0..8).map(|_| UnixStream::connect(&socket).unwrap()).collect();
+    let mut call_all = |times| {
+        for _ in 0..times {
+            many.iter_mut().for_each(|stream| stream.write_all(&framed.0.repeat(8)).unwrap());
+            many.iter_mut().for_each(|stream| stream.read_exact(&mut [0; 9 * 8]).unwrap());
+        }
+    };
+    call_all(100);
+    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    call_all(500);
+    let count = ALLOCATIONS.load(Ordering::Relaxed) - before;
+    assert!(count <= 8, "{count} allocations in 500 rounds of 8 connections");
     // The counter counts.
     let text = b"\x94\x00\x01\xabsystem.info\x80";
     other.write_all(text).unwrap();

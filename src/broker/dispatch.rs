@@ -12,8 +12,8 @@ use super::view::View;
 use crate::modules::function::Function;
 use crate::modules::handles::HandleId;
 use crate::modules::locks::locked;
-use crate::modules::{Call, Caller, FunctionId, Registry, Touches};
-use crate::protocol::message::{Arguments, Malformed, Message, parse_after};
+use crate::modules::{Call, FunctionId, Registry, Touches};
+use crate::protocol::message::{Arguments, Kind, Malformed, Message, parse_after};
 use crate::protocol::{Buffer, CallError, Code};
 use crate::stats::{CloseReason, Outcome, RecentError};
 use slog::error;
@@ -25,7 +25,6 @@ struct Request<'m> {
     msgid: Option<u32>,
     function: FunctionId,
     arguments: Arguments<'m>,
-    caller: Caller,
 }
 
 /// What became of a request.
@@ -41,30 +40,31 @@ impl Broker {
     ///
     /// # Errors
     /// [`Malformed`] for what is no message; the connection is beyond repair then.
+    #[inline]
     pub(super) fn serve_message(
         &mut self,
         turn: &mut Turn,
         bytes: &[u8],
         registry: &Registry,
-    ) -> Result<(), Malformed> {
-        let (msgid, method, arguments) = match parse_after(bytes, registry.name(turn.last))? {
-            Message::Request { msgid, method, arguments } => (Some(msgid), method, arguments),
-            Message::Notification { method, arguments } => (None, method, arguments),
-            Message::Cancel { msgid } => {
+    ) -> Result<(), Box<Malformed>> {
+        let message = parse_after(bytes, registry.name(turn.last))?;
+        let msgid = match message.kind {
+            Kind::Request { msgid } => Some(msgid),
+            Kind::Notification => None,
+            Kind::Cancel { msgid } => {
                 self.cancel(turn, msgid);
                 return Ok(());
             }
         };
         let Some(connection) = self.connections.get(turn.id) else { return Ok(()) };
         connection.requests += 1;
-        let caller = connection.caller;
-        let function = registry.find_again(method, turn.last);
+        let function = registry.find_again(message.method, turn.last);
         turn.last = function.as_ref().ok().copied();
         let counted = function.as_ref().ok().map(|function| function.0);
         if self.stopwatch.must_end_before(counted) {
             self.end_lap();
         }
-        let fate = match self.request(turn, msgid, function, arguments, caller) {
+        let fate = match self.request(turn, msgid, function, &message) {
             Ok(request) => self.perform(turn, &request, registry.function(request.function)),
             Err(error) => {
                 answer_error(turn, msgid, self.config.max_frame, &error);
@@ -79,44 +79,48 @@ impl Broker {
     }
 
     /// The request, if it is one that may run.
+    #[inline]
     fn request<'m>(
         &mut self,
         turn: &Turn,
         msgid: Option<u32>,
         function: Result<FunctionId, CallError>,
-        arguments: Result<Arguments<'m>, CallError>,
-        caller: Caller,
+        message: &Message<'m>,
     ) -> Result<Request<'m>, CallError> {
-        self.admit(turn)?;
-        let request = Request { msgid, function: function?, arguments: arguments?, caller };
+        if turn.standing != Standing::Welcome {
+            return Err(self.turn_away(turn));
+        }
+        if let Phase::Draining { .. } = self.phase {
+            return Err(shutting_down());
+        }
+        let request = Request { msgid, function: function?, arguments: message.arguments()? };
         if request.arguments.timeout_ms == Some(0) { Err(timed_out()) } else { Ok(request) }
     }
 
-    /// Whether calls of this connection are run at all.
-    fn admit(&mut self, turn: &Turn) -> Result<(), CallError> {
-        let Some(connection) = self.connections.get(turn.id) else { return Ok(()) };
-        let uid = connection.caller.uid;
-        match connection.standing {
-            Standing::Welcome => {}
-            Standing::Stranger => {
-                connection.state = State::Closing(CloseReason::Denied);
-                return Err(CallError::new(
+    /// Ends a connection whose calls are not run. Returns what its caller is told.
+    #[cold]
+    fn turn_away(&mut self, turn: &Turn) -> CallError {
+        let uid = turn.caller.uid;
+        let (reason, error) = match turn.standing {
+            Standing::Stranger => (
+                CloseReason::Denied,
+                CallError::new(
                     Code::Denied,
                     format!("user {uid} may not use this broker (settings allow_user, allow_group)"),
-                ));
-            }
-            Standing::Crowd | Standing::Flood => {
-                connection.state = State::Closing(CloseReason::Quota);
-                return Err(CallError::new(
+                ),
+            ),
+            Standing::Welcome | Standing::Crowd | Standing::Flood => (
+                CloseReason::Quota,
+                CallError::new(
                     Code::Overloaded,
                     format!("user {uid} has as many connections as one may have (setting user_connections)"),
-                ));
-            }
+                ),
+            ),
+        };
+        if let Some(connection) = self.connections.get(turn.id) {
+            connection.state = State::Closing(reason);
         }
-        match self.phase {
-            Phase::Draining { .. } => Err(shutting_down()),
-            Phase::Serving | Phase::Leaving => Ok(()),
-        }
+        error
     }
 
     /// Runs a call here, or queues it for a worker.
@@ -126,7 +130,7 @@ impl Broker {
             answer_error(turn, request.msgid, self.config.max_frame, &error);
             return Fate::Answered(Err(error));
         }
-        let handle = function.handle(params).and_then(HandleId::parse).map(|id| (request.caller.uid, id));
+        let handle = function.handle(params).and_then(HandleId::parse).map(|id| (turn.caller.uid, id));
         // Behind an earlier call on the same handle also what could run here has to wait.
         if !function.wants_worker(params) && !handle.is_some_and(|handle| self.jobs.is_busy(handle)) {
             let fate = self.run_here(turn, request, function);
@@ -135,8 +139,8 @@ impl Broker {
             }
             return fate;
         }
-        let waiting = self.jobs.waiting_of(request.caller.uid);
-        if let Err(error) = self.quotas.may_queue(request.caller, waiting) {
+        let waiting = self.jobs.waiting_of(turn.caller.uid);
+        if let Err(error) = self.quotas.may_queue(turn.caller, waiting) {
             self.stats.overloaded += 1;
             answer_error(turn, request.msgid, self.config.max_frame, &error);
             return Fate::Answered(Err(error));
@@ -156,7 +160,7 @@ impl Broker {
 
     /// Whether this caller may make this call, and there is room for it.
     fn allow(&mut self, turn: &Turn, request: &Request<'_>, function: &Function) -> Result<(), CallError> {
-        let caller = request.caller;
+        let caller = turn.caller;
         if self.locks.is_locked(caller.uid) && !function.while_locked {
             return Err(locked());
         }
@@ -189,7 +193,7 @@ impl Broker {
         let params = request.arguments.params;
         let (outcome, put_off) = {
             let mut view = View { broker: self, asking: turn.id, put_off: false };
-            let mut call = Call::inline(request.caller, &mut view, &mut turn.output);
+            let mut call = Call::inline(turn.caller, &mut view, &mut turn.output);
             let outcome = panics::catch(|| function.run(&mut call, params));
             (outcome, view.put_off)
         };
@@ -200,9 +204,9 @@ impl Broker {
             return Fate::Queued;
         }
         let result = outcome.unwrap_or_else(|panic| {
-            let mut lease = self.handles.lease(request.caller, function.handle(params).and_then(HandleId::parse));
+            let mut lease = self.handles.lease(turn.caller, function.handle(params).and_then(HandleId::parse));
             lease.poison();
-            let _ = self.handles.settle(request.caller.uid, lease, self.now);
+            let _ = self.handles.settle(turn.caller.uid, lease, self.now);
             Err(self.defect(request.function, &panic))
         });
         let result = match result {
@@ -230,7 +234,7 @@ impl Broker {
             connection: turn.id,
             msgid: request.msgid,
             function: request.function,
-            caller: request.caller,
+            caller: turn.caller,
             size: params.len(),
             params,
             handle,

@@ -12,6 +12,7 @@
 //! | --- | --- |
 //! | `accept` | taking connections from the listener, and when not to |
 //! | `turn` | one connection's turn: write, read, cut, write |
+//! | `outbox` | turns that are over but for writing their answers |
 //! | `dispatch` | one message: find the function, run it or queue it, answer |
 //! | `stopwatch` | how long calls take, with few looks at the clock |
 //! | `work` | handing jobs to workers and their answers to callers |
@@ -34,6 +35,7 @@ mod handover;
 mod jobs;
 mod listener;
 mod metrics_file;
+mod outbox;
 mod panics;
 mod place;
 mod process;
@@ -59,7 +61,6 @@ use crate::logging::Log;
 use crate::modules::handles::{Bounds, HandleStore};
 use crate::modules::locks::Locks;
 use crate::modules::{Offer, Registry};
-use crate::protocol::Buffer;
 use crate::stats::Stats;
 use accept::Gate;
 use access::Access;
@@ -72,6 +73,7 @@ use listener::Listener;
 use metrics_file::MetricsFile;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
+use outbox::Outbox;
 use quota::Quotas;
 use reload::Reload;
 use signals::Signals;
@@ -157,9 +159,9 @@ pub struct Broker {
     metrics_file: Option<MetricsFile>,
     exporter: Option<Exporter>,
     waker: Arc<Waker>,
-    // The loop's own memory for reading, and the buffer lent to each turn for its answers.
+    // The loop's own memory for reading.
     scratch: Box<[u8]>,
-    spare: Buffer,
+    outbox: Outbox,
     started: Instant,
     started_at: SystemTime,
     // Time since the start, taken once a round.
@@ -240,7 +242,7 @@ impl Broker {
             metrics_file,
             exporter: None,
             scratch: vec![0; SCRATCH].into_boxed_slice(),
-            spare: Buffer::new(),
+            outbox: Outbox::default(),
             started: Instant::now(),
             started_at: SystemTime::now(),
             now: Duration::ZERO,
@@ -398,6 +400,7 @@ impl Broker {
                 self.turn(id, registry);
             }
         }
+        self.end_turns();
     }
 
     /// Gives a first turn to those who were just accepted: their first request is probably there already, and its event
@@ -407,6 +410,7 @@ impl Broker {
         for id in newcomers.drain(..) {
             self.turn(id, registry);
         }
+        self.end_turns();
         self.newcomers = newcomers;
     }
 }

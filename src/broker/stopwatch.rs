@@ -2,15 +2,17 @@
 //!
 //! A look at the clock takes about as long as half a small call. So calls of one function that are short are timed in groups: the
 //! time of a group is told as that many equal parts. As soon as a group takes longer than short calls do, the time beyond the usual
-//! is one call's, and calls are timed one by one again. What that can hide is less than [`SHORT`] a call, which the histograms
-//! of [`crate::stats`] don't tell apart either; and of two slow calls within one group, the first to be so, the sum is told as one.
+//! is one call's, and calls are timed one by one again. What that can hide is a call of less than [`SHORT_GROUP`] among shorter
+//! ones, told as the mean of its group; and of two slow calls within one group, the first to be so, the sum is told as one.
 
 use std::time::{Duration, Instant};
 
 /// Up to this a call is short.
 const SHORT: Duration = Duration::from_micros(1);
+/// Up to this a group holds short calls only.
+const SHORT_GROUP: Duration = Duration::from_micros(8);
 /// The most calls that are timed together.
-const LARGEST: u32 = 8;
+const LARGEST: u32 = 32;
 
 /// Calls of one function that were timed together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +49,11 @@ impl Stopwatch {
         *self = Self::new(now);
     }
 
+    /// When the clock was last looked at.
+    pub fn looked_at(&self) -> Instant {
+        self.since
+    }
+
     /// Whether there are calls that were not told yet.
     pub fn is_running(&self) -> bool {
         self.calls > 0
@@ -61,7 +68,11 @@ impl Stopwatch {
     /// A call of this function, for which [`Stopwatch::must_end_before`] does not hold, has ended. Whether the group ends with it.
     #[inline]
     pub fn count(&mut self, function: Option<usize>) -> bool {
-        self.function = function;
+        if self.function != function {
+            // What is usual for one function is not for another.
+            self.function = function;
+            self.group = 1;
+        }
         self.calls += 1;
         self.calls >= self.group
     }
@@ -73,8 +84,10 @@ impl Stopwatch {
         let calls = std::mem::take(&mut self.calls);
         let usual_calls = calls.checked_sub(1)?;
         let mean = took / calls;
-        if mean <= SHORT {
-            self.group = (self.group * 2).min(LARGEST);
+        if mean <= SHORT && took <= SHORT_GROUP {
+            // As many as are short together.
+            let may_grow = calls == self.group && took * 2 <= SHORT_GROUP;
+            self.group = (self.group << u32::from(may_grow)).min(LARGEST);
             self.usual = mean;
             return Some(Lap { function: self.function, usual_calls, usual: mean, last: took - mean * usual_calls });
         }
@@ -129,8 +142,8 @@ mod tests {
     #[test]
     fn short_calls_are_timed_together() {
         let times = vec![(0, Duration::from_nanos(200)); 64];
-        // 1, 2, 4 and then 8 at a time; one is left.
-        assert_eq!(run(&times), (times.clone(), 3 + 8));
+        // 1, 2, 4, 8, 16 and then 32 at a time; one is left.
+        assert_eq!(run(&times), (times.clone(), 6 + 1));
     }
 
     #[test]
@@ -141,6 +154,20 @@ mod tests {
         told.sort_unstable();
         times.sort_unstable();
         assert_eq!(told, times);
+    }
+
+    #[test]
+    fn calls_that_are_not_so_short_are_timed_in_smaller_groups() {
+        let times = vec![(0, Duration::from_nanos(900)); 63];
+        // 1, 2, 4 and then 8 at a time.
+        assert_eq!(run(&times), (times.clone(), 3 + 7));
+    }
+
+    #[test]
+    fn what_is_usual_for_one_function_is_not_for_another() {
+        let mut times = vec![(0, Duration::from_nanos(200)); 64];
+        times.extend([(1, micros(50)); 8]);
+        assert_eq!(run(&times).0, times);
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! One connection's turn: write what waits, read, answer, write.
 //!
 //! A turn reads at most [`BYTES`] and answers at most [`CALLS`] messages; what is left waits for the next turn, behind
-//! everybody else. Answers of one turn are collected and written together at its end.
+//! everybody else. Answers of one turn are collected and written together when it is ended, which is when others have had theirs
+//! (see [`super::outbox`]).
 
 use super::Broker;
 use super::connection::{ConnectionId, State};
 use super::deadlines::Timer;
-use super::quota::{MODEST, Shortage};
-use crate::modules::{FunctionId, Registry};
+use super::quota::{MODEST, Shortage, Standing};
+use crate::modules::{Caller, FunctionId, Registry};
 use crate::protocol::framing::{Cut, Framing};
 use crate::protocol::reply::{Answer, write_rpc_error};
 use crate::protocol::{Buffer, CallError, Code, buffer};
@@ -21,13 +22,15 @@ use std::time::Instant;
 const BYTES: usize = 256 * 1024;
 /// Messages that a turn serves.
 const CALLS: usize = 512;
-/// Memory that the lent output buffer may keep for the next turn.
-const SPARE: usize = 256 * 1024;
 
 /// What a turn works with; taken out of the connection so that functions can look at all connections meanwhile.
 pub(super) struct Turn {
     /// Whose turn it is.
     pub id: ConnectionId,
+    /// Who is at the other end.
+    pub caller: Caller,
+    /// Whether he may make calls.
+    pub standing: Standing,
     /// Answers.
     pub output: Buffer,
     /// How many messages it may still serve.
@@ -41,6 +44,12 @@ pub(super) struct Turn {
 }
 
 impl Turn {
+    /// A turn that begins, with what an earlier one left of its answers.
+    pub fn new(id: ConnectionId, caller: Caller, standing: Standing, output: Buffer) -> Self {
+        let (framing, last) = (None, None);
+        Self { id, caller, standing, output, calls_left: CALLS, framing, last, bytes_left: BYTES, wiped: 0 }
+    }
+
     /// Begins an answer in the turn's output.
     pub fn begin_answer(&mut self, msgid: u32, max_frame: usize) -> Answer {
         Answer::begin(&mut self.output, self.framing.unwrap_or(Framing::Bare), msgid, max_frame)
@@ -68,20 +77,34 @@ enum Took {
 }
 
 impl Broker {
-    /// Gives a connection its turn.
+    /// Gives a connection its turn. Its answers are written then, or soon.
     pub(super) fn turn(&mut self, id: ConnectionId, registry: &Registry) {
         let Some(connection) = self.connections.get(id) else { return };
         connection.queued = false;
+        let (caller, standing) = (connection.caller, connection.standing);
         let mut output = std::mem::take(&mut connection.output);
         if output.is_empty() {
-            output = std::mem::take(&mut self.spare);
+            output = self.outbox.lend();
         } else if !self.flush(id, &mut output) {
             return;
         }
-        let mut turn = Turn { id, output, calls_left: CALLS, framing: None, last: None, bytes_left: BYTES, wiped: 0 };
+        let mut turn = Turn::new(id, caller, standing, output);
         self.converse(&mut turn, registry);
         buffer::wipe(&mut self.scratch[..turn.wiped]);
-        self.end_turn(turn);
+        if turn.output.is_empty() {
+            self.end_turn(turn);
+        } else if self.outbox.hold(turn, self.stopwatch.looked_at()) {
+            self.end_turns();
+        }
+    }
+
+    /// Ends the turns that are over but for writing their answers.
+    pub(super) fn end_turns(&mut self) {
+        let mut turns = self.outbox.take();
+        for turn in turns.drain(..) {
+            self.end_turn(turn);
+        }
+        self.outbox.give_back_list(turns);
     }
 
     /// Reads and answers until there is nothing more to do now.
@@ -192,8 +215,20 @@ impl Broker {
 
     fn serve_messages(&mut self, turn: &mut Turn, bytes: &[u8], registry: &Registry) -> (usize, Next) {
         let mut used = 0;
-        loop {
-            let Some(connection) = self.connections.get(turn.id) else { return (bytes.len(), Next::Stop) };
+        while let Some(connection) = self.connections.get(turn.id) {
+            if used > 0 {
+                // A message has begun anew, so its time begins anew.
+                connection.frame_since = None;
+                if connection.state != State::Open {
+                    break;
+                }
+                let pauses = connection.must_pause(turn.output.len(), &self.config);
+                if pauses || turn.calls_left == 0 {
+                    connection.paused = pauses;
+                    connection.unserved = true;
+                    return (used, Next::Stop);
+                }
+            }
             let cut = connection.cutter.cut(&bytes[used..], self.config.max_frame);
             turn.framing = connection.cutter.framing();
             let (start, end) = match cut {
@@ -204,31 +239,18 @@ impl Broker {
                 }
                 Err(error) => {
                     self.protocol_error(turn, error.to_string());
-                    return (bytes.len(), Next::Stop);
+                    break;
                 }
             };
             if let Err(malformed) = self.serve_message(turn, &bytes[start..end], registry) {
                 self.protocol_error(turn, malformed.to_string());
-                return (bytes.len(), Next::Stop);
+                break;
             }
             used = end;
-            // A message has begun anew, so its time begins anew.
-            let Some(connection) = self.connections.get(turn.id) else { return (bytes.len(), Next::Stop) };
-            connection.frame_since = None;
-            if connection.state != State::Open {
-                return (bytes.len(), Next::Stop);
-            }
-            if connection.must_pause(turn.output.len(), &self.config) {
-                connection.paused = true;
-                connection.unserved = true;
-                return (used, Next::Stop);
-            }
             turn.calls_left -= 1;
-            if turn.calls_left == 0 {
-                connection.unserved = true;
-                return (used, Next::Stop);
-            }
         }
+        // The connection is gone, or wants nothing more.
+        (bytes.len(), Next::Stop)
     }
 
     fn protocol_error(&mut self, turn: &mut Turn, message: String) {
@@ -263,10 +285,10 @@ impl Broker {
         }
         if self.connections.get(id).is_none() || (!output.is_empty() && !self.flush(id, &mut output)) {
             output.clear();
-            return self.keep_spare(output);
+            return self.outbox.give_back(output);
         }
         if output.is_empty() {
-            self.keep_spare(output);
+            self.outbox.give_back(output);
         } else if let Some(connection) = self.connections.get(id) {
             connection.output = output;
         }
@@ -315,12 +337,6 @@ impl Broker {
             let before = std::mem::replace(&mut connection.held, output.len());
             self.quotas.hold(connection.caller.uid, before, output.len());
             connection.output = output;
-        }
-    }
-
-    fn keep_spare(&mut self, output: Buffer) {
-        if output.capacity() > self.spare.capacity() && output.capacity() <= SPARE {
-            self.spare = output;
         }
     }
 

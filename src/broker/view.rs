@@ -218,6 +218,8 @@ impl Host for View<'_> {
     fn close(&mut self, serial: u64) -> bool {
         let found = self.broker.connections.iter().find(|(id, one)| one.serial == serial && *id != self.asking);
         let Some(id) = found.map(|(id, _)| id) else { return false };
+        // What it was answered before this call came is still its own.
+        self.broker.end_turns();
         self.broker.close(id, CloseReason::Closed);
         true
     }

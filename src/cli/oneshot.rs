@@ -6,7 +6,7 @@ use super::{configure, fail, settings_flags};
 use crate::config::Config;
 use crate::modules::{Call, Caller, Offer, Registry};
 use crate::protocol::framing::{Cut, Cutter, Framing};
-use crate::protocol::message::{Message, parse};
+use crate::protocol::message::{Kind, Message, parse};
 use crate::protocol::reply::{Answer, write_rpc_error};
 use crate::protocol::{Buffer, CallError, Code};
 use clap::{ArgMatches, Command};
@@ -64,18 +64,18 @@ fn answer(config: &Config, input: &mut impl Read, output: &mut impl Write) -> io
 }
 
 fn respond(config: &Config, framing: Framing, message: Message<'_>, out: &mut Buffer) {
-    let (msgid, method, arguments) = match message {
-        Message::Request { msgid, method, arguments } => (Some(msgid), method, arguments),
-        Message::Notification { method, arguments } => (None, method, arguments),
+    let msgid = match message.kind {
+        Kind::Request { msgid } => Some(msgid),
+        Kind::Notification => None,
         // Nothing is under way that could be given up.
-        Message::Cancel { .. } => return,
+        Kind::Cancel { .. } => return,
     };
     let registry = Registry::new(Offer::default());
     let uid = nix::unistd::Uid::effective().as_raw();
     let caller = Caller::owner(uid, nix::unistd::getppid().as_raw());
     let answer = Answer::begin(out, framing, msgid.unwrap_or(0), config.max_frame);
-    let result = registry.find(method).and_then(|function| {
-        let arguments = arguments?;
+    let result = registry.find(message.method).and_then(|function| {
+        let arguments = message.arguments()?;
         registry.function(function).run(&mut Call::detached(caller, out), arguments.params)
     });
     match result {

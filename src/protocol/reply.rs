@@ -45,6 +45,7 @@ pub struct Answer {
 
 impl Answer {
     /// Begins a successful answer; the result's bytes come next, then [`Answer::finish`].
+    #[inline]
     pub fn begin(out: &mut Buffer, framing: Framing, msgid: u32, max_frame: usize) -> Self {
         let start = out.len();
         let [a, b, c, d] = msgid.to_be_bytes();
@@ -62,6 +63,7 @@ impl Answer {
     ///
     /// # Errors
     /// The error that was sent instead, for the statistics.
+    #[inline]
     pub fn finish(self, out: &mut Buffer) -> Result<(), CallError> {
         let size = out.len() - self.start;
         if size > self.max_frame {

@@ -1,6 +1,7 @@
 //! Connections: counted, limited, closed for one reason each, nothing left behind.
 
 use crate::support::*;
+use nix::sys::signal::Signal;
 use std::io::Read;
 use std::os::unix::net::UnixStream;
 
@@ -179,4 +180,44 @@ fn a_broker_that_polls_for_a_while_answers_and_sleeps_in_the_end() {
     assert!(client.call("test.sleep", map([("seconds", 0.05.into())])).is_ok());
     let stat = format!("/proc/{}/task/{}/stat", broker.pid(), broker.pid());
     eventually("it sleeps", || std::fs::read_to_string(&stat).unwrap().contains(") S "));
+}
+
+#[test]
+fn who_is_closed_by_another_call_of_the_same_moment_still_gets_earlier_answers() {
+    let broker = Broker::start(&[]);
+    let mut closed = broker.connect();
+    closed.call("test.ping", none()).unwrap();
+    let mut closing = broker.connect();
+    let seen = closing.call("system.connections", none()).unwrap();
+    let own = std::process::id().into();
+    assert!(seen["connections"].as_array().unwrap().iter().all(|one| one["peer_pid"] == own), "{seen}");
+    broker.stop();
+    closed.send(&request(7, "test.echo", map([("n", 7.into())])));
+    closing.send(&request(8, "system.close_connection", map([("connection_id", 1.into())])));
+    broker.signal(Signal::SIGCONT);
+    assert_eq!(closed.answer(7), Ok(map([("n", 7.into())])));
+    assert_eq!(closed.receive(), None);
+    assert!(closing.answer(8).is_ok());
+}
+
+#[test]
+fn answers_to_many_at_one_moment_all_arrive_in_order() {
+    let broker = Broker::start(&[]);
+    let mut clients: Vec<Client> = (0..300).map(|_| broker.connect()).collect();
+    broker.stop();
+    // Small answers and large ones, more than are held together by number and by size.
+    let text = |client: usize, msgid: u32| {
+        format!("{client}.{msgid}.").repeat(if client.is_multiple_of(7) { 1500 } else { 1 })
+    };
+    for (number, client) in clients.iter_mut().enumerate() {
+        for msgid in 0..5 {
+            client.send(&request(msgid, "test.echo", map([("text", text(number, msgid).into())])));
+        }
+    }
+    broker.signal(Signal::SIGCONT);
+    for (number, client) in clients.iter_mut().enumerate() {
+        for msgid in 0..5 {
+            assert_eq!(client.answer(msgid), Ok(map([("text", text(number, msgid).into())])));
+        }
+    }
 }

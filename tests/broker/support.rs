@@ -96,6 +96,15 @@ impl Broker {
         nix::sys::signal::kill(pid, signal).unwrap();
     }
 
+    /// Has the process stand still until SIGCONT. What is sent to it meanwhile it finds all at once.
+    pub fn stop(&self) {
+        self.signal(nix::sys::signal::Signal::SIGSTOP);
+        eventually("the stop", || {
+            let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+            status.lines().any(|line| line.starts_with("State:") && line.contains('T'))
+        });
+    }
+
     /// Waits for its end.
     pub fn wait(&mut self) -> ExitStatus {
         let mut status = None;

@@ -88,7 +88,13 @@ impl Broker {
                 return;
             }
             match self.gate.listener.socket.accept() {
-                Ok((stream, _)) => self.open_connection(stream),
+                Ok((stream, _)) => {
+                    self.open_connection(stream);
+                    if !self.gate.listener.has_waiting() {
+                        self.gate.ready = false;
+                        break;
+                    }
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.gate.ready = false;
                     break;

@@ -8,11 +8,12 @@ use crate::config::Config;
 use mio::net::UnixListener;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{self, AddressFamily, Backlog, SockFlag, SockType, UnixAddr};
 use nix::unistd::{Gid, Uid};
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -99,6 +100,12 @@ fn identity_of(metadata: &fs::Metadata) -> Identity {
 }
 
 impl Listener {
+    /// Whether a connection waits, as far as can be told. Accepting tells it as well, but makes a socket before it looks.
+    pub fn has_waiting(&self) -> bool {
+        let mut queue = [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
+        poll(&mut queue, PollTimeout::ZERO) != Ok(0)
+    }
+
     /// Takes the configured path, or the socket that a service manager handed over.
     ///
     /// # Errors

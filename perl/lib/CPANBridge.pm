@@ -30,6 +30,7 @@ $MAX_JSON_SIZE = 10_000_000 if !defined $MAX_JSON_SIZE;
 use constant KEY => '_cpanbridge';
 
 my %NO_OPTIONS;
+use constant { SEND_FLAGS => CPANBridge::Connection::SEND_FLAGS, READ_SIZE => CPANBridge::Connection::READ_SIZE };
 
 my %ARGUMENT = map { $_ => 1 } qw(socket timeout autostart persistent retry_count debug max_json_size);
 
@@ -63,11 +64,79 @@ sub new {
 
 # All that uses the connection goes through the session: see there for `user`, `enter` and `leave`.
 
+# The usual call in one function, because a call of a Perl function takes as long as ten simple statements: a call without options,
+# over a connection of its own or one on which nothing else is under way (see the lane in CPANBridge::Session), answered in one piece.
+# What is not so is left to `_call_with`, which this has to agree with.
 sub call {
     my ($self, $method, $params) = @_;
     my $session = $self->{ +KEY };
-    my $options = @_ > 3 ? { @_[3 .. $#_] } : \%NO_OPTIONS;
-    return $self->_sibling->call($method, $params, %$options) if $session->{user};
+    my $lane = $session->{lane};
+    return &_call_with if !$lane || @_ > 3 || $session->{user} || $session->{entered} || !defined $method
+        || defined $params && ref $params ne 'HASH';
+    my $timeout = $self->{timeout};
+    $timeout = $TIMEOUT if !defined $timeout || defined $session->{timeout} && $timeout == $session->{timeout};
+    my $name = $lane->[CPANBridge::Session::LANE_NAMES]{$method};
+    return &_call_with
+        if $lane->[CPANBridge::Session::LANE_PID] != $$ || $lane->[CPANBridge::Session::LANE_TIMEOUT] != $timeout || !defined $name;
+    my $bytes = $params && %$params ? _packed($params) : "\x80";
+    return &_call_with if !defined $bytes || $session->{msgid} >= CPANBridge::Session::LAST_MSGID;
+
+    local $!;
+    local $session->{user} = $self;
+    $session->{entered} = 1;
+    my $deadline = $CPANBridge::Connection::CLOCK[0]->($CPANBridge::Connection::CLOCK[1]) + $timeout;
+    my $msgid = pack 'N', $session->{msgid}++;
+    my $request = pack('N', length($name) + length($bytes) + $lane->[CPANBridge::Session::LANE_LENGTH])
+        . "\x95\x00\xce$msgid$name$bytes$lane->[CPANBridge::Session::LANE_OPTIONS]";
+    my ($handle, $answer, $sent, $count) = $lane->[CPANBridge::Session::LANE_HANDLE];
+    if ($handle || ($handle = $session->dial)) {
+        $sent = send $handle, $request, SEND_FLAGS;
+        $count = sysread $handle, $answer, READ_SIZE if defined $sent && $sent == length $request;
+    }
+    if ($count && substr($answer, 4, 8) eq "\x94\x01\xce$msgid\xc0" && unpack('N', $answer) == $count - 4) {
+        # Many results are one byte: nothing, yes, no, a small number.
+        my $simple = $count == 13 && $CPANBridge::MessagePack::SIMPLE[ord substr $answer, 12];
+        my ($result, $end) = $simple ? ($simple->(), 13) : _unpacked($answer);
+        if (defined $end) {
+            $session->{entered} = 0;
+            $self->{last_error} = '';
+            return $result;
+        }
+    }
+
+    my ($error, $result);
+    {
+        local $@;
+        ($error, $result) = $session->after_lane($method, $request, $handle, $sent, $count, $answer, $timeout, $deadline);
+        ($error, $result) = $self->_call_instead($method, $params, \%NO_OPTIONS, $error) if $error && $error->code eq 'denied';
+        $self->{last_error} = $error ? $error->message : '';
+        $session->{entered} = 0;
+    }
+    die $error if $error;
+    return $result;
+}
+
+# Bytes of parameters, or undef for such as can't be sent.
+sub _packed {
+    my ($params) = @_;
+    local $@;
+    my $bytes = eval { CPANBridge::MessagePack->pack($params) };
+    CPANBridge::Session::complaint() if !defined $bytes;
+    return $bytes;
+}
+
+# The result in an answer's frame, and where it ends; nothing if there is none.
+sub _unpacked {
+    local $@;
+    my ($result, $end) = eval { CPANBridge::MessagePack->unpack_at($_[0], 12) };
+    CPANBridge::Session::complaint() if !defined $end;
+    return ($result, $end);
+}
+
+sub _call_with {
+    my ($self, $method, $params, @options) = @_;
+    my $session = $self->{ +KEY };
+    return $self->_sibling->call($method, $params, @options) if $session->{user};
     my ($error, $result);
     {
         # An error is thrown after these are restored, so that it is not lost with them.
@@ -75,6 +144,7 @@ sub call {
         local $session->{user} = $self;
         # `enter`, `_call` and `leave`, without three of the calls that every call is made of.
         $session->{entered} ? $session->enter : ($session->{entered} = 1);
+        my $options = @options ? {@options} : \%NO_OPTIONS;
         ($error, $result) = $session->call($method, $params, $options);
         ($error, $result) = $self->_call_instead($method, $params, $options, $error) if $error && $error->code eq 'denied';
         $self->{last_error} = $error ? $error->message : '';

@@ -47,22 +47,31 @@ sub _address {
 # Connects; returns the connection, or undef with $! set. $timeout limits the wait for a broker whose queue is full.
 sub open {    ## no critic (ProhibitBuiltinHomonyms)
     my ($class, $path, $timeout) = @_;
+    my $handle = dial($path, $timeout) or return;
+    return $class->adopt($handle, $path);
+}
+
+# The socket of such a connection. If reads are to have a time limit of their own, that comes with it.
+sub dial {
+    my ($path, $timeout, $read_timeout) = @_;
     socket my $handle, PF_UNIX, SOCK_STREAM, 0 or return;
     setsockopt $handle, SOL_SOCKET, SO_SNDTIMEO, $TIMEVAL{$timeout} || _timeval($timeout) or return;
+    setsockopt $handle, SOL_SOCKET, SO_RCVTIMEO, $TIMEVAL{$read_timeout} || _timeval($read_timeout) or return if $read_timeout;
     my $address = $ADDRESS{$path} || _address($path) or return;
-    my $deadline;
-    until (connect $handle, $address) {
-        return if $! != EINTR;
-        $deadline = now() + $timeout if !defined $deadline;
-        return if now() >= $deadline;
+    return $handle if connect $handle, $address;
+    my $deadline = now() + $timeout;
+    while ($! == EINTR && now() < $deadline) {
+        return $handle if connect $handle, $address;
     }
-    return $class->adopt($handle, $path);
+    return;
 }
 
 # A connection on a socket that is connected already.
 sub adopt {
-    my ($class, $handle, $path) = @_;
-    return bless { handle => $handle, pid => $$, path => $path, in => '', out => '', sent => 0, read_timeout => 0 }, $class;
+    my ($class, $handle, $path, $read_timeout) = @_;
+    return bless {
+        handle => $handle, pid => $$, path => $path, in => '', out => '', sent => 0, read_timeout => $read_timeout || 0
+    }, $class;
 }
 
 # Whether this process may use the connection: after a fork it is the parent's.
@@ -134,18 +143,23 @@ sub exchange {
         $self->{read_timeout} = $timeout;
     }
     my $sent = send $handle, $_[1], SEND_FLAGS;
-    if (!defined $sent || $sent != length $_[1]) {
-        return $self->_keep_unsent($sent, $_[1]);
-    }
-    $self->{sent} += $sent;
-    my $count = sysread $handle, my $bytes, READ_SIZE;
+    my $count = defined $sent && $sent == length $_[1] ? sysread $handle, my $bytes, READ_SIZE : undef;
+    return $self->exchanged($_[1], $sent, $count, $bytes);
+}
+
+# What came of sending a request and reading once, if all of it was sent. Returns what `exchange` does.
+sub exchanged {
+    my ($self, undef, $sent, $count, undef) = @_;
+    return $self->_keep_unsent($sent, $_[1]) if !defined $sent || $sent != length $_[1];
     if (!$count) {
         # The kernel tells of a reset once; everything else `receive` finds out again.
         $self->_fail('reset') if !defined $count && $! == ECONNRESET;
+        $self->{sent} += $sent;
         return 1;
     }
-    return (1, $bytes) if $count > 4 && unpack('N', $bytes) == $count - 4;
-    $self->{in} = $bytes;
+    $self->{sent} += $sent;
+    return (1, $_[4]) if $count > 4 && unpack('N', $_[4]) == $count - 4;
+    $self->{in} = $_[4];
     return 1;
 }
 
@@ -259,9 +273,15 @@ its callers.
 
 Connects, or returns nothing with the reason in C<$!>.
 
+=head2 dial
+
+    my $handle = CPANBridge::Connection::dial($path, $seconds, $seconds_of_reads);
+
+The socket of such a connection; C<sysread> on it waits no longer than it is told, if it is.
+
 =head2 adopt
 
-    my $connection = CPANBridge::Connection->adopt($handle, $name);
+    my $connection = CPANBridge::Connection->adopt($handle, $path, $seconds_of_reads);
 
 A connection on a socket that is connected already.
 
@@ -299,6 +319,12 @@ Sends without waiting; what does not fit is kept and sent by the methods that wa
 
 Sends as L</send_now> does, and reads once with the kernel's time limit. Whether the broker is there, and the frame with its
 length, if the read brought exactly one; without a frame L</receive> has to go on.
+
+=head2 exchanged
+
+    my ($taken, $frame) = $connection->exchanged($bytes, $sent, $count, $received);
+
+The same, for who did the two himself: what C<send> gave, and C<sysread> if all was sent. C<$!> has to be theirs.
 
 =head2 receive
 

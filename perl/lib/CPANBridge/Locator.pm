@@ -23,7 +23,7 @@ sub new {
 sub connect {    ## no critic (ProhibitBuiltinHomonyms)
     my ($self, $deadline, $patience, $owner) = @_;
     # The same place as last time is the usual case, and that a broker is there.
-    my $place = $self->_named;
+    my $place = $self->named;
     if (defined $place && defined $self->{place} && $place eq $self->{place}) {
         my $connection = CPANBridge::Connection->open($self->{path}, $CPANBridge::DAEMON_TIMEOUT);
         return $connection if $connection;
@@ -88,7 +88,7 @@ sub _let_in {
 }
 
 # The socket that somebody named.
-sub _named {
+sub named {
     my ($self) = @_;
     for my $given ($self->{socket}, $CPANBridge::DAEMON_SOCKET, $ENV{CPAN_BRIDGE_SOCKET}) {
         return $given if defined $given && length $given;
@@ -99,7 +99,7 @@ sub _named {
 # Whether the place was named, and the places to try.
 sub _paths {
     my ($self) = @_;
-    if (defined(my $given = $self->_named)) {
+    if (defined(my $given = $self->named)) {
         # Whoever may set the environment or the argument may name the socket; only its form is checked.
         my ($path) = $given =~ m{\A([^\0]+)\z}s;
         @{$self}{qw(place path)} = ($given, $path) if defined $path;
@@ -138,6 +138,10 @@ Knows which socket was named, by the object, the package variables and the envir
 starts a broker where that is allowed.
 
 =head1 METHODS
+
+=head2 named
+
+The socket that somebody named, if any.
 
 =head2 new
 

@@ -3,6 +3,9 @@ package CPANBridge::MessagePack;
 use strict;
 use warnings;
 
+# Not when it is first needed: a signal's handler that dies while a module is loaded leaves it unusable.
+use B ();
+
 our $VERSION = '0.100';
 
 # The protocol's limit; the broker counts the message's own array as well.
@@ -166,7 +169,6 @@ sub _bin_head {
 
 # The bytes of a number, or undef for what is a string after all.
 sub _number {
-    require B;
     my $flags = B::svref_2object(\$_[0])->FLAGS;
     return if $flags & B::SVf_POK();
     if ($flags & B::SVf_IOK()) {

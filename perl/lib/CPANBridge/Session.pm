@@ -52,11 +52,68 @@ sub leave {
     return;
 }
 
+# The lane is for a connection on which nothing is under way: all that a call has in common with the one before it, for CPANBridge to
+# make it in one go. It is opened by a call that went smoothly, and closed by everything else that happens to the connection.
+use constant {
+    # None if each call has a connection of its own.
+    LANE_HANDLE => 0,
+    # It counts for this process and time limit only.
+    LANE_PID     => 1,
+    LANE_TIMEOUT => 2,
+    # Bytes of methods that were called before, and of the options.
+    LANE_NAMES   => 3,
+    LANE_OPTIONS => 4,
+    # How many bytes a request has beside those of its method and parameters.
+    LANE_LENGTH => 5,
+};
+
+sub _open_lane {
+    my ($self, $timeout) = @_;
+    # A place that nobody named has to be looked for and looked at each time.
+    return if $timeout != $LIMIT || !$self->{persistent} && !defined $self->{locator}{place};
+    my $options = "\x81\xaatimeout_ms\xce$LIMIT_BYTES";
+    my $handle = $self->{persistent} ? $self->{connection}->handle : undef;
+    $self->{lane} = [$handle, $$, $timeout, \%METHOD, $options, 7 + length $options];
+    return;
+}
+
+# A socket that is connected to the same place as last time, if that is still the place and a broker is there.
+sub dial {
+    my ($self) = @_;
+    my $locator = $self->{locator};
+    my $place = $locator->named;
+    return if !defined $place || $place ne $locator->{place};
+    return CPANBridge::Connection::dial($locator->{path}, $CPANBridge::DAEMON_TIMEOUT, $self->{lane}[LANE_TIMEOUT]);
+}
+
+# (error) or (undef, result) of a call that was made on the lane and did not go smoothly.
+sub after_lane {
+    my ($self, $method, $request, $handle, $sent, $count, $answer, $timeout, $deadline) = @_;
+    my @attempt = ($method, substr($request, 11), $timeout, $deadline, undef);
+    if (!$handle) {
+        # No broker was there; where one may be is looked for from the beginning.
+        delete $self->{lane};
+        return $self->_finished([$self->_attempt(@attempt, 0)], @attempt);
+    }
+    my $connection = $self->{connection} ||= CPANBridge::Connection->adopt($handle, $self->{locator}{path}, $timeout);
+    my @exchanged = $connection->exchanged($request, $sent, $count, $answer);
+    return $self->_finished([$self->_answered($method, unpack('x7N', $request), $deadline, @exchanged)], @attempt);
+}
+
+# How a call ends: tried again as long as it did not run. $outcome: what an attempt returned.
+sub _finished {
+    my ($self, $outcome, @attempt) = @_;
+    my ($error, $result) = @$outcome;
+    ($error, $result) = $self->_again($error, @attempt) if $error && $error->{not_run};
+    delete @{$self}{qw(connection last_word)} if !$self->{persistent} && !%{ $self->{tickets} };
+    return ($error, $result);
+}
+
 # (error) or (undef, result).
 sub call {
     my ($self, $method, $params, $options) = @_;
     my $timeout = defined $options->{timeout} ? $options->{timeout} : $self->{user}->_timeout;
-    my ($error, $body, $result);
+    my ($error, $body);
     # What `encode` does, for the usual case that nothing has changed but the parameters.
     my $name = $timeout == $LIMIT && !$options->{progress} && defined $method ? $METHOD{$method} : undef;
     if (defined $name && (!defined $params || ref $params eq 'HASH' && !%$params)) {
@@ -68,10 +125,8 @@ sub call {
     }
     # What `now` does.
     my $deadline = $CPANBridge::Connection::CLOCK[0]->($CPANBridge::Connection::CLOCK[1]) + $timeout;
-    ($error, $result) = $self->_attempt($method, $body, $timeout, $deadline, $options->{progress}, 0);
-    ($error, $result) = $self->_again($error, $method, $body, $timeout, $deadline, $options->{progress}) if $error && $error->{not_run};
-    delete @{$self}{qw(connection last_word)} if !$self->{persistent} && !%{ $self->{tickets} };
-    return ($error, $result);
+    my @attempt = ($method, $body, $timeout, $deadline, $options->{progress});
+    return $self->_finished([$self->_attempt(@attempt, 0)], @attempt);
 }
 
 # Tries a call again as long as it certainly did not run.
@@ -105,18 +160,27 @@ sub _attempt {
     }
     my $msgid = $self->{msgid}++;
     $self->{msgid} = FIRST_MSGID if $msgid >= LAST_MSGID;
-    my $head = pack 'N', $msgid;
-    my ($taken, $answer) = $connection->exchange(pack('N', 7 + length $body) . "\x95\x00\xce$head$body", $timeout);
+    my ($taken, $answer) = $connection->exchange(pack('NA3N', 7 + length $body, "\x95\x00\xce", $msgid) . $body, $timeout);
+    return $self->_answered($method, $msgid, $deadline, $taken, $answer, $timeout);
+}
+
+# What came of a call that was sent alone: whether it was taken, and the answer's frame if that is there. With $timeout, the next one
+# may take the lane.
+sub _answered {
+    my ($self, $method, $msgid, $deadline, $taken, $answer, $timeout) = @_;
+    delete $self->{lane};
     return $self->_unsent($method) if !$taken;
-    if (defined $answer && substr($answer, 4, 8) eq "\x94\x01\xce$head\xc0") {
+    if (defined $answer && substr($answer, 4, 8) eq pack 'A3NA', "\x94\x01\xce", $msgid, "\xc0") {
         # Many results are one byte: nothing, yes, no, a small number.
         my $simple = length $answer == 13 && $CPANBridge::MessagePack::SIMPLE[ord substr $answer, 12];
-        return (undef, $simple->()) if $simple;
-        my ($result) = eval { CPANBridge::MessagePack->unpack_at($answer, 12) };
-        return (undef, $result) if $@ eq '' || complaint() eq '';
+        my ($result) = $simple ? $simple->() : eval { CPANBridge::MessagePack->unpack_at($answer, 12) };
+        if ($simple || $@ eq '' || complaint() eq '') {
+            $self->_open_lane($timeout) if defined $timeout;
+            return (undef, $result);
+        }
     }
     my $ticket = $self->{tickets}{$msgid} = CPANBridge::Ticket->new(
-        method => $method, deadline => $deadline, msgid => $msgid, queued => $connection->queued);
+        method => $method, deadline => $deadline, msgid => $msgid, queued => $self->{connection}->queued);
     $self->_take(substr $answer, 4) if defined $answer;
     return $self->_outcome($ticket);
 }
@@ -205,6 +269,7 @@ sub new_ticket {
     my ($self, $method, $deadline, $progress) = @_;
     my $msgid = $self->{msgid}++;
     $self->{msgid} = FIRST_MSGID if $msgid >= LAST_MSGID;
+    delete $self->{lane};
     # Not by its constructor: a pipeline makes thousands.
     return bless { method => $method, deadline => $deadline, progress => $progress, msgid => $msgid }, 'CPANBridge::Ticket';
 }
@@ -427,7 +492,7 @@ sub _end {
     if ($failure eq 'reset' && @tickets == 1 && $tickets[0]{queued} == $self->{connection}->queued) {
         # The kernel reports a reset if something of what we sent was not taken. If nothing was sent after this call, its
         # own end was not taken, and a call that was not taken whole was not acted on.
-        delete $self->{connection};
+        delete @{$self}{qw(connection lane)};
         %{ $self->{tickets} } = ();
         $self->_finish(
             $tickets[0]->settle(_not_run($tickets[0]->method, 'the broker closed the connection before it took the request')));
@@ -439,7 +504,7 @@ sub _end {
 # Drops the connection; calls under way fail.
 sub lose {
     my ($self, $code, $message) = @_;
-    delete @{$self}{qw(connection last_word)};
+    delete @{$self}{qw(connection last_word lane)};
     for my $ticket (values %{ $self->{tickets} }) {
         $self->_finish($ticket->settle(error($code, $ticket->method, $message)));
     }
@@ -545,6 +610,16 @@ noticed by the next.
     my ($error, $result) = $session->call($method, \%parameters, \%options);
 
 One call, tried again as long as it certainly did not run.
+
+=head2 dial
+
+A connected socket for a call on the lane that has a connection of its own.
+
+=head2 after_lane
+
+    my ($error, $result) = $session->after_lane($method, $request, $handle, $sent, $count, $received, $seconds, $deadline);
+
+The same for a call that L<CPANBridge> made on the lane, if it did not go smoothly.
 
 =head2 pipeline
 

@@ -5,14 +5,15 @@
 //! goes on by itself.
 
 use super::Broker;
-use super::connection::Connection;
+use super::connection::{Connection, ConnectionId, State};
 use super::deadlines::Timer;
 use super::listener::Listener;
 use super::quota::Standing;
-use mio::Interest;
+use crate::modules::Registry;
+use crate::stats::CloseReason;
 use nix::errno::Errno;
 use slog::{debug, info, warn};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::time::Duration;
 
 /// Connections that are taken in one round, so that a storm of them does not starve those that are there.
@@ -128,7 +129,7 @@ impl Broker {
         }
     }
 
-    fn open_connection(&mut self, mut stream: mio::net::UnixStream) {
+    fn open_connection(&mut self, stream: mio::net::UnixStream) {
         let (caller, allowed) = match self.access.peer(&stream) {
             Ok(peer) => peer,
             Err(error) => {
@@ -144,20 +145,7 @@ impl Broker {
             return;
         }
         let serial = self.stats.connections + 1;
-        let (registry, now) = (self.poll.registry(), self.now);
-        // Readable only: writability would be reported for every answer that a client takes.
-        let made = self.connections.insert_with(serial, |id| {
-            registry.register(&mut stream, id.token(), Interest::READABLE)?;
-            Ok(Connection::new(stream, caller, standing, serial, now))
-        });
-        let id = match made {
-            Ok(id) => id,
-            Err(error) => {
-                warn!(self.log.logger, "A connection could not be registered"; "error" => %error);
-                self.quotas.leave(caller.uid, 0);
-                return;
-            }
-        };
+        let id = self.connections.insert(Connection::new(stream, caller, standing, serial, self.now));
         self.stats.connections = serial;
         self.stats.peak_connections = self.stats.peak_connections.max(self.connections.len() as u64);
         match standing {
@@ -179,5 +167,47 @@ impl Broker {
             connection.readiness.readable = true;
         }
         self.newcomers.push(id);
+    }
+
+    /// Gives a first turn to those who were just accepted: their first request is probably there already, and its event
+    /// would come only with the next wait. Who takes the answer and leaves at once is not even registered for events.
+    pub(super) fn serve_newcomers(&mut self, registry: &Registry) {
+        let mut newcomers = std::mem::take(&mut self.newcomers);
+        for &id in &newcomers {
+            self.turn(id, registry);
+        }
+        self.end_turns();
+        for id in newcomers.drain(..) {
+            if self.may_have_left(id) {
+                self.turn(id, registry);
+            }
+            if let Err(error) = self.watch(id) {
+                warn!(self.log.logger, "A connection could not be registered"; "error" => %error);
+                self.close(id, CloseReason::Io);
+            }
+        }
+        self.end_turns();
+        self.newcomers = newcomers;
+    }
+
+    /// Whether a newcomer has got its answer and nothing else is known of it; then it is looked at once more.
+    fn may_have_left(&mut self, id: ConnectionId) -> bool {
+        let Some(connection) = self.connections.get(id) else { return false };
+        let answered = connection.requests > 0 && connection.is_idle();
+        if !answered || connection.queued || connection.paused || connection.state != State::Open {
+            return false;
+        }
+        connection.readiness.readable = true;
+        true
+    }
+
+    /// Has the events of a connection reported, of what came before as well.
+    ///
+    /// # Errors
+    /// Those of the event queue.
+    pub(super) fn watch(&mut self, id: ConnectionId) -> io::Result<()> {
+        let Some(connection) = self.connections.get(id) else { return Ok(()) };
+        let unsent = !connection.output.is_empty();
+        connection.watch(id, unsent, self.poll.registry())
     }
 }

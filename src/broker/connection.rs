@@ -11,8 +11,8 @@ use crate::modules::Caller;
 use crate::protocol::Buffer;
 use crate::protocol::framing::{Cutter, Framing};
 use crate::stats::CloseReason;
-use mio::Token;
 use mio::net::UnixStream;
+use mio::{Interest, Registry, Token};
 use slab::Slab;
 use std::io::{self, ErrorKind, Write};
 use std::time::Duration;
@@ -85,8 +85,8 @@ pub struct Connection {
     pub readiness: Readiness,
     /// Whether it stands on the ready list.
     pub queued: bool,
-    /// Whether its socket is registered for writability.
-    pub wants_write: bool,
+    /// What its socket is registered for, if it is: one that was just accepted is not yet.
+    pub watched: Option<Interest>,
     /// Whether reading is paused until answers are taken or calls are done.
     pub paused: bool,
     /// Whether `input` may hold whole messages: the turn ended before they were served.
@@ -132,7 +132,7 @@ impl Connection {
             state: State::Open,
             readiness: Readiness::default(),
             queued: false,
-            wants_write: false,
+            watched: None,
             paused: false,
             unserved: false,
             input: Buffer::new(),
@@ -198,6 +198,22 @@ impl Connection {
             (false, _) => Some(now),
         };
         Ok(written)
+    }
+
+    /// Has its events reported, if they are not: that there is something to read, and with `unsent` answers that there is room for them.
+    /// Not always the latter, because it would be reported for every answer that the client takes.
+    ///
+    /// # Errors
+    /// Those of the event queue.
+    pub fn watch(&mut self, id: ConnectionId, unsent: bool, events: &Registry) -> io::Result<()> {
+        let interest = if unsent { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
+        match self.watched {
+            Some(watched) if watched == interest => return Ok(()),
+            Some(_) => events.reregister(&mut self.stream, id.token(), interest)?,
+            None => events.register(&mut self.stream, id.token(), interest)?,
+        }
+        self.watched = Some(interest);
+        Ok(())
     }
 
     /// The limit that this connection runs into next if nothing happens, and why it would be closed then.
@@ -290,19 +306,10 @@ impl Connections {
         Some(ConnectionId { slot, generation: connection.serial as u32 })
     }
 
-    /// Takes a slot for a connection that `make` registers under its id; if that fails the slot stays free.
-    ///
-    /// # Errors
-    /// Those of `make`.
-    pub fn insert_with(
-        &mut self,
-        serial: u64,
-        make: impl FnOnce(ConnectionId) -> io::Result<Connection>,
-    ) -> io::Result<ConnectionId> {
-        let entry = self.slab.vacant_entry();
-        let id = ConnectionId { slot: entry.key() as u32, generation: serial as u32 };
-        entry.insert(make(id)?);
-        Ok(id)
+    /// Takes a slot.
+    pub fn insert(&mut self, connection: Connection) -> ConnectionId {
+        let generation = connection.serial as u32;
+        ConnectionId { slot: self.slab.insert(connection) as u32, generation }
     }
 
     /// Frees a slot.
@@ -336,20 +343,13 @@ mod tests {
     #[test]
     fn an_id_of_an_earlier_connection_in_the_slot_finds_nothing() {
         let mut connections = Connections::default();
-        let first = connections.insert_with(1, |_| Ok(connection(1))).unwrap();
+        let first = connections.insert(connection(1));
         assert!(connections.remove(first).is_some());
-        let second = connections.insert_with(2, |_| Ok(connection(2))).unwrap();
+        let second = connections.insert(connection(2));
         assert_eq!(first.slot(), second.slot());
         assert!(connections.get(first).is_none());
         assert!(connections.remove(first).is_none());
         assert_eq!(connections.get(ConnectionId::of_token(second.token())).unwrap().serial, 2);
-    }
-
-    #[test]
-    fn a_registration_that_fails_takes_no_slot() {
-        let mut connections = Connections::default();
-        assert!(connections.insert_with(1, |_| Err(ErrorKind::Other.into())).is_err());
-        assert!(connections.is_empty());
     }
 
     #[test]

@@ -402,17 +402,6 @@ impl Broker {
         }
         self.end_turns();
     }
-
-    /// Gives a first turn to those who were just accepted: their first request is probably there already, and its event
-    /// would come only with the next wait.
-    fn serve_newcomers(&mut self, registry: &Registry) {
-        let mut newcomers = std::mem::take(&mut self.newcomers);
-        for id in newcomers.drain(..) {
-            self.turn(id, registry);
-        }
-        self.end_turns();
-        self.newcomers = newcomers;
-    }
 }
 
 fn handle_bounds(config: &Config) -> Bounds {

@@ -13,7 +13,6 @@ use crate::protocol::framing::{Cut, Framing};
 use crate::protocol::reply::{Answer, write_rpc_error};
 use crate::protocol::{Buffer, CallError, Code, buffer};
 use crate::stats::CloseReason;
-use mio::Interest;
 use slog::{debug, info};
 use std::io::{ErrorKind, Read};
 use std::time::Instant;
@@ -351,14 +350,10 @@ impl Broker {
                 return false;
             }
         }
-        let wants_write = !output.is_empty();
-        if connection.wants_write != wants_write {
-            let interest = if wants_write { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
-            if self.poll.registry().reregister(&mut connection.stream, id.token(), interest).is_err() {
-                self.close(id, CloseReason::Io);
-                return false;
-            }
-            connection.wants_write = wants_write;
+        // Who was just accepted is watched as soon as it has shown that it stays.
+        if connection.watched.is_some() && connection.watch(id, !output.is_empty(), self.poll.registry()).is_err() {
+            self.close(id, CloseReason::Io);
+            return false;
         }
         true
     }
@@ -376,7 +371,9 @@ impl Broker {
     pub(super) fn close(&mut self, id: ConnectionId, reason: CloseReason) {
         let Some(mut connection) = self.connections.remove(id) else { return };
         // Before the socket is closed: epoll watches the open file, not the descriptor.
-        let _ = self.poll.registry().deregister(&mut connection.stream);
+        if connection.watched.is_some() {
+            let _ = self.poll.registry().deregister(&mut connection.stream);
+        }
         self.gate.try_again();
         self.quotas.leave(connection.caller.uid, connection.held);
         self.stats.closed(reason);

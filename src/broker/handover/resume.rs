@@ -20,7 +20,6 @@ use crate::protocol::framing::{Cutter, Framing};
 use crate::protocol::reply::{write_answer, write_value};
 use crate::protocol::{Buffer, CallError, Code};
 use crate::stats::{CloseReason, Stats};
-use mio::Interest;
 use mio::net::UnixStream;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use serde::Serialize;
@@ -199,37 +198,31 @@ impl Broker {
     ) -> Result<HashMap<u64, ConnectionId>, HandoverError> {
         let mut ids = HashMap::new();
         for left in connections {
-            let mut stream = UnixStream::from_std(take(left.socket)?.into());
+            let stream = UnixStream::from_std(take(left.socket)?.into());
             let (caller, allowed) =
                 self.access.peer(&stream).map_err(HandoverError::system("looking at a connection"))?;
-            let (registry, life) = (self.poll.registry(), life(&left.state)?);
+            let life = life(&left.state)?;
             // Who is there may stay, also where the new settings allow fewer.
             let standing = match self.quotas.enter(caller, allowed) {
                 Standing::Stranger => Standing::Stranger,
                 _ => Standing::Welcome,
             };
-            let wants_write = !left.output.is_empty();
-            let interest = if wants_write { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
-            let made = self.connections.insert_with(left.serial, |id| {
-                registry.register(&mut stream, id.token(), interest)?;
-                let mut connection = Connection::new(stream, caller, standing, left.serial, left.accepted);
-                connection.state = life;
-                connection.wants_write = wants_write;
-                connection.paused = left.paused;
-                connection.cutter =
-                    Cutter::of_framing(left.framed.map(|framed| if framed { Framing::Framed } else { Framing::Bare }));
-                connection.unserved = !left.input.is_empty();
-                connection.input.push(left.input);
-                connection.output.push(left.output);
-                connection.readiness.readable = true;
-                (connection.requests, connection.bytes_in, connection.bytes_out) =
-                    (left.requests, left.bytes_in, left.bytes_out);
-                connection.last_activity = left.last_activity;
-                connection.frame_since = left.frame_since;
-                connection.blocked_since = left.blocked_since;
-                Ok(connection)
-            });
-            let id = made.map_err(HandoverError::system("registering a connection"))?;
+            let mut connection = Connection::new(stream, caller, standing, left.serial, left.accepted);
+            connection.state = life;
+            connection.paused = left.paused;
+            connection.cutter =
+                Cutter::of_framing(left.framed.map(|framed| if framed { Framing::Framed } else { Framing::Bare }));
+            connection.unserved = !left.input.is_empty();
+            connection.input.push(left.input);
+            connection.output.push(left.output);
+            connection.readiness.readable = true;
+            (connection.requests, connection.bytes_in, connection.bytes_out) =
+                (left.requests, left.bytes_in, left.bytes_out);
+            connection.last_activity = left.last_activity;
+            connection.frame_since = left.frame_since;
+            connection.blocked_since = left.blocked_since;
+            let id = self.connections.insert(connection);
+            self.watch(id).map_err(HandoverError::system("registering a connection"))?;
             ids.insert(left.serial, id);
             self.make_ready(id);
             self.watch_limits(id);

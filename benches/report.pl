@@ -151,6 +151,17 @@ sub reached {
     return $worst;
 }
 
+# What the bare server, or the bare built-ins of Perl, come to beside the same peer: more can hardly be had.
+sub ceiling {
+    my ($place, $target) = @_;
+    my (undef, undef, undef, $peer, $topic, $cell) = @$target;
+    return '' if ref $cell;
+    my $of = $result{$topic}{$place}{$cell} or return '';
+    my ($bare) = grep { $of->{$_} && $_ ne $peer } qw(echo bare);
+    return '' if !defined $bare || !$of->{$peer} || $peer eq 'echo';
+    return sprintf '%.2f', $of->{$bare}{rate}[0] / $of->{$peer}{rate}[0];
+}
+
 sub targets {
     my @rows;
     for my $target (@TARGETS) {
@@ -159,11 +170,12 @@ sub targets {
             my $found = reached($_, $target) || reached('here', $target);
             $found ? figure($found->[1]) . (ref $target->[5] ? " ($found->[0])" : '') : '';
         } qw(one two);
+        push @cells, ceiling('one', $target);
         my $one = reached('one', $target) || reached('here', $target);
         my $met = !$one ? '' : ($sense eq '<' ? $one->[1] < $bound : sprintf('%.2f', $one->[1]) >= $bound) ? 'yes' : 'no';
         push @rows, [$name, ($sense eq '<' ? 'below ' : '') . figure($bound), @cells, $met];
     }
-    return (['', 'asked', 'one CPU', 'two CPUs', 'reached'], grep { $_->[2] ne '' || $_->[3] ne '' } @rows);
+    return (['', 'asked', 'one CPU', 'two CPUs', 'the bare one', 'reached'], grep { $_->[2] ne '' || $_->[3] ne '' } @rows);
 }
 
 sub print_table {
@@ -281,6 +293,7 @@ sub write_page {
         . "stands with the least and the most. Absolute figures wander on a shared machine. How it is done, and what was tried: [performance.md](performance.md).\n\n";
     $text .= join '', map { "- $_: $about{$_}\n" } grep { $_ ne 'command' } sort keys %about;
     $text .= "\n## What was asked\n\n" . markdown(targets());
+    $text .= "\nThe bare one: what the bare server, or Perl's bare built-ins with it, come to beside the same peer on one CPU.\n";
     for my $topic (grep { $result{ $_->[0] } } @TOPICS) {
         my ($name, $title, $explanation) = @$topic;
         $text .= "\n## $title\n";

@@ -64,10 +64,16 @@ sub new {
 
 # All that uses the connection goes through the session: see there for `user`, `enter` and `leave`.
 
-# The usual call in one function, because a call of a Perl function takes as long as ten simple statements: a call without options,
+sub call {
+    my ($error, $result) = &_call_here;
+    die $error if $error;
+    return $result;
+}
+
+# (error) or (undef, result) of a call: the usual one in one function, because a call of a Perl function takes as long as ten simple statements: a call without options,
 # over a connection of its own or one on which nothing else is under way (see the lane in CPANBridge::Session), answered in one piece.
 # What is not so is left to `_call_with`, which this has to agree with.
-sub call {
+sub _call_here {
     my ($self, $method, $params) = @_;
     my $session = $self->{ +KEY };
     my $lane = $session->{lane};
@@ -100,20 +106,16 @@ sub call {
         if (defined $end) {
             $session->{entered} = 0;
             $self->{last_error} = '';
-            return $result;
+            return (undef, $result);
         }
     }
 
-    my ($error, $result);
-    {
-        local $@;
-        ($error, $result) = $session->after_lane($method, $request, $handle, $sent, $count, $answer, $timeout, $deadline);
-        ($error, $result) = $self->_call_instead($method, $params, \%NO_OPTIONS, $error) if $error && $error->code eq 'denied';
-        $self->{last_error} = $error ? $error->message : '';
-        $session->{entered} = 0;
-    }
-    die $error if $error;
-    return $result;
+    local $@;
+    my ($error, $result) = $session->after_lane($method, $request, $handle, $sent, $count, $answer, $timeout, $deadline);
+    ($error, $result) = $self->_call_instead($method, $params, \%NO_OPTIONS, $error) if $error && $error->code eq 'denied';
+    $self->{last_error} = $error ? $error->message : '';
+    $session->{entered} = 0;
+    return ($error, $result);
 }
 
 # Bytes of parameters, or undef for such as can't be sent.
@@ -136,22 +138,18 @@ sub _unpacked {
 sub _call_with {
     my ($self, $method, $params, @options) = @_;
     my $session = $self->{ +KEY };
-    return $self->_sibling->call($method, $params, @options) if $session->{user};
-    my ($error, $result);
-    {
-        # An error is thrown after these are restored, so that it is not lost with them.
-        local ($@, $!);
-        local $session->{user} = $self;
-        # `enter`, `_call` and `leave`, without three of the calls that every call is made of.
-        $session->{entered} ? $session->enter : ($session->{entered} = 1);
-        my $options = @options ? {@options} : \%NO_OPTIONS;
-        ($error, $result) = $session->call($method, $params, $options);
-        ($error, $result) = $self->_call_instead($method, $params, $options, $error) if $error && $error->code eq 'denied';
-        $self->{last_error} = $error ? $error->message : '';
-        $session->{entered} = 0;
-    }
-    die $error if $error;
-    return $result;
+    return $self->_sibling->_call_with($method, $params, @options) if $session->{user};
+    # An error is thrown after these are restored, so that it is not lost with them.
+    local ($@, $!);
+    local $session->{user} = $self;
+    # `enter`, `_call` and `leave`, without three of the calls that every call is made of.
+    $session->{entered} ? $session->enter : ($session->{entered} = 1);
+    my $options = @options ? {@options} : \%NO_OPTIONS;
+    my ($error, $result) = $session->call($method, $params, $options);
+    ($error, $result) = $self->_call_instead($method, $params, $options, $error) if $error && $error->code eq 'denied';
+    $self->{last_error} = $error ? $error->message : '';
+    $session->{entered} = 0;
+    return ($error, $result);
 }
 
 sub pipeline {
@@ -305,8 +303,8 @@ sub call_python {
     $self->_remark_on_size($method, $params) if $self->{debug} || $DEBUG_LEVEL;
     # At the program's end objects are taken apart in any order, and destructors still make calls.
     my $is_ending = defined ${^GLOBAL_PHASE} && ${^GLOBAL_PHASE} eq 'DESTRUCT';
-    my ($error, $result) = $is_ending ? eval { $self->_guarded($session, $method, $params) }
-        : $self->_guarded($session, $method, $params);
+    my ($error, $result) = $is_ending ? eval { $self->_call_anyhow($session, $method, $params) }
+        : $self->_call_anyhow($session, $method, $params);
     $error = CPANBridge::Session::error('lost', $method, 'the program ends, and what the call needs is gone') if $is_ending && $@;
     my $duration = CPANBridge::Connection::now() - $begin;
     my $stats = $self->{performance_stats}{$method} ||= { call_count => 0 };
@@ -326,16 +324,6 @@ sub call_python {
     };
 }
 
-sub _guarded {
-    my ($self, $session, $method, $params) = @_;
-    return CPANBridge::Session::error('lost', $method, 'the object is destroyed already') if !$session;
-    local $session->{user} = $self;
-    $session->enter;
-    my @outcome = $self->_call_anyhow($method, $params);
-    $session->leave;
-    return @outcome;
-}
-
 # The old client refused what was larger; now it is only worth a word to who debugs.
 sub _remark_on_size {
     my ($self, $method, $params) = @_;
@@ -346,9 +334,10 @@ sub _remark_on_size {
 }
 
 sub _call_anyhow {
-    my ($self, $method, $params) = @_;
+    my ($self, $session, $method, $params) = @_;
+    return CPANBridge::Session::error('lost', $method, 'the object is destroyed already') if !$session;
     return $self->_oneshot($method, $params) if !$DAEMON_MODE;
-    my ($error, $result) = $self->_call($method, $params, {});
+    my ($error, $result) = $self->_call_here($method, $params);
     return ($error, $result) if !$error || $error->code ne 'connect' || !$FALLBACK_ENABLED;
     $self->_debug('no broker: ' . $error->message);
     my ($failed, $answer) = $self->_oneshot($method, $params);

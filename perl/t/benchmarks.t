@@ -36,6 +36,8 @@ my $results = spew("$directory/results.tsv",
     (map { ['load', 'one', 'C=50 P=64', 'broker', "$_ us", 800, 800, 800] } qw(p50 p99)),
     ['load', 'one', 'C=50 P=64', 'redis',  'rate', 2_500_000, 2_400_000, 2_600_000],
     ['load', 'one', 'C=50 P=64', 'redis',  'ratio', 0.96, 0.9, 1.1],
+    ['load', 'one', 'C=50 P=64', 'echo',   'rate', 5_000_000, 4_900_000, 5_200_000],
+    ['load', 'one', 'C=50 P=64', 'echo',   'ratio', 0.48, 0.4, 0.5],
     ['idle', 'one', '10000 idle', 'broker', 'bytes each', 353, 353, 353],
     ['instructions', 'two', 'P=1', 'broker', 'instructions', 2_000, 2_000, 2_000],
 );
@@ -44,6 +46,7 @@ my $tables = qx{$^X $report $results};
 is $?, 0, 'tables are printed';
 like $tables, qr/C=1 P=1 +120,000 +100,000 +1\.20 \(1\.10 to 1\.30\) +8\.00 +8\.00/, 'a row has figures, ratio and spread';
 like $tables, qr/every cell of C x P +1\.00 +0\.96 \(C=50 P=64\) +no/, 'of many cells the worst counts, and one that is missed is said so';
+like $tables, qr/Redis, C=50 P=64 +1\.50 +0\.96 +2\.00 +no/, 'beside one the bare server is told';
 like $tables, qr/idle connection +below 1,024 +353 +yes/, 'one that is reached as well';
 unlike $tables, qr/Redis::Fast/, 'what was not measured is not told';
 

@@ -26,8 +26,7 @@ ulimit -n 65536 2>/dev/null || ulimit -n "$(ulimit -Hn)"
 
 if [ $level = full ]; then
     rounds=7 slice=0.3 connections=1,10,50,1000,10000 in_flight=1,16,64,256
-    # Not 10,000: with 256 in flight that is hundreds of megabytes under way for each contestant.
-    data_connections=1,10,50,1000 data_in_flight=$in_flight
+    data_connections=$connections data_in_flight=$in_flight
     sizes=16,256,4096,65536,1048576,16777216 megabytes=64 loads=20,50,80,100
 else
     rounds=5 slice=0.2 connections=1,50 in_flight=1,16,64

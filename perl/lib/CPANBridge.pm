@@ -5,6 +5,7 @@ use warnings;
 
 use Carp ();
 use CPANBridge::Connection ();
+use CPANBridge::Envelope ();
 use CPANBridge::Launcher ();
 use CPANBridge::MessagePack ();
 use CPANBridge::Session ();
@@ -123,7 +124,7 @@ sub _packed {
     my ($params) = @_;
     local $@;
     my $bytes = eval { CPANBridge::MessagePack->pack($params) };
-    CPANBridge::Session::complaint() if !defined $bytes;
+    CPANBridge::Envelope::complaint() if !defined $bytes;
     return $bytes;
 }
 
@@ -131,7 +132,7 @@ sub _packed {
 sub _unpacked {
     local $@;
     my ($result, $end) = eval { CPANBridge::MessagePack->unpack_at($_[0], 12) };
-    CPANBridge::Session::complaint() if !defined $end;
+    CPANBridge::Envelope::complaint() if !defined $end;
     return ($result, $end);
 }
 
@@ -174,7 +175,7 @@ sub send_call {
     my $limit = $self->_time_limit(\%options);
     my $deadline = CPANBridge::Connection::now() + $limit;
     my $ticket = $session->new_ticket($method, $deadline, $options{progress});
-    my ($error, $body) = CPANBridge::Session::encode($method, $params, \%options, $limit);
+    my ($error, $body) = CPANBridge::Envelope::encode($method, $params, \%options, $limit);
     $error ||= $session->send_all([$ticket], [$body], $deadline);
     $session->leave;
     return $error ? $ticket->settle($error) : $ticket;
@@ -305,7 +306,7 @@ sub call_python {
     my $is_ending = defined ${^GLOBAL_PHASE} && ${^GLOBAL_PHASE} eq 'DESTRUCT';
     my ($error, $result) = $is_ending ? eval { $self->_call_anyhow($session, $method, $params) }
         : $self->_call_anyhow($session, $method, $params);
-    $error = CPANBridge::Session::error('lost', $method, 'the program ends, and what the call needs is gone') if $is_ending && $@;
+    $error = CPANBridge::Envelope::error('lost', $method, 'the program ends, and what the call needs is gone') if $is_ending && $@;
     my $duration = CPANBridge::Connection::now() - $begin;
     my $stats = $self->{performance_stats}{$method} ||= { call_count => 0 };
     $stats->{last_duration} = $duration;
@@ -335,7 +336,7 @@ sub _remark_on_size {
 
 sub _call_anyhow {
     my ($self, $session, $method, $params) = @_;
-    return CPANBridge::Session::error('lost', $method, 'the object is destroyed already') if !$session;
+    return CPANBridge::Envelope::error('lost', $method, 'the object is destroyed already') if !$session;
     return $self->_oneshot($method, $params) if !$DAEMON_MODE;
     my ($error, $result) = $self->_call_here($method, $params);
     return ($error, $result) if !$error || $error->code ne 'connect' || !$FALLBACK_ENABLED;
@@ -453,7 +454,7 @@ sub _call_with_content {
     return $denied if exists $params->{$instead} || !defined $path;
     my $content = do {
         local $/;
-        open my $file, '<', $path or return CPANBridge::Session::error('failed', $method, "Failed to read key from file: $path: $!");
+        open my $file, '<', $path or return CPANBridge::Envelope::error('failed', $method, "Failed to read key from file: $path: $!");
         binmode $file;
         readline $file;
     };
@@ -466,12 +467,12 @@ sub _call_with_content {
 sub _oneshot {
     my ($self, $method, $params) = @_;
     my $timeout = $self->_timeout;
-    my ($error, $body) = CPANBridge::Session::encode($method, $params, {}, $timeout);
+    my ($error, $body) = CPANBridge::Envelope::encode($method, $params, {}, $timeout);
     return $error if $error;
     my ($answer, $why) = CPANBridge::Launcher::oneshot(
-        CPANBridge::Session::one_frame($body), CPANBridge::Connection::now() + $timeout);
-    return CPANBridge::Session::error('connect', $method, $why) if !defined $answer;
-    return CPANBridge::Session::result_of($answer, $method);
+        CPANBridge::Envelope::one_frame($body), CPANBridge::Connection::now() + $timeout);
+    return CPANBridge::Envelope::error('connect', $method, $why) if !defined $answer;
+    return CPANBridge::Envelope::result_of($answer, $method);
 }
 
 1;

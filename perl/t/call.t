@@ -82,7 +82,7 @@ eval { $bridge->call('crypto.nope') };
 is($@->code, 'unknown_function', 'an unknown function');
 unlike($@->message, qr/this client/, 'is a mistake');
 {
-    local $CPANBridge::Session::VERSION = '9.900';
+    local $CPANBridge::Envelope::VERSION = '9.900';
     eval { $bridge->call('crypto.nope') };
     like($@->message, qr/this client is of version 9\.900; `cpan-bridge reload`/, 'or one of another version');
 }

@@ -119,13 +119,23 @@ SKIP: {
     my $rounds = 0;
     local $SIG{ALRM} = sub { die "enough\n" };
     for my $round (1 .. 30) {
-        setitimer(ITIMER_REAL, 0.002 + $round / 1e4);
-        eval { $cipher->()->encrypt($large) for 1 .. 1000; 1 };
+        eval { setitimer(ITIMER_REAL, 0.002 + $round / 1e4); $cipher->()->encrypt($large) for 1 .. 1000; 1 };
         setitimer(ITIMER_REAL, 0);
         last if $@ ne "enough\n" || $cipher->()->decrypt($whole) ne $large;
         $rounds++;
     }
     is($rounds, 30, "a handler that dies is heard, wherever it strikes: $@");
+}
+{
+    # Also where the chain is freed, which nobody is told of otherwise.
+    no warnings 'redefine';
+    my $dies = "enough\n";
+    local *CPANBridge::call = sub { die $dies };
+    my $free = sub { eval { (bless { chain_id => 'x' }, 'CPANBridge::Chain')->free; 1 } };
+    ok(!$free->(), 'a handler that dies while a chain is freed');
+    is($@, "enough\n", 'is heard');
+    $dies = CPANBridge::Error->new(code => 'not_found', message => 'gone');
+    ok($free->(), 'a chain that is gone is as good as freed');
 }
 # Where it struck between the making of a chain and the answer that names it, the chain is nobody's, and ends unused.
 my $watch = CPANBridge->new;

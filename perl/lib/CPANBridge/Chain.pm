@@ -65,7 +65,7 @@ sub _wait {
     return $data if defined $data;
     my $error = $@;
     for my $other (splice @$tickets) {
-        eval { $bridge->wait_for($other) };
+        eval { $bridge->wait_for($other); 1 } or _is_ours($@) or $error = $@;
     }
     return _complain($error);
 }
@@ -73,8 +73,9 @@ sub _wait {
 sub free {
     my ($self) = @_;
     my $id = delete $self->{chain_id};
+    return if !defined $id;
     # Nobody is to be told that what is not needed could not be freed; it ends by itself.
-    eval { CPANBridge::Shared::bridge()->call('crypto.chain_free', { chain_id => $id }) } if defined $id;
+    eval { CPANBridge::Shared::bridge()->call('crypto.chain_free', { chain_id => $id }); 1 } or _is_ours($@) or die $@;
     return;
 }
 
@@ -114,10 +115,12 @@ sub _call {
 
 sub _complain {
     my ($error) = @_;
-    # What a signal's handler of the script died of is the script's.
-    die $error if !eval { $error->isa('CPANBridge::Error') };
+    die $error if !_is_ours($error);
     Carp::croak($error->message);
 }
+
+# What a signal's handler of the script died of is the script's.
+sub _is_ours { return ref $_[0] && UNIVERSAL::isa($_[0], 'CPANBridge::Error') }
 
 # PBKDF2 with HMAC, by a worker of the broker.
 sub pbkdf2 {

@@ -3,8 +3,8 @@ package CPANBridge::Session;
 use strict;
 use warnings;
 
-use Carp ();
 use CPANBridge::Connection ();
+use CPANBridge::Envelope ();
 use CPANBridge::Error ();
 use CPANBridge::Locator ();
 use CPANBridge::MessagePack ();
@@ -18,10 +18,6 @@ use constant FIRST_MSGID => 128;
 use constant LAST_MSGID  => 4_294_967_295;
 # How long to wait between two looks at a message that is not gone yet.
 use constant PAUSE => 0.02;
-
-# What is the same from call to call, as bytes: scripts call a handful of methods with one time limit.
-my %METHOD;
-my ($LIMIT, $LIMIT_BYTES) = (-1, '');
 
 sub new {
     my ($class, %fields) = @_;
@@ -70,10 +66,10 @@ use constant {
 sub _open_lane {
     my ($self, $timeout) = @_;
     # A place that nobody named has to be looked for and looked at each time.
-    return if $timeout != $LIMIT || !$self->{persistent} && !defined $self->{locator}{place};
-    my $options = "\x81\xaatimeout_ms\xce$LIMIT_BYTES";
+    return if !$self->{persistent} && !defined $self->{locator}{place};
     my $handle = $self->{persistent} ? $self->{connection}->handle : undef;
-    $self->{lane} = [$handle, $$, $timeout, \%METHOD, $options, 7 + length $options];
+    my $options = CPANBridge::Envelope::options($timeout);
+    $self->{lane} = [$handle, $$, $timeout, \%CPANBridge::Envelope::METHOD, $options, 7 + length $options];
     return;
 }
 
@@ -113,18 +109,9 @@ sub _finished {
 sub call {
     my ($self, $method, $params, $options) = @_;
     my $timeout = defined $options->{timeout} ? $options->{timeout} : $self->{user}->_timeout;
-    my ($error, $body);
-    # What `encode` does, for the usual case that nothing has changed but the parameters.
-    my $name = $timeout == $LIMIT && !$options->{progress} && defined $method ? $METHOD{$method} : undef;
-    if (defined $name && (!defined $params || ref $params eq 'HASH' && !%$params)) {
-        $body = "$name\x80\x81\xaatimeout_ms\xce$LIMIT_BYTES";
-    }
-    else {
-        ($error, $body) = encode($method, $params, $options, $timeout);
-        return $error if $error;
-    }
-    # What `now` does.
-    my $deadline = $CPANBridge::Connection::CLOCK[0]->($CPANBridge::Connection::CLOCK[1]) + $timeout;
+    my ($error, $body) = CPANBridge::Envelope::encode($method, $params, $options, $timeout);
+    return $error if $error;
+    my $deadline = CPANBridge::Connection::now() + $timeout;
     my @attempt = ($method, $body, $timeout, $deadline, $options->{progress});
     return $self->_finished([$self->_attempt(@attempt, 0)], @attempt);
 }
@@ -142,10 +129,8 @@ sub _again {
     return ($error, $result);
 }
 
-# One try. Errors of calls that certainly did not run have `not_run` set.
-#
-# This is the way of nearly every call, so the usual case has no ticket and no method call that can be spared: one write,
-# one read, and the answer recognised by its first bytes.
+# One try. Errors of calls that certainly did not run have `not_run` set. A call that goes alone has no ticket if that can be
+# spared: one write, one read, and the answer recognised by its first bytes.
 sub _attempt {
     my ($self, $method, $body, $timeout, $deadline, $progress, $patience) = @_;
     my $connection = $self->{connection};
@@ -171,10 +156,8 @@ sub _answered {
     delete $self->{lane};
     return $self->_unsent($method) if !$taken;
     if (defined $answer && substr($answer, 4, 8) eq pack 'A3NA', "\x94\x01\xce", $msgid, "\xc0") {
-        # Many results are one byte: nothing, yes, no, a small number.
-        my $simple = length $answer == 13 && $CPANBridge::MessagePack::SIMPLE[ord substr $answer, 12];
-        my ($result) = $simple ? $simple->() : eval { CPANBridge::MessagePack->unpack_at($answer, 12) };
-        if ($simple || $@ eq '' || complaint() eq '') {
+        my ($result) = eval { CPANBridge::MessagePack->unpack_at($answer, 12) };
+        if (CPANBridge::Envelope::complaint() eq '') {
             $self->_open_lane($timeout) if defined $timeout;
             return (undef, $result);
         }
@@ -211,56 +194,9 @@ sub _outcome {
     return $error;
 }
 
-# Bytes of everything behind the msgid: method, parameters, options.
-sub encode {
-    my ($method, $params, $options, $timeout) = @_;
-    my $name = defined $method ? $METHOD{$method} || _method($method) : _method($method);
-    my $bytes = !defined $params || ref $params eq 'HASH' && !%$params ? "\x80" : eval { CPANBridge::MessagePack->pack($params) };
-    return unfit($method, complaint()) if !defined $bytes;
-    ($LIMIT, $LIMIT_BYTES) = ($timeout, _limit($timeout)) if $timeout != $LIMIT;
-    return (undef, $options->{progress}
-        ? "$name$bytes\x82\xaatimeout_ms\xce$LIMIT_BYTES\xa8progress\xc3"
-        : "$name$bytes\x81\xaatimeout_ms\xce$LIMIT_BYTES");
-}
-
-sub _method {
-    my ($method) = @_;
-    Carp::croak('a method is named module.function') if !defined $method || !length $method;
-    my $name = CPANBridge::MessagePack->pack("$method");
-    # Whoever makes up names must not fill the memory.
-    $METHOD{$method} = $name if keys %METHOD < 1000;
-    return $name;
-}
-
-sub _limit {
-    my ($timeout) = @_;
-    my $milliseconds = int($timeout * 1000 + 0.5);
-    return pack 'N', $milliseconds < 1 ? 1 : $milliseconds > LAST_MSGID ? LAST_MSGID : $milliseconds;
-}
-
-sub error {
-    my ($code, $method, $message) = @_;
-    return CPANBridge::Error->new(code => $code, method => $method, message => $message);
-}
-
-# What the codec has to say after an eval. Anything else was not meant for us: a signal's handler died, and whoever set it
-# is waiting for that further up.
-sub complaint {
-    my $why = $@;
-    return '' if !ref $why && $why eq '';
-    die $why if ref $why || $why !~ /\A(?:not MessagePack|no MessagePack form): /;
-    chomp $why;
-    return $why;
-}
-
-sub unfit {
-    my ($method, $why) = @_;
-    return error('invalid_params', $method, "the parameters can't be sent: $why");
-}
-
 sub _not_run {
     my ($method, $message) = @_;
-    my $error = error('lost', $method, $message);
+    my $error = CPANBridge::Envelope::error('lost', $method, $message);
     $error->{not_run} = 1;
     return $error;
 }
@@ -285,7 +221,7 @@ sub pipeline {
         my $ticket = $self->new_ticket($call->[0], $deadline, $options->{progress});
         # Nobody else is to be given it.
         $ticket->{awaited} = 1;
-        my ($error, $body) = encode($call->[0], $call->[1], $options, defined $options->{timeout} ? $options->{timeout} : $usual);
+        my ($error, $body) = CPANBridge::Envelope::encode($call->[0], $call->[1], $options, defined $options->{timeout} ? $options->{timeout} : $usual);
         push @all, $error ? $ticket->settle($error) : $ticket;
         next if $error;
         push @tickets, $ticket;
@@ -325,7 +261,7 @@ sub send_all {
         my $safe = @$tickets == 1 || (!$unsent && $connection->sent == $before);
         $error = $self->_unsent($tickets->[0]{method});
         return $error if !$error->{not_run};
-        return error('lost', $tickets->[0]{method}, 'the broker closed the connection; calls may have run') if !$safe;
+        return CPANBridge::Envelope::error('lost', $tickets->[0]{method}, 'the broker closed the connection; calls may have run') if !$safe;
         return $error if $tries-- <= 0;
         $patience = $CPANBridge::DAEMON_STARTUP_TIMEOUT;
     }
@@ -335,7 +271,7 @@ sub send_all {
 sub send_message {
     my ($self, $message, $method) = @_;
     my $bytes = eval { CPANBridge::MessagePack->pack($message) };
-    return unfit($method, complaint()) if !defined $bytes;
+    return CPANBridge::Envelope::unfit($method, CPANBridge::Envelope::complaint()) if !defined $bytes;
     my $deadline = CPANBridge::Connection::now() + $self->{user}->_timeout;
     my ($tries, $patience) = ($self->{user}->_retry_count, 0);
     while (1) {
@@ -343,10 +279,10 @@ sub send_message {
         return $error if $error;
         if ($connection->send_now(pack('N/a*', $bytes))) {
             while ($connection->has_unsent) {
-                return error('timeout', $method, 'the broker did not take the message in time')
+                return CPANBridge::Envelope::error('timeout', $method, 'the broker did not take the message in time')
                     if CPANBridge::Connection::now() >= $deadline;
                 $self->receive_one(CPANBridge::Connection::now() + PAUSE);
-                return error('lost', $method, 'the broker closed the connection') if !$self->is_connected;
+                return CPANBridge::Envelope::error('lost', $method, 'the broker closed the connection') if !$self->is_connected;
             }
             return;
         }
@@ -366,7 +302,7 @@ sub await {
     my ($self, $ticket) = @_;
     while (!$ticket->{done}) {
         if (!$self->is_connected) {
-            $ticket->settle(error('lost', $ticket->method, 'the call was made on a connection that is closed'));
+            $ticket->settle(CPANBridge::Envelope::error('lost', $ticket->method, 'the call was made on a connection that is closed'));
             return;
         }
         next if $self->_take_answers || $self->receive_one($ticket->{deadline});
@@ -393,7 +329,7 @@ sub _take_answers {
             my $bytes = substr $$in, $at + 12, $length - 8;
             ($value, my $end) = eval { CPANBridge::MessagePack->unpack_at($bytes, 0) };
             # What is wrong with it is found out by who looks at the whole message.
-            complaint();
+            CPANBridge::Envelope::complaint();
             last if !defined $end || $end != $length - 8;
         }
         delete $tickets->{$msgid};
@@ -414,7 +350,7 @@ sub expire {
         my $ticket = $self->{tickets}{$msgid};
         next if $ticket->{deadline} > $now;
         delete $self->{tickets}{$msgid};
-        $self->_finish($ticket->settle(error('timeout', $ticket->method, 'no answer in time')));
+        $self->_finish($ticket->settle(CPANBridge::Envelope::error('timeout', $ticket->method, 'no answer in time')));
     }
     return;
 }
@@ -437,7 +373,7 @@ sub receive_one {
 sub _take {
     my ($self, $frame) = @_;
     my $message = eval { CPANBridge::MessagePack->unpack($frame) };
-    my $why = complaint();
+    my $why = CPANBridge::Envelope::complaint();
     if (ref $message ne 'ARRAY' || !@$message) {
         $why ||= 'no array';
         return $self->lose('protocol', "the broker sent what is no message: $why");
@@ -446,7 +382,7 @@ sub _take {
     if ($type == 1) {
         my ($msgid, $error, $value) = @rest;
         my $ticket = delete $self->{tickets}{$msgid} or return;
-        $ticket->settle(defined $error ? broker_error($error, $ticket->method) : undef, $value);
+        $ticket->settle(defined $error ? CPANBridge::Envelope::broker_error($error, $ticket->method) : undef, $value);
         $self->_finish($ticket);
         return;
     }
@@ -467,19 +403,6 @@ sub _finish {
     my ($self, $ticket) = @_;
     push @{ $self->{finished} }, $ticket if !$ticket->{awaited};
     return;
-}
-
-sub broker_error {
-    my ($error, $method) = @_;
-    return error('failed', $method, "$error") if ref $error ne 'HASH';
-    my %told = map { $_ => $error->{$_} } qw(code message data);
-    # A name that the broker does not know may be one that came after it.
-    if (($told{code} || "") =~ /\Aunknown_/ && ($told{message} || "") =~ /\(cpan-bridge (\d+)\.(\d+)\.(\d+)\)/) {
-        my $version = sprintf '%d.%d%02d', $1, $2, $3;
-        $told{message} .= " (this client is of version $VERSION; `cpan-bridge reload` puts the installed broker in place)"
-            if $version ne $VERSION;
-    }
-    return CPANBridge::Error->new(method => $method, %told);
 }
 
 # The connection has ended: what that means for the calls under way.
@@ -506,7 +429,7 @@ sub lose {
     my ($self, $code, $message) = @_;
     delete @{$self}{qw(connection last_word lane)};
     for my $ticket (values %{ $self->{tickets} }) {
-        $self->_finish($ticket->settle(error($code, $ticket->method, $message)));
+        $self->_finish($ticket->settle(CPANBridge::Envelope::error($code, $ticket->method, $message)));
     }
     %{ $self->{tickets} } = ();
     return;
@@ -529,29 +452,13 @@ sub connect {    ## no critic (ProhibitBuiltinHomonyms)
     }
     my ($connection, $why) = $self->{locator}->connect($deadline, $patience, $self->{user});
     return $self->{connection} = $connection if $connection;
-    return (undef, error('connect', undef, $why));
+    return (undef, CPANBridge::Envelope::error('connect', undef, $why));
 }
 
 sub disconnect {
     my ($self) = @_;
     $self->lose('cancelled', 'the script closed the connection');
     return;
-}
-
-# The frame of a request that goes alone.
-sub one_frame {
-    my ($body) = @_;
-    return pack('NA3N', 7 + length $body, "\x95\x00\xce", FIRST_MSGID) . $body;
-}
-
-# (error) or (undef, result) of an answer's bytes.
-sub result_of {
-    my ($answer, $method) = @_;
-    my $message = eval { CPANBridge::MessagePack->unpack($answer) };
-    complaint();
-    return error('protocol', $method, 'the program sent what is no answer') if ref $message ne 'ARRAY' || @$message < 3;
-    my (undef, undef, $failure, $value) = @$message;
-    return defined $failure ? broker_error($failure, $method) : (undef, $value);
 }
 
 # A ticket that somebody waited for is not polled as well.
@@ -678,35 +585,5 @@ The connection, made if need be.
 =head2 lose
 
 Drops the connection; calls under way fail, by the script's wish or with the reason given.
-
-=head1 FUNCTIONS
-
-=head2 encode
-
-    my ($error, $body) = CPANBridge::Session::encode($method, \%parameters, \%options, $seconds);
-
-Everything of a request that comes after its number.
-
-=head2 one_frame
-
-The frame of a request that goes alone.
-
-=head2 result_of
-
-    my ($error, $result) = CPANBridge::Session::result_of($answer, $method);
-
-What an answer's bytes say.
-
-=head2 error
-
-=head2 unfit
-
-=head2 broker_error
-
-A L<CPANBridge::Error> with a code; for parameters that can't be sent; of what the broker answered.
-
-=head2 complaint
-
-What the codec said, after an C<eval>; what others died of is passed on.
 
 =cut

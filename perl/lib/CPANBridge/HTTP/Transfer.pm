@@ -96,7 +96,7 @@ sub _create {
 
 sub _error {
     my ($code, $message) = @_;
-    return CPANBridge::Session::error($code, undef, $message);
+    return CPANBridge::Envelope::error($code, undef, $message);
 }
 
 # The form in which the broker gives answers to scripts of the old daemon.

@@ -217,26 +217,42 @@ sub column {
     return [map { my $found = $result{$topic}{$place}{$_}{$who}{$what}; $found ? $found->[0] : undef } @cells];
 }
 
+# What each peer is called in titles, and what the cells of each grid end in.
+my %CALLED = (redis => 'Redis', echo => 'the bare server', 'redis-set' => "Redis' SET", 'redis-get' => "Redis' GET");
+my %GRID = (load => '', data => ' size=100');
+
+# The plots of a grid of connections and requests in flight.
+sub grid_plots {
+    my ($topic, $place) = @_;
+    my $cells = $result{$topic}{$place} or return;
+    my ($where, $rest) = (lcfirst $PLACE{$place}, $GRID{$topic});
+    my (%connections, %depths);
+    for my $cell (keys %$cells) {
+        my ($c, $p) = $cell =~ /\AC=(\d+) P=(\d+)\Q$rest\E\z/ or next;
+        $connections{$c} = $depths{$p} = 1;
+    }
+    my @connections = sort { $a <=> $b } keys %connections;
+    my @depths      = sort { $a <=> $b } keys %depths;
+    my $what = $topic eq 'data' ? ', 100 bytes' : '';
+    my @plots;
+    for my $peer (grep { $CALLED{$_} } grep_who($topic, $place)) {
+        push @plots, ["$topic-$peer-$place", $topic, $place, Chart::lines(
+            title => "Broker to $CALLED{$peer}$what, $where", unit => 'ratio, by requests in flight', places => \@depths,
+            lines => [map { my $c = $_; ["C=$c", column($topic, $place, $peer, 'ratio', map { "C=$c P=$_$rest" } @depths)] } @connections],
+        )];
+    }
+    return @plots if !$connections{50};
+    return @plots, ["$topic-rates-$place", $topic, $place, Chart::lines(
+        title => "50 connections$what, $where", unit => 'calls a second, by requests in flight', places => \@depths, log => 1,
+        lines => [map { [$_, column($topic, $place, $_, 'rate', map { "C=50 P=$_$rest" } @depths)] } grep_who($topic, $place)],
+    )];
+}
+
 sub plots {
     my @plots;
     for my $place (qw(one two)) {
         my $where = lcfirst $PLACE{$place};
-        if (my $cells = $result{load}{$place}) {
-            my %seen;
-            my @connections = sort { $a <=> $b } grep { !$seen{$_}++ } map { /C=(\d+)/ ? $1 : () } keys %$cells;
-            my @depths = sort { $a <=> $b } grep { !$seen{"P$_"}++ } map { /P=(\d+)/ ? $1 : () } keys %$cells;
-            for my $peer (grep { my $who = $_; grep { $_->{$who} } values %$cells } qw(redis echo)) {
-                push @plots, ["load-$peer-$place", 'load', $place, Chart::lines(
-                    title => 'Broker to ' . ($peer eq 'redis' ? 'Redis' : 'the bare server') . ", $where", unit => 'ratio, by requests in flight',
-                    places => \@depths,
-                    lines => [map { my $c = $_; ["C=$c", column('load', $place, $peer, 'ratio', map { "C=$c P=$_" } @depths)] } @connections],
-                )];
-            }
-            push @plots, ["load-rates-$place", 'load', $place, Chart::lines(
-                title => "50 connections, $where", unit => 'calls a second, by requests in flight', places => \@depths, log => 1,
-                lines => [map { [$_, column('load', $place, $_, 'rate', map { "C=50 P=$_" } @depths)] } grep_who('load', $place)],
-            )] if grep { $_ == 50 } @connections;
-        }
+        push @plots, map { grid_plots($_, $place) } sort { $b cmp $a } keys %GRID;
         if ($result{payload}{$place}) {
             my @cells = sort { size($a) <=> size($b) } keys %{ $result{payload}{$place} };
             push @plots, ["payload-$place", 'payload', $place, Chart::lines(

@@ -67,6 +67,7 @@ sub new {
 
 sub call {
     my ($error, $result) = &_call_here;
+    # Here, where `$@` is restored already: on older versions of Perl it would be lost with what is restored after it.
     die $error if $error;
     return $result;
 }
@@ -140,16 +141,12 @@ sub _call_with {
     my ($self, $method, $params, @options) = @_;
     my $session = $self->{ +KEY };
     return $self->_sibling->_call_with($method, $params, @options) if $session->{user};
-    # An error is thrown after these are restored, so that it is not lost with them.
     local ($@, $!);
     local $session->{user} = $self;
-    # `enter`, `_call` and `leave`, without three of the calls that every call is made of.
-    $session->{entered} ? $session->enter : ($session->{entered} = 1);
-    my $options = @options ? {@options} : \%NO_OPTIONS;
-    my ($error, $result) = $session->call($method, $params, $options);
-    ($error, $result) = $self->_call_instead($method, $params, $options, $error) if $error && $error->code eq 'denied';
+    $session->enter;
+    my ($error, $result) = $self->_call($method, $params, {@options});
     $self->{last_error} = $error ? $error->message : '';
-    $session->{entered} = 0;
+    $session->leave;
     return ($error, $result);
 }
 
@@ -470,7 +467,7 @@ sub _oneshot {
     my ($error, $body) = CPANBridge::Envelope::encode($method, $params, {}, $timeout);
     return $error if $error;
     my ($answer, $why) = CPANBridge::Launcher::oneshot(
-        CPANBridge::Envelope::one_frame($body), CPANBridge::Connection::now() + $timeout);
+        CPANBridge::Envelope::frame(CPANBridge::Envelope::FIRST_MSGID, $body), CPANBridge::Connection::now() + $timeout);
     return CPANBridge::Envelope::error('connect', $method, $why) if !defined $answer;
     return CPANBridge::Envelope::result_of($answer, $method);
 }

@@ -4,6 +4,7 @@ use strict;
 use warnings;
 
 use Carp ();
+use CPANBridge::Error ();
 use CPANBridge::Shared ();
 
 our $VERSION = '0.100';
@@ -65,7 +66,7 @@ sub _wait {
     return $data if defined $data;
     my $error = $@;
     for my $other (splice @$tickets) {
-        eval { $bridge->wait_for($other); 1 } or _is_ours($@) or $error = $@;
+        eval { $bridge->wait_for($other); 1 } or CPANBridge::Error::is_one($@) or $error = $@;
     }
     return _complain($error);
 }
@@ -75,7 +76,7 @@ sub free {
     my $id = delete $self->{chain_id};
     return if !defined $id;
     # Nobody is to be told that what is not needed could not be freed; it ends by itself.
-    eval { CPANBridge::Shared::bridge()->call('crypto.chain_free', { chain_id => $id }); 1 } or _is_ours($@) or die $@;
+    eval { CPANBridge::Shared::bridge()->call('crypto.chain_free', { chain_id => $id }); 1 } or CPANBridge::Error::is_one($@) or die $@;
     return;
 }
 
@@ -115,12 +116,9 @@ sub _call {
 
 sub _complain {
     my ($error) = @_;
-    die $error if !_is_ours($error);
+    die $error if !CPANBridge::Error::is_one($error);
     Carp::croak($error->message);
 }
-
-# What a signal's handler of the script died of is the script's.
-sub _is_ours { return ref $_[0] && UNIVERSAL::isa($_[0], 'CPANBridge::Error') }
 
 # PBKDF2 with HMAC, by a worker of the broker.
 sub pbkdf2 {

@@ -9,8 +9,9 @@ use CPANBridge::MessagePack ();
 
 our $VERSION = '0.100';
 
-# The number of a call that goes alone; see CPANBridge::Session.
-use constant ONLY_MSGID => 128;
+# Below this, numbers of calls take another form on the wire; with one form for all, the answer to a call is recognised
+# by comparing eight bytes.
+use constant FIRST_MSGID    => 128;
 use constant LARGEST_UINT32 => 4_294_967_295;
 
 # What is the same from call to call, as bytes: scripts call a handful of methods with one time limit.
@@ -45,10 +46,10 @@ sub options {
     return $OPTIONS = "\x81\xaatimeout_ms\xce" . pack 'N', $limit;
 }
 
-# The frame of a request that goes alone.
-sub one_frame {
-    my ($body) = @_;
-    return pack('NA3N', 7 + length $body, "\x95\x00\xce", ONLY_MSGID) . $body;
+# The frame of a request.
+sub frame {
+    my ($msgid, $body) = @_;
+    return pack('NA3N', 7 + length $body, "\x95\x00\xce", $msgid) . $body;
 }
 
 # (error) or (undef, result) of an answer's bytes.
@@ -121,9 +122,11 @@ Everything of a request that comes after its number.
 
 The last part of that for a call without options of its own, but with a time limit.
 
-=head2 one_frame
+=head2 frame
 
-The frame of a request that goes alone.
+    my $bytes = CPANBridge::Envelope::frame($msgid, $body);
+
+The frame of a request.
 
 =head2 result_of
 

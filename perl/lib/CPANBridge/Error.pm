@@ -30,6 +30,8 @@ sub as_string {
     return "$method$self->{message} ($self->{code}) at $self->{file} line $self->{line}.\n";
 }
 
+sub is_one { return ref $_[0] && UNIVERSAL::isa($_[0], __PACKAGE__) }
+
 # The place in the script: the nearest caller that is none of ours.
 sub _caller {
     my $level = 0;
@@ -96,6 +98,12 @@ What was called, C<module.function>.
 =head2 line
 
 Where the script called it.
+
+=head2 is_one
+
+    CPANBridge::Error::is_one($@) or die $@;
+
+A function: whether what was caught is such an object. What a signal's handler of the script died of is the script's.
 
 =head2 as_string
 

@@ -12,10 +12,8 @@ use CPANBridge::Ticket ();
 
 our $VERSION = '0.100';
 
-# Below this, numbers of calls take another form on the wire; with one form for all, the answer to a call is recognised
-# by comparing eight bytes.
-use constant FIRST_MSGID => 128;
-use constant LAST_MSGID  => 4_294_967_295;
+use constant FIRST_MSGID => CPANBridge::Envelope::FIRST_MSGID;
+use constant LAST_MSGID  => CPANBridge::Envelope::LARGEST_UINT32;
 # How long to wait between two looks at a message that is not gone yet.
 use constant PAUSE => 0.02;
 
@@ -145,7 +143,7 @@ sub _attempt {
     }
     my $msgid = $self->{msgid}++;
     $self->{msgid} = FIRST_MSGID if $msgid >= LAST_MSGID;
-    my ($taken, $answer) = $connection->exchange(pack('NA3N', 7 + length $body, "\x95\x00\xce", $msgid) . $body, $timeout);
+    my ($taken, $answer) = $connection->exchange(CPANBridge::Envelope::frame($msgid, $body), $timeout);
     return $self->_answered($method, $msgid, $deadline, $taken, $answer, $timeout);
 }
 
@@ -244,7 +242,7 @@ sub send_all {
         return $error if $error;
         my $bytes = '';
         for my $index (0 .. $#$tickets) {
-            # As `one_frame`, with its own number.
+            # What `CPANBridge::Envelope::frame` does, for the hundreds of a pipeline.
             $bytes .= pack('NA3N', 7 + length $bodies->[$index], "\x95\x00\xce", $tickets->[$index]{msgid}) . $bodies->[$index];
         }
         my $before = $connection->sent;

@@ -3,6 +3,7 @@ package CPANBridge::HTTP::Exchange;
 use strict;
 use warnings;
 
+use CPANBridge::Error ();
 use CPANBridge::HTTP::Settings ();
 use CPANBridge::Shared ();
 
@@ -53,7 +54,7 @@ sub run {
 
 sub _failure {
     my ($error) = @_;
-    die $error if !eval { $error->isa('CPANBridge::Error') };
+    die $error if !CPANBridge::Error::is_one($error);
     return { error => $error->message, code => $error->code };
 }
 

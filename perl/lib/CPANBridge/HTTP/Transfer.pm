@@ -3,6 +3,7 @@ package CPANBridge::HTTP::Transfer;
 use strict;
 use warnings;
 
+use CPANBridge::Error ();
 use CPANBridge::HTTP::Exchange ();
 
 our $VERSION = '0.100';
@@ -54,7 +55,7 @@ sub download {
     my $error = $@;
     unlink $part if -e $part;
     return (undef, $result) if $done;
-    return eval { $error->isa('CPANBridge::Error') } ? $error : die $error;
+    return CPANBridge::Error::is_one($error) ? $error : die $error;
 }
 
 sub upload {
@@ -82,7 +83,7 @@ sub upload {
     };
     return (undef, $answer) if $answer;
     my $error = $@;
-    return eval { $error->isa('CPANBridge::Error') } ? $error : die $error;
+    return CPANBridge::Error::is_one($error) ? $error : die $error;
 }
 
 sub _create {

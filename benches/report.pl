@@ -217,15 +217,15 @@ sub column {
     return [map { my $found = $result{$topic}{$place}{$_}{$who}{$what}; $found ? $found->[0] : undef } @cells];
 }
 
-# What each peer is called in titles, and what the cells of each grid end in.
+# What each peer is called in titles.
 my %CALLED = (redis => 'Redis', echo => 'the bare server', 'redis-set' => "Redis' SET", 'redis-get' => "Redis' GET");
-my %GRID = (load => '', data => ' size=100');
+# The grids of connections and requests in flight: topic, what its cells end in, what its titles say of that.
+my @GRIDS = (['load', '', ''], ['data', ' size=100', ', 100 bytes']);
 
-# The plots of a grid of connections and requests in flight.
 sub grid_plots {
-    my ($topic, $place) = @_;
+    my ($place, $topic, $rest, $what) = @_;
     my $cells = $result{$topic}{$place} or return;
-    my ($where, $rest) = (lcfirst $PLACE{$place}, $GRID{$topic});
+    my $where = lcfirst $PLACE{$place};
     my (%connections, %depths);
     for my $cell (keys %$cells) {
         my ($c, $p) = $cell =~ /\AC=(\d+) P=(\d+)\Q$rest\E\z/ or next;
@@ -233,7 +233,6 @@ sub grid_plots {
     }
     my @connections = sort { $a <=> $b } keys %connections;
     my @depths      = sort { $a <=> $b } keys %depths;
-    my $what = $topic eq 'data' ? ', 100 bytes' : '';
     my @plots;
     for my $peer (grep { $CALLED{$_} } grep_who($topic, $place)) {
         push @plots, ["$topic-$peer-$place", $topic, $place, Chart::lines(
@@ -252,7 +251,7 @@ sub plots {
     my @plots;
     for my $place (qw(one two)) {
         my $where = lcfirst $PLACE{$place};
-        push @plots, map { grid_plots($_, $place) } sort { $b cmp $a } keys %GRID;
+        push @plots, map { grid_plots($place, @$_) } @GRIDS;
         if ($result{payload}{$place}) {
             my @cells = sort { size($a) <=> size($b) } keys %{ $result{payload}{$place} };
             push @plots, ["payload-$place", 'payload', $place, Chart::lines(

@@ -81,6 +81,7 @@ sub _call_here {
     my $lane = $session->{lane};
     return &_call_with if !$lane || @_ > 3 || $session->{user} || $session->{entered} || !defined $method
         || defined $params && ref $params ne 'HASH';
+    # What `_timeout` does.
     my $timeout = $self->{timeout};
     $timeout = $TIMEOUT if !defined $timeout || defined $session->{timeout} && $timeout == $session->{timeout};
     my $name = $lane->[CPANBridge::Session::LANE_NAMES]{$method};

@@ -178,9 +178,7 @@ impl Broker {
         }
         self.end_turns();
         for id in newcomers.drain(..) {
-            if self.may_have_left(id) {
-                self.turn(id, registry);
-            }
+            self.look_again(id, registry);
             if let Err(error) = self.watch(id) {
                 warn!(self.log.logger, "A connection could not be registered"; "error" => %error);
                 self.close(id, CloseReason::Io);
@@ -190,15 +188,14 @@ impl Broker {
         self.newcomers = newcomers;
     }
 
-    /// Whether a newcomer has got its answer and nothing else is known of it; then it is looked at once more.
-    fn may_have_left(&mut self, id: ConnectionId) -> bool {
-        let Some(connection) = self.connections.get(id) else { return false };
+    /// Gives a second turn to a newcomer that has got its answer, and of which nothing else is known: it may have left.
+    fn look_again(&mut self, id: ConnectionId, registry: &Registry) {
+        let Some(connection) = self.connections.get(id) else { return };
         let answered = connection.requests > 0 && connection.is_idle();
-        if !answered || connection.queued || connection.paused || connection.state != State::Open {
-            return false;
+        if answered && !connection.queued && !connection.paused && connection.state == State::Open {
+            connection.readiness.readable = true;
+            self.turn(id, registry);
         }
-        connection.readiness.readable = true;
-        true
     }
 
     /// Has the events of a connection reported, of what came before as well.

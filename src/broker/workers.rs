@@ -116,23 +116,24 @@ impl Workers {
         let worker = self.threads.len();
         let (tasks, inbox) = channel();
         let registry = Arc::clone(&self.registry);
-        let outbox = Outbox { reports: self.reports.0.clone(), waker: Arc::clone(&self.waker) };
+        let reporter = Reporter { reports: self.reports.0.clone(), waker: Arc::clone(&self.waker) };
         thread::Builder::new()
             .name(format!("worker-{worker}"))
-            .spawn(move || work(worker, &registry, &inbox, &outbox))?;
+            .spawn(move || work(worker, &registry, &inbox, &reporter))?;
         self.threads.push(tasks);
         self.idle.push(worker);
         Ok(())
     }
 }
 
+/// A worker's way to tell the loop something.
 #[derive(Clone)]
-struct Outbox {
+struct Reporter {
     reports: Sender<Report>,
     waker: Arc<Waker>,
 }
 
-impl Outbox {
+impl Reporter {
     fn send(&self, report: Report) {
         // Both fail only when the loop is gone, and then nobody is left to tell.
         if self.reports.send(report).is_ok() {
@@ -149,20 +150,20 @@ fn give_way() {
     let _ = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICENESS) };
 }
 
-fn work(worker: usize, registry: &Registry, inbox: &Receiver<Task>, outbox: &Outbox) {
+fn work(worker: usize, registry: &Registry, inbox: &Receiver<Task>, reporter: &Reporter) {
     give_way();
     while let Ok(task) = inbox.recv() {
         let (job, owner) = (task.job, task.caller.uid);
-        let (result, lease) = run(registry.function(task.function), task, outbox);
-        outbox.send(Report::Done(Box::new(Done { job, owner, worker, result, lease })));
+        let (result, lease) = run(registry.function(task.function), task, reporter);
+        reporter.send(Report::Done(Box::new(Done { job, owner, worker, result, lease })));
     }
 }
 
-fn run(function: &Function, task: Task, outbox: &Outbox) -> (Result<Result<Buffer, CallError>, Panic>, Lease) {
+fn run(function: &Function, task: Task, reporter: &Reporter) -> (Result<Result<Buffer, CallError>, Panic>, Lease) {
     let Task { job, caller, params, mut lease, cancellation, progress, .. } = task;
     let report = progress.then(|| {
-        let outbox = outbox.clone();
-        Box::new(move |report: ProgressReport| outbox.send(Report::Progress(job, report)))
+        let reporter = reporter.clone();
+        Box::new(move |report: ProgressReport| reporter.send(Report::Progress(job, report)))
             as Box<dyn Fn(ProgressReport) + Send>
     });
     let control = Control::new(cancellation, report);

@@ -143,7 +143,8 @@ sub exchange {
         $self->{read_timeout} = $timeout;
     }
     my $sent = send $handle, $_[1], SEND_FLAGS;
-    my $count = defined $sent && $sent == length $_[1] ? sysread $handle, my $bytes, READ_SIZE : undef;
+    my ($count, $bytes);
+    $count = sysread $handle, $bytes, READ_SIZE if defined $sent && $sent == length $_[1];
     return $self->exchanged($_[1], $sent, $count, $bytes);
 }
 

@@ -23,9 +23,8 @@ sub new {
 sub connect {    ## no critic (ProhibitBuiltinHomonyms)
     my ($self, $deadline, $patience, $owner) = @_;
     # The same place as last time is the usual case, and that a broker is there.
-    my $place = $self->named;
-    if (defined $place && defined $self->{place} && $place eq $self->{place}) {
-        my $connection = CPANBridge::Connection->open($self->{path}, $CPANBridge::DAEMON_TIMEOUT);
+    if (defined(my $path = $self->usual_path)) {
+        my $connection = CPANBridge::Connection->open($path, $CPANBridge::DAEMON_TIMEOUT);
         return $connection if $connection;
     }
     my ($named, @paths) = $self->_paths;
@@ -87,8 +86,15 @@ sub _let_in {
     return defined $group ? " (it is for group $group: usermod -aG $group, then log in anew)" : ' (it is for its owner alone)';
 }
 
+# The path of last time, if it is still the one that is named.
+sub usual_path {
+    my ($self) = @_;
+    my $place = $self->_named;
+    return defined $place && defined $self->{place} && $place eq $self->{place} ? $self->{path} : undef;
+}
+
 # The socket that somebody named.
-sub named {
+sub _named {
     my ($self) = @_;
     for my $given ($self->{socket}, $CPANBridge::DAEMON_SOCKET, $ENV{CPAN_BRIDGE_SOCKET}) {
         return $given if defined $given && length $given;
@@ -99,7 +105,7 @@ sub named {
 # Whether the place was named, and the places to try.
 sub _paths {
     my ($self) = @_;
-    if (defined(my $given = $self->named)) {
+    if (defined(my $given = $self->_named)) {
         # Whoever may set the environment or the argument may name the socket; only its form is checked.
         my ($path) = $given =~ m{\A([^\0]+)\z}s;
         @{$self}{qw(place path)} = ($given, $path) if defined $path;
@@ -139,10 +145,6 @@ starts a broker where that is allowed.
 
 =head1 METHODS
 
-=head2 named
-
-The socket that somebody named, if any.
-
 =head2 new
 
     my $locator = CPANBridge::Locator->new(socket => $path, autostart => $whether);
@@ -153,5 +155,9 @@ The socket that somebody named, if any.
 
 A L<CPANBridge::Connection>, or nothing and the reason. A broker that is not there and may not be started is waited for as
 many seconds as C<$patience> says.
+
+=head2 usual_path
+
+The path of the last socket that was named, if the same is named still; undef if another is, or none, and L</connect> has to look.
 
 =cut

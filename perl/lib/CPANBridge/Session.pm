@@ -64,7 +64,7 @@ use constant {
 sub _open_lane {
     my ($self, $timeout) = @_;
     # A place that nobody named has to be looked for and looked at each time.
-    return if !$self->{persistent} && !defined $self->{locator}{place};
+    return if !$self->{persistent} && !defined $self->{locator}->usual_path;
     my $handle = $self->{persistent} ? $self->{connection}->handle : undef;
     my $options = CPANBridge::Envelope::options($timeout);
     $self->{lane} = [$handle, $$, $timeout, \%CPANBridge::Envelope::METHOD, $options, 7 + length $options];
@@ -74,10 +74,9 @@ sub _open_lane {
 # A socket that is connected to the same place as last time, if that is still the place and a broker is there.
 sub dial {
     my ($self) = @_;
-    my $locator = $self->{locator};
-    my $place = $locator->named;
-    return if !defined $place || $place ne $locator->{place};
-    return CPANBridge::Connection::dial($locator->{path}, $CPANBridge::DAEMON_TIMEOUT, $self->{lane}[LANE_TIMEOUT]);
+    my $path = $self->{locator}->usual_path;
+    return if !defined $path;
+    return CPANBridge::Connection::dial($path, $CPANBridge::DAEMON_TIMEOUT, $self->{lane}[LANE_TIMEOUT]);
 }
 
 # (error) or (undef, result) of a call that was made on the lane and did not go smoothly.
@@ -106,7 +105,7 @@ sub _finished {
 # (error) or (undef, result).
 sub call {
     my ($self, $method, $params, $options) = @_;
-    my $timeout = defined $options->{timeout} ? $options->{timeout} : $self->{user}->_timeout;
+    my $timeout = $self->{user}->_time_limit($options);
     my ($error, $body) = CPANBridge::Envelope::encode($method, $params, $options, $timeout);
     return $error if $error;
     my $deadline = CPANBridge::Connection::now() + $timeout;

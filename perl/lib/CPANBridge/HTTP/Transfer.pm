@@ -3,6 +3,7 @@ package CPANBridge::HTTP::Transfer;
 use strict;
 use warnings;
 
+use CPANBridge::Envelope ();
 use CPANBridge::Error ();
 use CPANBridge::HTTP::Exchange ();
 

@@ -1,8 +1,9 @@
 //! Parameter types that forgive what Perl leaves vague, and nothing else.
 //!
 //! Perl has one kind of scalar. Whether `"42"` or `42` arrives depends on how the script last used the variable, so a
-//! number is also taken from a numeric text, a boolean from 0, 1, "0", "1" and "", and bytes from text. Each type
-//! describes itself for `system.modules`.
+//! number is also taken from a numeric text, a boolean from 0, 1, "0", "1" and "", bytes from text, and text and bytes from a
+//! number, as Perl would write it. A text that comes as bytes is UTF-8 if it can be, because Perl reads files as bytes; else each
+//! byte is a character, because that is what Perl takes it for. Each type describes itself for `system.modules`.
 
 use super::head::Head;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -32,7 +33,7 @@ macro_rules! described_as {
     };
 }
 
-/// Text. Bytes that are valid UTF-8 are taken as well, since Perl reads files as bytes.
+/// Text. Bytes are taken as well, see the head of this file, and numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Text<'a>(pub Cow<'a, str>);
 
@@ -48,33 +49,47 @@ impl std::ops::Deref for Text<'_> {
 
 impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct TextVisitor;
-        impl<'de> Visitor<'de> for TextVisitor {
-            type Value = Text<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("text")
-            }
-
-            fn visit_borrowed_str<E: de::Error>(self, value: &'de str) -> Result<Self::Value, E> {
-                Ok(Text(Cow::Borrowed(value)))
-            }
-
-            fn visit_str<E: de::Error>(self, value: &str) -> Result<Self::Value, E> {
-                Ok(Text(Cow::Owned(value.to_owned())))
-            }
-
-            fn visit_borrowed_bytes<E: de::Error>(self, value: &'de [u8]) -> Result<Self::Value, E> {
-                std::str::from_utf8(value)
-                    .map(|text| Text(Cow::Borrowed(text)))
-                    .map_err(|_| E::custom("bytes that are not valid UTF-8"))
-            }
-        }
-        deserializer.deserialize_any(TextVisitor)
+        Ok(Self(match TextOrBytes::deserialize(deserializer)? {
+            TextOrBytes::Text(text) => text,
+            TextOrBytes::Bytes(Cow::Borrowed(bytes)) => text_of_bytes(bytes),
+            TextOrBytes::Bytes(Cow::Owned(bytes)) => Cow::Owned(text_of_bytes(&bytes).into_owned()),
+        }))
     }
 }
 
-/// Bytes: `bin`, or the UTF-8 bytes of a text.
+/// The text that bytes of Perl's stand for: UTF-8 if they are that, else a character each (Latin-1).
+pub fn text_of_bytes(bytes: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => Cow::Owned(bytes.iter().map(|&byte| char::from(byte)).collect()),
+    }
+}
+
+/// A double as Perl writes it: with up to 15 significant digits, `%.15g` (perlnumber(1)).
+pub fn number_as_text(number: f64) -> String {
+    const DIGITS: i32 = 15;
+    if number.is_nan() {
+        return "NaN".to_owned();
+    }
+    if number.is_infinite() {
+        return if number > 0.0 { "Inf" } else { "-Inf" }.to_owned();
+    }
+    // Rounded to so many digits, which may add one to the exponent.
+    let scientific = format!("{number:.*e}", DIGITS as usize - 1);
+    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let trimmed = |text: &str| {
+        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text.to_owned() }
+    };
+    if (-4..DIGITS).contains(&exponent) {
+        let decimals = usize::try_from(DIGITS - 1 - exponent).unwrap_or(0);
+        return trimmed(&format!("{number:.decimals$}"));
+    }
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!("{}e{sign}{:02}", trimmed(mantissa), exponent.abs())
+}
+
+/// Bytes: `bin`, or the UTF-8 bytes of a text; of a number what Perl would write.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bytes<'a>(pub Cow<'a, [u8]>);
 
@@ -143,6 +158,18 @@ impl<'de: 'a, 'a> Deserialize<'de> for TextOrBytes<'a> {
 
             fn visit_bytes<E: de::Error>(self, value: &[u8]) -> Result<Self::Value, E> {
                 Ok(TextOrBytes::Bytes(Cow::Owned(value.to_owned())))
+            }
+
+            fn visit_u64<E: de::Error>(self, value: u64) -> Result<Self::Value, E> {
+                Ok(TextOrBytes::Text(Cow::Owned(value.to_string())))
+            }
+
+            fn visit_i64<E: de::Error>(self, value: i64) -> Result<Self::Value, E> {
+                Ok(TextOrBytes::Text(Cow::Owned(value.to_string())))
+            }
+
+            fn visit_f64<E: de::Error>(self, value: f64) -> Result<Self::Value, E> {
+                Ok(TextOrBytes::Text(Cow::Owned(number_as_text(value))))
             }
         }
         deserializer.deserialize_any(TextOrBytesVisitor)
@@ -341,8 +368,31 @@ mod tests {
     fn bytes_and_text_stand_in_for_each_other_where_that_is_safe() {
         assert_eq!(&*read::<Bytes>(&bytes("é")).unwrap(), "é".as_bytes());
         assert_eq!(&*read::<Text>(&bytes(V::Binary("é".into()))).unwrap(), "é");
-        assert!(read::<Text>(&bytes(V::Binary(vec![0xff]))).is_none());
-        assert!(read::<Text>(&bytes(5)).is_none());
+        assert_eq!(&*read::<Text>(&bytes(V::Binary(vec![b'a', 0xe4]))).unwrap(), "aä");
+        assert!(read::<Text>(&bytes(V::Nil)).is_none() && read::<Bytes>(&bytes(true)).is_none());
         assert!(read::<Bytes>(&bytes(V::Array(vec![V::from(1)]))).is_none());
+    }
+
+    /// What `perl -e 'print $_, "\n" for ...'` of Perl 5.36 wrote.
+    #[test]
+    fn a_number_is_the_text_that_perl_would_write() {
+        for (number, text) in [
+            (0.1, "0.1"),
+            (-1.5, "-1.5"),
+            (1e15, "1e+15"),
+            (123_456_789_012_345.0, "123456789012345"),
+            (1.0 / 3.0, "0.333333333333333"),
+            (0.0001, "0.0001"),
+            (0.00001, "1e-05"),
+            (1e100, "1e+100"),
+            (0.999_999_999_999_999_9, "1"),
+            (100.0, "100"),
+        ] {
+            assert_eq!(number_as_text(number), text);
+        }
+        assert_eq!(&*read::<Text>(&bytes(42)).unwrap(), "42");
+        assert_eq!(&*read::<Bytes>(&bytes(-7)).unwrap(), b"-7");
+        assert_eq!(&*read::<Bytes>(&bytes(2.5)).unwrap(), b"2.5");
+        assert_eq!(&*read::<Text>(&bytes(u64::MAX)).unwrap(), "18446744073709551615");
     }
 }

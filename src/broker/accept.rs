@@ -1,7 +1,7 @@
 //! Taking connections from the listener, and when not to.
 //!
-//! Nothing is accepted to be dropped: who can't be served yet waits in the kernel's queue, and is told so by nothing but
-//! the wait. Accepting stops at `max_connections` and when the descriptors run out; both are logged once, and accepting
+//! Clients that can't be served yet wait in the listen queue. Who may make no calls is told so, but has no place among those who
+//! may: such connections are few at a time, end soon, and further ones are closed at once, without a word. Accepting stops at `max_connections` and when the descriptors run out; both are logged once, and accepting
 //! goes on by itself.
 
 use super::Broker;
@@ -62,7 +62,7 @@ impl Gate {
         self.ready = true;
     }
 
-    /// Whether a connection may be waiting that can be taken with so many there.
+    /// Whether a connection may be waiting that can be taken with so many places taken.
     pub fn has_more(&self, connections: usize) -> bool {
         self.may_take() && connections < self.most
     }
@@ -84,7 +84,7 @@ impl Broker {
             return;
         }
         for _ in 0..SHARE {
-            if self.connections.len() >= self.gate.most {
+            if self.taken_places() >= self.gate.most {
                 self.close_gate(Closed::Full);
                 return;
             }
@@ -140,7 +140,7 @@ impl Broker {
         };
         let standing = self.quotas.enter(caller, allowed);
         if standing == Standing::Flood {
-            self.quotas.leave(caller.uid, 0);
+            self.quotas.leave(caller, standing, 0);
             self.stats.connections_rejected += 1;
             return;
         }

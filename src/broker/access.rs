@@ -72,6 +72,11 @@ impl Access {
         !self.users.is_empty() || !self.groups.is_empty()
     }
 
+    /// Whether this is the broker's own user or root.
+    pub fn is_own(&self, uid: u32) -> bool {
+        uid == self.own || uid == 0
+    }
+
     /// Who is at the other end, by the kernel's word, and whether he may make calls.
     ///
     /// # Errors
@@ -79,7 +84,7 @@ impl Access {
     pub fn peer(&self, stream: &UnixStream) -> io::Result<(Caller, bool)> {
         let credentials = getsockopt(&stream.as_fd(), PeerCredentials)?;
         let uid = credentials.uid();
-        let privileged = uid == self.own || uid == 0;
+        let privileged = self.is_own(uid);
         let caller = Caller {
             uid,
             pid: credentials.pid(),
@@ -118,10 +123,16 @@ pub fn group_id(setting: &'static str, name: &str) -> Result<u32, AccessError> {
 
 /// The groups the peer's process had when it connected, besides its first (SO_PEERGROUPS, see unix(7)).
 fn supplementary_groups(stream: &UnixStream) -> io::Result<Vec<libc::gid_t>> {
-    // As many as the kernel allows a process; asking twice would be the alternative.
-    const MOST: usize = 65_536;
-    let mut groups: Vec<libc::gid_t> = vec![0; MOST];
-    let mut size = (MOST * size_of::<libc::gid_t>()) as libc::socklen_t;
+    // Few processes have more; as many as the kernel allows one.
+    match groups_up_to(64, stream) {
+        Err(error) if error.raw_os_error() == Some(libc::ERANGE) => groups_up_to(65_536, stream),
+        result => result,
+    }
+}
+
+fn groups_up_to(most: usize, stream: &UnixStream) -> io::Result<Vec<libc::gid_t>> {
+    let mut groups: Vec<libc::gid_t> = vec![0; most];
+    let mut size = (most * size_of::<libc::gid_t>()) as libc::socklen_t;
     // SAFETY: `groups` is `size` bytes of initialised, writable memory for the whole call; the kernel writes at most
     // `size` bytes to it and the number written to `size`. The descriptor is open: `stream` is borrowed.
     let result = unsafe {

@@ -17,6 +17,9 @@ use slab::Slab;
 use std::io::{self, ErrorKind, Write};
 use std::time::Duration;
 
+/// How long a connection stays that may make no calls.
+const PATIENCE_WITH_UNWELCOME: Duration = Duration::from_secs(1);
+
 /// Names one connection for as long as the broker lives: a slot, and which of the slot's connections it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ConnectionId {
@@ -146,8 +149,7 @@ impl Connection {
             bytes_out: 0,
             accepted: now,
             last_activity: now,
-            // One who may not make calls gets no longer than it takes to say so.
-            frame_since: if standing == Standing::Welcome { None } else { Some(now) },
+            frame_since: None,
             blocked_since: None,
             timer_at: None,
         }
@@ -222,9 +224,14 @@ impl Connection {
         // A message is late only while it is the broker that waits for the client.
         let frame = self.frame_since.filter(|_| !self.paused).zip(config.frame_timeout);
         let frame = frame.map(|(since, timeout)| (since + timeout, CloseReason::FrameTimeout));
+        // One who may not make calls gets no longer than it takes to say so, whatever the settings allow others.
+        let unwelcome = (self.standing != Standing::Welcome).then(|| {
+            let reason = if self.standing == Standing::Stranger { CloseReason::Denied } else { CloseReason::Quota };
+            (self.accepted + PATIENCE_WITH_UNWELCOME, reason)
+        });
         let idle = config.stale_timeout.filter(|_| self.is_idle());
         let idle = idle.map(|timeout| (self.last_activity + timeout, CloseReason::Idle));
-        [stalled, frame, idle].into_iter().flatten().min_by_key(|(at, _)| *at)
+        [stalled, frame, idle, unwelcome].into_iter().flatten().min_by_key(|(at, _)| *at)
     }
 
     /// Whether nothing is outstanding either way.

@@ -12,7 +12,7 @@ use super::view::View;
 use crate::modules::function::Function;
 use crate::modules::handles::HandleId;
 use crate::modules::locks::locked;
-use crate::modules::{Call, FunctionId, Registry, Touches};
+use crate::modules::{Call, Caller, FunctionId, Registry, Touches};
 use crate::protocol::message::{Arguments, Kind, Malformed, Message, parse_after};
 use crate::protocol::{Buffer, CallError, Code};
 use crate::stats::{CloseReason, Outcome, RecentError};
@@ -72,7 +72,7 @@ impl Broker {
             }
         };
         match fate {
-            Fate::Answered(result) => self.count_answered(counted, &result),
+            Fate::Answered(result) => self.count_answered(turn.caller, counted, &result),
             Fate::Queued => drop(self.end_lap()),
         }
         Ok(())
@@ -113,7 +113,10 @@ impl Broker {
                 CloseReason::Quota,
                 CallError::new(
                     Code::Overloaded,
-                    format!("user {uid} has as many connections as one may have (setting user_connections)"),
+                    format!(
+                        "user {uid}, or all users who are let in together, have as many connections as they may (settings \
+                         user_connections, max_connections)"
+                    ),
                 ),
             ),
         };
@@ -133,6 +136,7 @@ impl Broker {
         let handle = function.handle(params).and_then(HandleId::parse).map(|id| (turn.caller.uid, id));
         // Behind an earlier call on the same handle also what could run here has to wait.
         if !function.wants_worker(params) && !handle.is_some_and(|handle| self.jobs.is_busy(handle)) {
+            turn.calls_left = turn.calls_left.saturating_sub(function.weight);
             let fate = self.run_here(turn, request, function);
             if let Some((_, id)) = handle {
                 self.handles.reckon(id);
@@ -170,6 +174,13 @@ impl Broker {
                 format!("user {} may not reach the network through this broker (setting allow_network)", caller.uid),
             ));
         }
+        // What servers send grows what handles hold (cookies, say), also by small calls.
+        if function.touches == Touches::Network
+            && let Some(shortage) = self.quotas.shortage(caller, 0, self.handles.memory(caller.uid))
+        {
+            self.stats.overloaded += 1;
+            return Err(shortage.error());
+        }
         let more = request.arguments.params.len();
         // What was kept of this very message is reckoned already.
         let (holds, reckoned) =
@@ -192,7 +203,7 @@ impl Broker {
         let answer = turn.begin_answer(request.msgid.unwrap_or(0), self.config.max_frame);
         let params = request.arguments.params;
         let (outcome, put_off) = {
-            let mut view = View { broker: self, asking: turn.id, put_off: false };
+            let mut view = View { broker: self, asking: turn.id, caller: turn.caller, put_off: false };
             let mut call = Call::inline(turn.caller, &mut view, &mut turn.output);
             let outcome = panics::catch(|| function.run(&mut call, params));
             (outcome, view.put_off)
@@ -204,9 +215,11 @@ impl Broker {
             return Fate::Queued;
         }
         let result = outcome.unwrap_or_else(|panic| {
-            let mut lease = self.handles.lease(turn.caller, function.handle(params).and_then(HandleId::parse));
-            lease.poison();
-            let _ = self.handles.settle(turn.caller.uid, lease, self.now);
+            if let Some(id) = function.handle(params).and_then(HandleId::parse)
+                && self.handles.kind_of(turn.caller.uid, id).is_some()
+            {
+                self.handles.end(id);
+            }
             Err(self.defect(request.function, &panic))
         });
         let result = match result {
@@ -243,6 +256,7 @@ impl Broker {
             arrived: Instant::now(),
             started: None,
             stage: Stage::Waiting,
+            on_worker: false,
             cancellation: Arc::default(),
         }
     }
@@ -281,12 +295,12 @@ impl Broker {
     }
 
     /// Counts a call that was answered here.
-    fn count_answered(&mut self, function: Option<usize>, result: &Result<(), CallError>) {
+    fn count_answered(&mut self, caller: Caller, function: Option<usize>, result: &Result<(), CallError>) {
         let ended = self.stopwatch.count(function);
         self.stats.count(function, outcome(result));
         if let Err(error) = result {
             let took = self.end_lap();
-            self.remember(function, took, error);
+            self.remember(Some(caller), function, took, error);
         } else if ended {
             self.end_lap();
         }
@@ -301,20 +315,28 @@ impl Broker {
     }
 
     /// Counts a call that was answered and took so long.
-    pub(super) fn record(&mut self, function: Option<usize>, took: Duration, result: &Result<(), CallError>) {
+    pub(super) fn record(
+        &mut self,
+        caller: Option<Caller>,
+        function: Option<usize>,
+        took: Duration,
+        result: &Result<(), CallError>,
+    ) {
         self.stats.record(function, took, outcome(result));
         if let Err(error) = result {
-            self.remember(function, took, error);
+            self.remember(caller, function, took, error);
         }
     }
 
     /// Remembers an error without what the caller sent.
-    fn remember(&mut self, function: Option<usize>, took: Duration, error: &CallError) {
+    fn remember(&mut self, caller: Option<Caller>, function: Option<usize>, took: Duration, error: &CallError) {
         let recent = RecentError {
             timestamp: super::view::timestamp(std::time::SystemTime::now()),
             module_function: self.stats.method(function).to_owned(),
             error: error.summary(),
             duration_ms: took.as_secs_f64() * 1e3,
+            peer_uid: caller.map(|caller| caller.uid),
+            peer_pid: caller.map(|caller| caller.pid),
         };
         self.stats.remember(recent);
     }

@@ -4,7 +4,6 @@
 //! served is no secret, and whoever asks gets one page and is let go.
 
 use super::Broker;
-use super::connection::ConnectionId;
 use super::view::View;
 use crate::config::MetricsListen;
 use crate::modules::openmetrics::{Format, render};
@@ -75,7 +74,7 @@ impl Broker {
     /// Makes the page for everybody who waits for one.
     pub(super) fn answer_scrapes(&mut self) {
         while let Some(Ok(scrape)) = self.exporter.as_ref().map(|exporter| exporter.scrapes.try_recv()) {
-            let page = render(&mut View { broker: self, asking: ConnectionId::NONE, put_off: false }, scrape.format);
+            let page = render(&mut View::of_nobody(self), scrape.format);
             // Who gave up is gone.
             let _ = scrape.answer.try_send(page);
         }

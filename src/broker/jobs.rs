@@ -1,8 +1,9 @@
 //! Calls on their way through the workers: which wait, which run, and in what order.
 //!
 //! The queue is the loop's. A job waits for two things: for its handle, while an earlier call on the same handle is not
-//! done, and for a worker. Until a worker has it, it can be taken back. Workers take from each connection in turn, so who
-//! queues a thousand calls delays nobody's single one by more than one.
+//! done, and for a worker. Until a worker has it, it can be taken back. Workers take from each user in turn, and from each of a
+//! user's connections in turn, so who queues a thousand calls delays nobody's single one by more than one. Guests may have
+//! some of the workers only, each of them and all together ([`Share`]), however long their calls run.
 
 use super::connection::ConnectionId;
 use crate::modules::cancellation::Cancellation;
@@ -68,6 +69,8 @@ pub struct Job {
     pub started: Option<Instant>,
     /// How far it has come.
     pub stage: Stage,
+    /// Whether it was given to a worker: it counts against its user's share then.
+    pub on_worker: bool,
     /// Tells the worker that nobody waits any more.
     pub cancellation: Arc<Cancellation>,
 }
@@ -80,45 +83,81 @@ impl Job {
     }
 }
 
-/// Jobs that only want a worker: a queue for each connection, and whose turn it is.
+/// How many workers guests may have: callers that are neither the broker's own user nor root.
+#[derive(Clone, Copy, Debug)]
+pub struct Share {
+    /// Each of them.
+    pub of_each: usize,
+    /// All together.
+    pub of_all: usize,
+}
+
+/// Jobs that only want a worker: for each user a queue for each connection, and whose turn it is.
 #[derive(Default)]
 struct Ready {
+    users: HashMap<u32, Waiting>,
+    turns: VecDeque<u32>,
+}
+
+/// One user's.
+#[derive(Default)]
+struct Waiting {
+    privileged: bool,
     queues: HashMap<ConnectionId, VecDeque<JobId>>,
     turns: VecDeque<ConnectionId>,
 }
 
 impl Ready {
-    fn is_empty(&self) -> bool {
-        self.turns.is_empty()
-    }
-
-    fn push(&mut self, connection: ConnectionId, job: JobId) {
-        let queue = self.queues.entry(connection).or_default();
+    fn push(&mut self, caller: Caller, connection: ConnectionId, job: JobId) {
+        let user = self.users.entry(caller.uid).or_default();
+        user.privileged = caller.privileged;
+        if user.turns.is_empty() {
+            self.turns.push_back(caller.uid);
+        }
+        let queue = user.queues.entry(connection).or_default();
         if queue.is_empty() {
-            self.turns.push_back(connection);
+            user.turns.push_back(connection);
         }
         queue.push_back(job);
     }
 
-    fn pop(&mut self) -> Option<JobId> {
-        let connection = self.turns.pop_front()?;
-        let queue = self.queues.get_mut(&connection)?;
+    /// The next job of the next user who may have one.
+    fn pop(&mut self, may: impl Fn(u32, bool) -> bool) -> Option<JobId> {
+        let turn = self.turns.iter().position(|uid| self.users.get(uid).is_some_and(|user| may(*uid, user.privileged)))?;
+        let uid = self.turns.remove(turn)?;
+        let user = self.users.get_mut(&uid)?;
+        let connection = user.turns.pop_front()?;
+        let queue = user.queues.get_mut(&connection)?;
         let job = queue.pop_front();
         if queue.is_empty() {
-            self.queues.remove(&connection);
+            user.queues.remove(&connection);
         } else {
-            self.turns.push_back(connection);
+            user.turns.push_back(connection);
+        }
+        if user.turns.is_empty() {
+            self.users.remove(&uid);
+        } else {
+            self.turns.push_back(uid);
         }
         job
     }
 
-    fn remove(&mut self, connection: ConnectionId, job: JobId) {
-        let Some(queue) = self.queues.get_mut(&connection) else { return };
+    fn remove(&mut self, uid: u32, connection: ConnectionId, job: JobId) {
+        let Some(user) = self.users.get_mut(&uid) else { return };
+        let Some(queue) = user.queues.get_mut(&connection) else { return };
         queue.retain(|ready| *ready != job);
         if queue.is_empty() {
-            self.queues.remove(&connection);
-            self.turns.retain(|turn| *turn != connection);
+            user.queues.remove(&connection);
+            user.turns.retain(|turn| *turn != connection);
         }
+        if user.turns.is_empty() {
+            self.users.remove(&uid);
+            self.turns.retain(|turn| *turn != uid);
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = JobId> {
+        self.users.values().flat_map(|user| user.queues.values()).flatten().copied()
     }
 }
 
@@ -129,6 +168,9 @@ pub struct Jobs {
     generation: u32,
     waiting: usize,
     waiting_by_user: HashMap<u32, usize>,
+    // Of those that workers have, also of those that nobody waits for any more.
+    running_by_user: HashMap<u32, usize>,
+    guests_running: usize,
     ready: Ready,
     // A handle is here while a job that works on it is ready or running; behind it, those that come after.
     by_handle: HashMap<HandleKey, VecDeque<JobId>>,
@@ -173,17 +215,17 @@ impl Jobs {
     /// Adds a job behind those on the same handle.
     pub fn add(&mut self, job: Job) -> JobId {
         self.generation = self.generation.wrapping_add(1);
-        let (handle, connection, uid) = (job.handle, job.connection, job.caller.uid);
+        let (handle, connection, caller) = (job.handle, job.connection, job.caller);
         let slot = self.slab.insert((self.generation, job));
         let id = JobId { slot: slot as u32, generation: self.generation };
-        self.waits(uid);
+        self.waits(caller.uid);
         match handle.map(|handle| self.by_handle.entry(handle)) {
             Some(std::collections::hash_map::Entry::Occupied(mut behind)) => behind.get_mut().push_back(id),
             Some(std::collections::hash_map::Entry::Vacant(free)) => {
                 free.insert(VecDeque::new());
-                self.ready.push(connection, id);
+                self.ready.push(caller, connection, id);
             }
-            None => self.ready.push(connection, id),
+            None => self.ready.push(caller, connection, id),
         }
         id
     }
@@ -205,36 +247,64 @@ impl Jobs {
         self.slab.get(slot as usize).map(|(generation, _)| JobId { slot, generation: *generation })
     }
 
-    /// Whether a job is ready to run.
-    pub fn has_ready(&self) -> bool {
-        !self.ready.is_empty()
+    /// Whether there is a job that a worker may have.
+    pub fn may_start(&self, share: Share) -> bool {
+        self.ready.turns.iter().any(|uid| {
+            self.ready.users.get(uid).is_some_and(|user| self.is_within(share, *uid, user.privileged))
+        })
+    }
+
+    fn is_within(&self, share: Share, uid: u32, privileged: bool) -> bool {
+        let running = self.running_by_user.get(&uid).copied().unwrap_or(0);
+        privileged || self.guests_running < share.of_all && running < share.of_each
     }
 
     /// The next job that a worker may have. It counts as running from here on.
-    pub fn start_next(&mut self) -> Option<JobId> {
-        let id = self.ready.pop()?;
+    pub fn start_next(&mut self, share: Share) -> Option<JobId> {
+        let mut ready = std::mem::take(&mut self.ready);
+        let id = ready.pop(|uid, privileged| self.is_within(share, uid, privileged));
+        self.ready = ready;
+        let id = id?;
         self.runs(id);
         Some(id)
     }
 
-    /// As [`Jobs::start_next`], but the first whose handle is `wanted`.
+    /// As [`Jobs::start_next`], but the first whose handle is `wanted`, whoever's it is.
     pub fn start_next_on(&mut self, wanted: impl Fn(HandleKey) -> bool) -> Option<JobId> {
-        let mut ready =
-            self.ready.queues.iter().flat_map(|(connection, queue)| queue.iter().map(|id| (*connection, *id)));
-        let (connection, id) = ready.find(|(_, id)| {
+        let id = self.ready.iter().find(|id| {
             let job = self.slab.get(id.slot as usize).map(|(_, job)| job);
             job.and_then(|job| job.handle).is_some_and(&wanted)
         })?;
-        self.ready.remove(connection, id);
+        let (uid, connection) = self.get(id).map(|job| (job.caller.uid, job.connection))?;
+        self.ready.remove(uid, connection, id);
         self.runs(id);
         Some(id)
+    }
+
+    /// The jobs of guests that workers have.
+    pub fn running_of_guests(&self) -> Vec<JobId> {
+        let running = self.slab.iter().filter(|(_, (_, job))| job.on_worker && !job.caller.privileged);
+        running.map(|(slot, (generation, _))| JobId { slot: slot as u32, generation: *generation }).collect()
     }
 
     fn runs(&mut self, id: JobId) {
         let Some(job) = self.get(id) else { return };
         job.stage = Stage::Running;
-        let uid = job.caller.uid;
-        self.waits_no_more(uid);
+        job.on_worker = true;
+        let caller = job.caller;
+        self.waits_no_more(caller.uid);
+        *self.running_by_user.entry(caller.uid).or_insert(0) += 1;
+        self.guests_running += usize::from(!caller.privileged);
+    }
+
+    fn runs_no_more(&mut self, caller: Caller) {
+        self.guests_running -= usize::from(!caller.privileged);
+        if let Some(running) = self.running_by_user.get_mut(&caller.uid) {
+            *running -= 1;
+            if *running == 0 {
+                self.running_by_user.remove(&caller.uid);
+            }
+        }
     }
 
     /// Takes a job out: one that is done, or one that never ran. The next on its handle may go.
@@ -245,15 +315,18 @@ impl Jobs {
         if was_waiting {
             self.waits_no_more(job.caller.uid);
         }
+        if job.on_worker {
+            self.runs_no_more(job.caller);
+        }
         match job.handle {
-            Some(handle) => self.leave_handle(handle, job.connection, id),
-            None if was_waiting => self.ready.remove(job.connection, id),
+            Some(handle) => self.leave_handle(handle, job.caller.uid, job.connection, id),
+            None if was_waiting => self.ready.remove(job.caller.uid, job.connection, id),
             None => {}
         }
         Some(job)
     }
 
-    fn leave_handle(&mut self, handle: HandleKey, connection: ConnectionId, id: JobId) {
+    fn leave_handle(&mut self, handle: HandleKey, uid: u32, connection: ConnectionId, id: JobId) {
         let Some(behind) = self.by_handle.get_mut(&handle) else { return };
         if let Some(position) = behind.iter().position(|waiting| *waiting == id) {
             behind.remove(position);
@@ -263,10 +336,12 @@ impl Jobs {
         if next.is_none() {
             self.by_handle.remove(&handle);
         }
-        self.ready.remove(connection, id);
+        self.ready.remove(uid, connection, id);
         // The next one may be another connection's of the same user.
-        if let Some((next, connection)) = next.and_then(|next| Some((next, self.get(next)?.connection))) {
-            self.ready.push(connection, next);
+        if let Some((next, caller, connection)) =
+            next.and_then(|next| self.get(next).map(|job| (next, job.caller, job.connection)))
+        {
+            self.ready.push(caller, connection, next);
         }
     }
 
@@ -307,8 +382,39 @@ mod tests {
             arrived: Instant::now(),
             started: None,
             stage: Stage::Waiting,
+            on_worker: false,
             cancellation: Arc::default(),
         }
+    }
+
+    const ALL: Share = Share { of_each: usize::MAX, of_all: usize::MAX };
+
+    #[test]
+    fn guests_have_their_share_of_workers_and_others_go_on() {
+        let share = Share { of_each: 2, of_all: 3 };
+        let of = |connection, uid, privileged| Job {
+            caller: Caller { uid, privileged, ..Caller::default() },
+            ..job_of(connection, None)
+        };
+        let mut jobs = Jobs::default();
+        let first: Vec<JobId> = (0..4).map(|_| jobs.add(of(1, 7, false))).collect();
+        let second: Vec<JobId> = (0..4).map(|_| jobs.add(of(2, 8, false))).collect();
+        assert_eq!(jobs.start_next(share), Some(first[0]));
+        assert_eq!(jobs.start_next(share), Some(second[0]));
+        assert_eq!(jobs.start_next(share), Some(first[1]));
+        assert_eq!(jobs.start_next(share), None, "all guests have three workers");
+        let owner = jobs.add(of(3, 0, true));
+        assert_eq!(jobs.start_next(share), Some(owner));
+        // Who is abandoned still has a worker.
+        jobs.get(first[0]).unwrap().abandon();
+        assert_eq!(jobs.start_next(share), None);
+        jobs.remove(second[0]);
+        assert_eq!(jobs.start_next(share), Some(second[1]), "the first has two still");
+        for id in [first[0], first[1], second[1]] {
+            jobs.remove(id);
+        }
+        assert_eq!((jobs.guests_running, jobs.running_by_user.len()), (0, 1));
+        assert_eq!(jobs.start_next(share), Some(first[2]));
     }
 
     #[test]
@@ -319,12 +425,12 @@ mod tests {
         let first = jobs.add(job(handle));
         let second = jobs.add(job(handle));
         let other = jobs.add(job(None));
-        assert_eq!(jobs.start_next(), Some(first));
-        assert_eq!(jobs.start_next(), Some(other));
-        assert_eq!(jobs.start_next(), None);
+        assert_eq!(jobs.start_next(ALL), Some(first));
+        assert_eq!(jobs.start_next(ALL), Some(other));
+        assert_eq!(jobs.start_next(ALL), None);
         assert_eq!((jobs.running(), jobs.waiting()), (2, 1));
         jobs.remove(first);
-        assert_eq!(jobs.start_next(), Some(second));
+        assert_eq!(jobs.start_next(ALL), Some(second));
         jobs.remove(second);
         assert!(!jobs.is_busy(key));
     }
@@ -336,8 +442,8 @@ mod tests {
         let ids = [jobs.add(job(handle)), jobs.add(job(handle)), jobs.add(job(handle))];
         jobs.remove(ids[1]);
         jobs.remove(ids[0]);
-        assert_eq!(jobs.start_next(), Some(ids[2]));
-        assert_eq!(jobs.start_next(), None);
+        assert_eq!(jobs.start_next(ALL), Some(ids[2]));
+        assert_eq!(jobs.start_next(ALL), None);
         assert_eq!((jobs.running(), jobs.waiting()), (1, 0));
     }
 
@@ -347,9 +453,9 @@ mod tests {
         let greedy: Vec<JobId> = (0..4).map(|_| jobs.add(job_of(1, None))).collect();
         let modest = jobs.add(job_of(2, None));
         jobs.remove(greedy[2]);
-        let order: Vec<JobId> = std::iter::from_fn(|| jobs.start_next()).collect();
+        let order: Vec<JobId> = std::iter::from_fn(|| jobs.start_next(ALL)).collect();
         assert_eq!(order, [greedy[0], modest, greedy[1], greedy[3]]);
-        assert!(!jobs.has_ready());
+        assert_eq!(jobs.start_next(ALL), None);
     }
 
     #[test]

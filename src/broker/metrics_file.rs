@@ -4,7 +4,6 @@
 //! the one before it: it is written under another name and renamed.
 
 use super::Broker;
-use super::connection::ConnectionId;
 use super::deadlines::Timer;
 use super::view::View;
 use crate::modules::openmetrics::{Format, render};
@@ -40,7 +39,7 @@ impl Broker {
         if self.metrics_file.is_none() {
             return;
         }
-        let page = render(&mut View { broker: self, asking: ConnectionId::NONE, put_off: false }, Format::Prometheus);
+        let page = render(&mut View::of_nobody(self), Format::Prometheus);
         if let Some(file) = &self.metrics_file {
             // One that is still being written is not waited for: the next page says more.
             let _ = file.pages.try_send(page);

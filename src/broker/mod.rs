@@ -14,6 +14,7 @@
 //! | `turn` | one connection's turn: write, read, cut, write |
 //! | `outbox` | turns that are over but for writing their answers |
 //! | `dispatch` | one message: find the function, run it or queue it, answer |
+//! | `reaper` | dropping what has ended where it holds up nobody |
 //! | `stopwatch` | how long calls take, with few looks at the clock |
 //! | `work` | handing jobs to workers and their answers to callers |
 //! | `quota` | what each user has of the broker, and may have |
@@ -40,6 +41,7 @@ mod panics;
 mod place;
 mod process;
 mod quota;
+mod reaper;
 mod reload;
 mod service;
 mod signals;
@@ -58,7 +60,8 @@ pub use signals::block as block_signals;
 
 use crate::config::Config;
 use crate::logging::Log;
-use crate::modules::handles::{Bounds, HandleStore};
+use crate::modules::handles::Life;
+use crate::modules::store::{Bounds, HandleStore};
 use crate::modules::locks::Locks;
 use crate::modules::{Offer, Registry};
 use crate::stats::Stats;
@@ -75,9 +78,10 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 use outbox::Outbox;
 use quota::Quotas;
+use reaper::Reaper;
 use reload::Reload;
 use signals::Signals;
-use slog::{info, warn};
+use slog::{error, info, warn};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::path::Path;
@@ -145,6 +149,7 @@ pub struct Broker {
     jobs: Jobs,
     workers: Workers,
     handles: HandleStore,
+    reaper: Reaper,
     quotas: Quotas,
     locks: Locks,
     stats: Stats,
@@ -217,12 +222,16 @@ impl Broker {
         let metrics_file = config.metrics_file.clone().map(|path| MetricsFile::new(path, log.logger.clone()));
         let metrics_file = metrics_file.transpose().map_err(failed("starting a thread"))?;
         let registry = Arc::new(Registry::new(Offer { faults: config.test_faults }));
+        let started_at = SystemTime::now();
+        let life = Life::begin(&view::timestamp(started_at))
+            .map_err(|error| failed("naming the broker's life")(io::Error::other(error.to_string())))?;
         Ok(Self {
             workers: Workers::new(Arc::clone(&registry), Arc::clone(&waker), config.workers),
             waker,
             quotas: Quotas::new(&config),
             locks: Locks::default(),
-            handles: HandleStore::new(handle_bounds(&config)),
+            handles: HandleStore::new(handle_bounds(&config), life),
+            reaper: Reaper::new(),
             stats: Stats::new(registry.methods()),
             gate: Gate::new(listener, config.max_connections),
             registry,
@@ -244,7 +253,7 @@ impl Broker {
             scratch: vec![0; SCRATCH].into_boxed_slice(),
             outbox: Outbox::default(),
             started: Instant::now(),
-            started_at: SystemTime::now(),
+            started_at,
             now: Duration::ZERO,
             stopwatch: Stopwatch::new(Instant::now()),
             idle_since: Some(Duration::ZERO),
@@ -312,6 +321,7 @@ impl Broker {
             self.serve_ready(&registry);
             self.accept_some();
             self.serve_newcomers(&registry);
+            self.bury_ended();
             self.expect_handles_to_expire();
             self.proceed_with_reload();
             if let Some(code) = self.ended() {
@@ -389,7 +399,24 @@ impl Broker {
     }
 
     fn has_more_to_do(&self) -> bool {
-        !self.ready.is_empty() || self.gate.has_more(self.connections.len())
+        !self.ready.is_empty() || self.gate.has_more(self.taken_places())
+    }
+
+    /// Drops what has ended, off the loop where that takes its time.
+    fn bury_ended(&mut self) {
+        if self.handles.has_ended() {
+            self.reaper.bury(self.handles.take_ended());
+        }
+        let panics = self.reaper.new_panics();
+        if panics > 0 {
+            self.stats.panics += panics;
+            error!(self.log.logger, "Something that ended could not be dropped, by a defect of the broker"; "times" => panics);
+        }
+    }
+
+    /// Connections that count against `max_connections`: those who may make calls.
+    fn taken_places(&self) -> usize {
+        self.connections.len() - self.quotas.turned_away()
     }
 
     /// Gives one turn to every connection that is ready now. One that is not done with its turn comes again next round,

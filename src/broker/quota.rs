@@ -12,8 +12,10 @@ use std::collections::HashMap;
 
 /// What a connection, and the parameters of a call, may always be: a shortage is for those who caused it.
 pub const MODEST: usize = 64 * 1024;
-/// Connections above a user's share that get an answer at least; further ones are closed without.
-const TURNED_AWAY: usize = 64;
+/// Connections of users who may make no calls, or no further ones, that get an answer at least: of all of them, and of each.
+/// Further ones are closed without.
+const TURNED_AWAY: usize = 32;
+const TURNED_AWAY_OF_USER: usize = 8;
 
 /// Whether a newcomer may stay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +51,8 @@ impl Shortage {
 
 #[derive(Default)]
 struct Usage {
-    connections: usize,
+    welcome: usize,
+    turned_away: usize,
     held: usize,
 }
 
@@ -59,7 +62,11 @@ pub struct Quotas {
     user_queue: usize,
     user_memory: usize,
     max_memory: usize,
+    // Connections that guests may have together: the rest is for the broker's own user and root.
+    most_guests: usize,
     users: HashMap<u32, Usage>,
+    guests: usize,
+    turned_away: usize,
     held: usize,
 }
 
@@ -71,7 +78,10 @@ impl Quotas {
             user_queue: config.user_queue,
             user_memory: config.user_memory,
             max_memory: config.max_memory,
+            most_guests: config.max_connections - (config.max_connections / 10).clamp(1, config.max_connections),
             users: HashMap::new(),
+            guests: 0,
+            turned_away: 0,
             held: 0,
         }
     }
@@ -79,25 +89,56 @@ impl Quotas {
     /// Counts a connection. Whether it may stay is the answer; it counts until [`Quotas::leave`] either way.
     pub fn enter(&mut self, caller: Caller, allowed: bool) -> Standing {
         let usage = self.users.entry(caller.uid).or_default();
-        usage.connections += 1;
-        match usage.connections.saturating_sub(self.user_connections) {
-            _ if !allowed => Standing::Stranger,
-            _ if caller.privileged => Standing::Welcome,
-            0 => Standing::Welcome,
-            1..=TURNED_AWAY => Standing::Crowd,
-            _ => Standing::Flood,
+        let is_crowd =
+            !caller.privileged && (usage.welcome >= self.user_connections || self.guests >= self.most_guests);
+        if allowed && !is_crowd {
+            self.welcome(caller);
+            return Standing::Welcome;
+        }
+        usage.turned_away += 1;
+        self.turned_away += 1;
+        match (usage.turned_away > TURNED_AWAY_OF_USER || self.turned_away > TURNED_AWAY, allowed) {
+            (true, _) => Standing::Flood,
+            (false, true) => Standing::Crowd,
+            (false, false) => Standing::Stranger,
         }
     }
 
-    /// A connection is gone, and with it what was held for it.
-    pub fn leave(&mut self, uid: u32, held: usize) {
-        self.hold(uid, held, 0);
-        if let Some(usage) = self.users.get_mut(&uid) {
-            usage.connections -= 1;
-            if usage.connections == 0 {
-                self.users.remove(&uid);
-            }
+    /// Counts a connection that is there already, whatever the limits are now.
+    pub fn enter_again(&mut self, caller: Caller, allowed: bool) -> Standing {
+        if allowed {
+            self.welcome(caller);
+            return Standing::Welcome;
         }
+        self.users.entry(caller.uid).or_default().turned_away += 1;
+        self.turned_away += 1;
+        Standing::Stranger
+    }
+
+    fn welcome(&mut self, caller: Caller) {
+        self.users.entry(caller.uid).or_default().welcome += 1;
+        self.guests += usize::from(!caller.privileged);
+    }
+
+    /// A connection is gone, and with it what was held for it.
+    pub fn leave(&mut self, caller: Caller, standing: Standing, held: usize) {
+        self.hold(caller.uid, held, 0);
+        let Some(usage) = self.users.get_mut(&caller.uid) else { return };
+        if standing == Standing::Welcome {
+            usage.welcome -= 1;
+            self.guests -= usize::from(!caller.privileged);
+        } else {
+            usage.turned_away -= 1;
+            self.turned_away -= 1;
+        }
+        if usage.welcome + usage.turned_away == 0 {
+            self.users.remove(&caller.uid);
+        }
+    }
+
+    /// Connections that may make no calls.
+    pub fn turned_away(&self) -> usize {
+        self.turned_away
     }
 
     /// So many bytes are held for one of a user's connections where it was `before`.
@@ -165,15 +206,32 @@ mod tests {
     #[test]
     fn a_guest_has_his_share_and_the_owner_what_there_is() {
         let mut quotas = quotas();
-        let standings: Vec<Standing> = (0..70).map(|_| quotas.enter(GUEST, true)).collect();
+        let standings: Vec<Standing> = (0..12).map(|_| quotas.enter(GUEST, true)).collect();
         assert_eq!(standings[..3], [Standing::Welcome, Standing::Welcome, Standing::Crowd]);
-        assert_eq!((standings[65], standings[66]), (Standing::Crowd, Standing::Flood));
+        assert_eq!((standings[9], standings[10]), (Standing::Crowd, Standing::Flood));
         assert_eq!(quotas.enter(OWNER, true), Standing::Welcome);
         assert_eq!(quotas.enter(Caller { uid: 8, ..GUEST }, false), Standing::Stranger);
-        (0..69).for_each(|_| quotas.leave(GUEST.uid, 0));
+        assert_eq!(quotas.turned_away(), 11);
+        standings.iter().for_each(|standing| quotas.leave(GUEST, *standing, 0));
+        assert_eq!((quotas.turned_away(), quotas.guests), (1, 0));
         assert_eq!(quotas.enter(GUEST, true), Standing::Welcome);
         assert!(quotas.may_queue(GUEST, 2).is_ok() && quotas.may_queue(GUEST, 3).is_err());
         assert!(quotas.may_queue(OWNER, 1000).is_ok());
+    }
+
+    #[test]
+    fn all_guests_together_leave_places_for_the_owner_and_strangers_take_none() {
+        let mut quotas = quotas();
+        let most = quotas.most_guests;
+        assert_eq!(most, 9_000);
+        let standing = |quotas: &mut Quotas, uid| quotas.enter(Caller { uid, ..GUEST }, true);
+        (0..most as u32).for_each(|uid| assert_eq!(standing(&mut quotas, uid + 100), Standing::Welcome));
+        assert_eq!(standing(&mut quotas, 50), Standing::Crowd);
+        assert_eq!(quotas.enter(OWNER, true), Standing::Welcome);
+        let strangers: Vec<Standing> =
+            (0..40).map(|uid| quotas.enter(Caller { uid: 100_000 + uid, ..GUEST }, false)).collect();
+        let answered = strangers.iter().filter(|standing| **standing == Standing::Stranger).count();
+        assert_eq!(answered, TURNED_AWAY - 1);
     }
 
     #[test]
@@ -191,10 +249,10 @@ mod tests {
         assert_eq!(quotas.shortage(OWNER, 3 << 20, (0, 0)), None);
         assert_eq!(quotas.shortage(OWNER, 4 << 20, (0, 0)), Some(Shortage { setting: "max_memory" }));
         quotas.hold(GUEST.uid, 600 << 10, 100);
-        quotas.leave(GUEST.uid, 100);
+        quotas.leave(GUEST, Standing::Welcome, 100);
         assert_eq!(quotas.held(), 0);
-        quotas.leave(GUEST.uid, 0);
-        quotas.leave(OWNER.uid, 0);
+        quotas.leave(GUEST, Standing::Welcome, 0);
+        quotas.leave(OWNER, Standing::Welcome, 0);
         assert!(quotas.users.is_empty());
     }
 }

@@ -3,6 +3,9 @@
 //! First the new program is tried out, while this one serves as ever. Then no further call is given to a worker; those that
 //! run are waited for, and so are handles that can't move. When all is quiet everything is handed over (see
 //! [`handover`](super::handover)). Whatever goes wrong before that ends the reload and nothing else.
+//!
+//! Nothing of the broker's own user's or root's is ever dropped for a reload. What guests still have when `reload_grace` is over
+//! is: one of them could keep a broker from ever being replaced.
 
 use super::deadlines::Timer;
 use super::dispatch::shutting_down;
@@ -10,6 +13,7 @@ use super::ending::Phase;
 use super::handover::{HandoverError, Program, Rehearsal};
 use super::jobs::{self, Job};
 use super::{Broker, REHEARSAL};
+use crate::modules::handles::HandleId;
 use crate::protocol::{CallError, Code};
 use mio::Interest;
 use mio::unix::SourceFd;
@@ -22,7 +26,12 @@ pub struct Reload {
     stage: Stage,
     // When it is given up.
     until: Duration,
+    // Whether guests were told to end.
+    guests_dismissed: bool,
 }
+
+/// How long calls that were told to end have for that.
+const DISMISSAL: Duration = Duration::from_secs(5);
 
 enum Stage {
     /// The new program is tried out.
@@ -65,7 +74,7 @@ impl Broker {
             .map_err(|source| HandoverError::System { what: "watching the new program", source })?;
         let until = self.now + self.config.reload_grace;
         self.deadlines.want(Timer::Reload, until);
-        self.reload = Some(Reload { program, stage: Stage::Rehearsing(rehearsal), until });
+        self.reload = Some(Reload { program, stage: Stage::Rehearsing(rehearsal), until, guests_dismissed: false });
         Ok(())
     }
 
@@ -121,12 +130,49 @@ impl Broker {
             self.deadlines.want(Timer::Reload, reload.until);
             return;
         }
+        if matches!(reload.stage, Stage::Quieting(_)) && !reload.guests_dismissed && self.dismiss_guests() {
+            return;
+        }
+        let Some(reload) = &self.reload else { return };
         let why = match reload.stage {
             Stage::Rehearsing(_) => "the new program did not come up within reload_grace".to_owned(),
             Stage::Quieting(_) => self.what_is_not_quiet(),
         };
         self.forget_rehearsal();
         self.give_up_reload(&why);
+    }
+
+    /// Ends what guests have that can't move, if that is all that is waited for. Returns whether it was.
+    fn dismiss_guests(&mut self) -> bool {
+        let running = self.jobs.running_of_guests();
+        let stuck = self.stuck_handles();
+        let is_guests = |owner: u32| !self.access.is_own(owner);
+        if running.len() < self.running_calls() || !stuck.iter().all(|(owner, _)| is_guests(*owner)) {
+            return false;
+        }
+        warn!(self.log.logger, "Reload: what users who are let in still have is ended"; "calls" => running.len(),
+            "handles" => stuck.len());
+        for id in running {
+            let message = "the broker is being replaced and the call did not end in time (setting reload_grace)";
+            if self.jobs.get(id).is_some_and(|job| job.stage == jobs::Stage::Running) {
+                self.answer_early(id, CallError::new(Code::Unavailable, message));
+            }
+        }
+        for (_, id) in stuck {
+            self.handles.end(id);
+        }
+        let until = self.now + DISMISSAL;
+        if let Some(reload) = &mut self.reload {
+            (reload.guests_dismissed, reload.until) = (true, until);
+        }
+        self.deadlines.want(Timer::Reload, until);
+        true
+    }
+
+    /// Handles that can't move.
+    fn stuck_handles(&self) -> Vec<(u32, HandleId)> {
+        let kinds = self.handles.by_kind().keys().filter(|kind| self.registry.kind(kind).is_none());
+        kinds.flat_map(|kind| self.handles.owners_of(kind)).collect()
     }
 
     fn what_is_not_quiet(&self) -> String {

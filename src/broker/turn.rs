@@ -246,7 +246,7 @@ impl Broker {
                 break;
             }
             used = end;
-            turn.calls_left -= 1;
+            turn.calls_left = turn.calls_left.saturating_sub(1);
         }
         // The connection is gone, or wants nothing more.
         (bytes.len(), Next::Stop)
@@ -375,7 +375,7 @@ impl Broker {
             let _ = self.poll.registry().deregister(&mut connection.stream);
         }
         self.gate.try_again();
-        self.quotas.leave(connection.caller.uid, connection.held);
+        self.quotas.leave(connection.caller, connection.standing, connection.held);
         self.stats.closed(reason);
         debug!(self.log.logger, "Connection closed"; "connection" => connection.serial, "reason" => reason.as_str(),
             "requests" => connection.requests, "bytes_in" => connection.bytes_in, "bytes_out" => connection.bytes_out);

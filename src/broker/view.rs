@@ -3,8 +3,8 @@
 use super::connection::{Connection, ConnectionId};
 use super::{Broker, process};
 use crate::health::{self, Figures};
-use crate::modules::Registry;
-use crate::modules::handles::HandleStore;
+use crate::modules::store::HandleStore;
+use crate::modules::{Caller, Registry};
 use crate::modules::host::{self, Cleaned, ConnectionLimits, Host, Resources, SettingInForce, Traffic};
 use crate::modules::locks::Locks;
 use crate::protocol::CallError;
@@ -13,6 +13,7 @@ use crate::stats::{
     ratio,
 };
 use chrono::{DateTime, FixedOffset, Local, SecondsFormat, Utc};
+use std::cmp::Reverse;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const MB: f64 = (1 << 20) as f64;
@@ -110,17 +111,46 @@ impl Broker {
     }
 }
 
-/// The broker as a function sees it: everything, and who asks.
+/// Settings that a guest is shown: those that bound his own calls.
+const GUESTS_SETTINGS: [&str; 13] = [
+    "max_frame",
+    "max_outstanding",
+    "stale_timeout",
+    "frame_timeout",
+    "write_timeout",
+    "high_water",
+    "low_water",
+    "user_connections",
+    "user_queue",
+    "user_running",
+    "user_memory",
+    "handle_idle_timeout",
+    "max_handles",
+];
+
+/// The broker as a function sees it: everything, and who asks. Of what belongs to others a guest sees sums and nothing else.
 pub struct View<'b> {
     /// The broker.
     pub broker: &'b mut Broker,
     /// The connection whose call this is.
     pub asking: ConnectionId,
+    /// Who asks.
+    pub caller: Caller,
     /// Set if the call is answered later.
     pub put_off: bool,
 }
 
-impl View<'_> {
+impl<'b> View<'b> {
+    /// What is shown where no connection asks: sums.
+    pub fn of_nobody(broker: &'b mut Broker) -> Self {
+        Self { broker, asking: ConnectionId::NONE, caller: Caller::default(), put_off: false }
+    }
+
+    /// Whether who asks may see, and close, what belongs to this user.
+    fn concerns(&self, uid: u32) -> bool {
+        self.caller.privileged || self.caller.uid == uid
+    }
+
     fn describe(&self, connection: &Connection, offset: FixedOffset) -> host::Connection {
         let broker = &*self.broker;
         // The offset is looked up once for all: with thousands of connections, looking it up for each takes too long.
@@ -169,7 +199,8 @@ impl Host for View<'_> {
             let value = if name == "socket" { self.socket_path() } else { value };
             SettingInForce { name, value, source }
         };
-        in_force.into_iter().map(setting).collect()
+        let shown = |name: &str| self.caller.privileged || GUESTS_SETTINGS.contains(&name);
+        in_force.into_iter().filter(|(name, ..)| shown(name)).map(setting).collect()
     }
 
     fn counters(&self) -> Counters {
@@ -229,7 +260,9 @@ impl Host for View<'_> {
     }
 
     fn recent_errors(&self) -> Vec<RecentError> {
-        self.broker.stats.recent_errors()
+        let mut errors = self.broker.stats.recent_errors();
+        errors.retain(|error| error.peer_uid.map_or(self.caller.privileged, |uid| self.concerns(uid)));
+        errors
     }
 
     fn health(&self) -> health::Report {
@@ -257,14 +290,28 @@ impl Host for View<'_> {
         }
     }
 
-    fn connections(&self) -> host::Connections {
+    fn connections(&self, before: Option<u64>, most: usize) -> host::Connections {
         let broker = &*self.broker;
         let offset = *Local::now().offset();
-        let connections: Vec<host::Connection> =
-            broker.connections.iter().map(|(_, connection)| self.describe(connection, offset)).collect();
+        let mut shown: Vec<&Connection> = broker
+            .connections
+            .iter()
+            .map(|(_, connection)| connection)
+            .filter(|connection| self.concerns(connection.caller.uid))
+            .collect();
+        let active_connections = shown.len() as u64;
+        shown.retain(|connection| before.is_none_or(|before| connection.serial < before));
+        let most = most.min(host::LONGEST_LIST);
+        if shown.len() > most {
+            // The latest of them, found without putting all in order.
+            shown.select_nth_unstable_by_key(most, |connection| Reverse(connection.serial));
+            shown.truncate(most);
+        }
+        shown.sort_unstable_by_key(|connection| Reverse(connection.serial));
+        let connections = shown.into_iter().map(|connection| self.describe(connection, offset)).collect();
         host::Connections {
             total_connections: broker.stats.connections,
-            active_connections: connections.len() as u64,
+            active_connections,
             stale_connections: broker.stale_connections(),
             peak_connections: broker.stats.peak_connections,
             connections,
@@ -288,17 +335,30 @@ impl Host for View<'_> {
         &mut self.broker.locks
     }
 
+    fn lock(&mut self, uid: u32, passphrase: &[u8]) -> Result<(), CallError> {
+        self.broker.locks.lock(uid, passphrase)?;
+        self.broker.refuse_locked(uid);
+        Ok(())
+    }
+
+    fn is_privileged(&self) -> bool {
+        self.caller.privileged
+    }
+
     fn close_stale(&mut self) -> Vec<Cleaned> {
-        let broker = &mut *self.broker;
+        let broker = &*self.broker;
         let stale: Vec<(ConnectionId, Cleaned)> = broker
             .connections
             .iter()
-            .filter(|(id, connection)| *id != self.asking && broker.is_stale(connection))
+            .filter(|(id, connection)| {
+                *id != self.asking && self.concerns(connection.caller.uid) && broker.is_stale(connection)
+            })
             .map(|(id, connection)| {
                 let idle_time = broker.now.saturating_sub(connection.last_activity).as_secs_f64();
                 (id, Cleaned { connection_id: connection.serial, idle_time })
             })
             .collect();
+        let broker = &mut *self.broker;
         broker.stats.last_cleanup = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
         stale
             .into_iter()

@@ -3,9 +3,10 @@
 use super::Broker;
 use super::connection::ConnectionId;
 use super::dispatch::timed_out;
-use super::jobs::{Job, JobId, Stage};
+use super::jobs::{Job, JobId, Share, Stage};
 use super::workers::{Done, Report, Task};
 use crate::modules::call::ProgressReport;
+use crate::modules::locks::locked;
 use crate::protocol::reply::{Progress, write_answer, write_progress};
 use crate::protocol::{Buffer, CallError, Code};
 use slog::warn;
@@ -15,7 +16,12 @@ use std::time::{Duration, Instant};
 impl Broker {
     /// Hands jobs to workers as long as there are both.
     pub(super) fn start_jobs(&mut self) {
-        while self.jobs.has_ready() {
+        let share = self.share();
+        loop {
+            let is_falling_quiet = self.is_falling_quiet();
+            if !is_falling_quiet && !self.jobs.may_start(share) {
+                return;
+            }
             match self.workers.available() {
                 Ok(true) => {}
                 Ok(false) => return,
@@ -27,16 +33,21 @@ impl Broker {
                     ));
                 }
             }
-            let next = if self.is_falling_quiet() {
+            let next = if is_falling_quiet {
                 // What can't move has to come to its end; everything else waits for the new program.
                 let (handles, registry) = (&self.handles, &self.registry);
                 let stays = |(owner, id)| handles.kind_of(owner, id).is_some_and(|kind| registry.kind(kind).is_none());
                 self.jobs.start_next_on(stays)
             } else {
-                self.jobs.start_next()
+                self.jobs.start_next(share)
             };
             let Some(id) = next else { return };
             let Some(job) = self.jobs.get(id) else { continue };
+            if self.locks.is_locked(job.caller.uid) && !self.registry.function(job.function).while_locked {
+                // It was locked while the call waited.
+                self.answer_unrun(id, locked());
+                continue;
+            }
             let now = Instant::now();
             job.started = Some(now);
             self.stats.worker_wait.record(now - job.arrived, 1);
@@ -51,9 +62,26 @@ impl Broker {
             };
             if let Err(unsent) = self.workers.start(task) {
                 // Its thread is gone, which only a defect can cause; the handle is still good.
-                let owner = unsent.caller.uid;
-                let _ = self.handles.settle(owner, unsent.lease, self.now);
+                let _ = self.handles.settle(unsent.caller, unsent.lease, self.now);
                 self.answer_unrun(id, CallError::new(Code::Internal, "the worker for the call is gone"));
+            }
+        }
+    }
+
+    /// How many workers guests may have.
+    fn share(&self) -> Share {
+        let workers = self.config.workers;
+        // Some are left for the broker's own user and root, whatever guests do.
+        let of_all = (workers - (workers / 4).max(1)).max(1);
+        Share { of_each: self.config.user_running.min(of_all), of_all }
+    }
+
+    /// Answers the calls of a user that wait for a worker and could use a key.
+    pub(super) fn refuse_locked(&mut self, uid: u32) {
+        for id in self.jobs.waiting_ids() {
+            let uses_keys = |job: &mut Job| job.caller.uid == uid && !self.registry.function(job.function).while_locked;
+            if self.jobs.get(id).is_some_and(uses_keys) {
+                self.answer_unrun(id, locked());
             }
         }
     }
@@ -93,9 +121,9 @@ impl Broker {
     }
 
     fn finish(&mut self, done: Done) {
-        let Done { job: id, owner, result, lease, .. } = done;
+        let Done { job: id, caller, result, lease, .. } = done;
         // Settled also for a call that nobody waits for: the handle goes on without it.
-        let settled = self.handles.settle(owner, lease, self.now);
+        let settled = self.handles.settle(caller, lease, self.now);
         let Some(job) = self.jobs.remove(id) else { return };
         if let Some(started) = job.started {
             self.stats.worker_run.record(started.elapsed(), 1);
@@ -159,7 +187,7 @@ impl Broker {
             (Err(error), _) => Err(error.clone()),
         };
         let took: Duration = job.arrived.elapsed();
-        self.record(Some(job.function.0), took, &counted);
+        self.record(Some(job.caller), Some(job.function.0), took, &counted);
     }
 
     fn send_answer(&mut self, id: JobId, job: &Job, result: &Result<Buffer, CallError>) -> Result<(), CallError> {

@@ -48,7 +48,7 @@ pub struct Done {
     /// Which job.
     pub job: JobId,
     /// Whose it was, for the handle's sake.
-    pub owner: u32,
+    pub caller: Caller,
     /// Which worker is free again.
     pub worker: usize,
     /// The result's bytes; a panic where there is none.
@@ -153,9 +153,9 @@ fn give_way() {
 fn work(worker: usize, registry: &Registry, inbox: &Receiver<Task>, reporter: &Reporter) {
     give_way();
     while let Ok(task) = inbox.recv() {
-        let (job, owner) = (task.job, task.caller.uid);
+        let (job, caller) = (task.job, task.caller);
         let (result, lease) = run(registry.function(task.function), task, reporter);
-        reporter.send(Report::Done(Box::new(Done { job, owner, worker, result, lease })));
+        reporter.send(Report::Done(Box::new(Done { job, caller, worker, result, lease })));
     }
 }
 
@@ -173,7 +173,9 @@ fn run(function: &Function, task: Task, reporter: &Reporter) -> (Result<Result<B
     match outcome {
         Ok(result) => (Ok(result.map(|()| out)), lease),
         Err(panic) => {
-            lease.poison();
+            let broken = lease.poison();
+            // What is broken may not even be fit to be dropped.
+            let _ = panics::catch(|| drop(broken));
             (Err(panic), lease)
         }
     }

@@ -60,6 +60,8 @@ pub struct Config {
     pub user_connections: usize,
     /// Calls of one such user that may wait for a worker.
     pub user_queue: usize,
+    /// Workers that calls of one such user may have.
+    pub user_running: usize,
     /// Bytes that may be held for one such user.
     pub user_memory: usize,
     /// How often the health line is logged.
@@ -130,6 +132,7 @@ impl Config {
             max_memory: values.size("max_memory")?,
             user_connections: values.count("user_connections")?,
             user_queue: values.count("user_queue")?,
+            user_running: values.count("user_running")?,
             user_memory: values.size("user_memory")?,
             health_interval: values.optional_duration("health_interval")?,
             metrics_file: values.path("metrics_file"),

@@ -224,6 +224,13 @@ pub const TABLE: &[Setting] = &[
         "A quarter of worker_queue.",
     ),
     setting(
+        "user_running",
+        Kind::Count(1, 1024),
+        "8",
+        "Workers that calls of each such user may have at one time; all such users together leave a quarter of the workers to others",
+        "A quarter of workers: one guest's long calls, or what becomes of them when he hangs up, hold up nobody else.",
+    ),
+    setting(
         "user_memory",
         Kind::Size(1 << 20, 1 << 40),
         "256MiB",

@@ -107,6 +107,9 @@ pub struct Function {
     pub handle_parameter: Option<&'static str>,
     /// Whether it runs also while its caller's things are locked.
     pub while_locked: bool,
+    /// For how many further calls it counts in a connection's turn: what takes long inline ends the turn, so that a flood of it
+    /// holds up others no longer than one.
+    pub weight: usize,
     // Whether it works with keys and plaintexts, which must not stay behind.
     secret: bool,
     run: Run,
@@ -151,6 +154,7 @@ impl Function {
             touches,
             handle_parameter: None,
             while_locked: false,
+            weight: 0,
             secret: false,
             run,
         }
@@ -177,6 +181,12 @@ impl Function {
     /// The same function, running also while its caller's things are locked: it can use no key.
     pub fn while_locked(mut self) -> Self {
         self.while_locked = true;
+        self
+    }
+
+    /// The same function, as one that a turn has time for once: it makes a long report.
+    pub fn fills_a_turn(mut self) -> Self {
+        self.weight = usize::MAX;
         self
     }
 

@@ -3,7 +3,7 @@
 //! The loop implements [`Host`]; `system` and `test` only see this trait and plain figures.
 
 use super::Registry;
-use super::handles::HandleStore;
+use super::store::HandleStore;
 use super::locks::Locks;
 use crate::health;
 use crate::protocol::CallError;
@@ -46,15 +46,23 @@ pub trait Host {
     fn health(&self) -> health::Report;
     /// Memory, CPU, descriptors.
     fn resources(&self) -> Resources;
-    /// Every connection.
-    fn connections(&self) -> Connections;
+    /// Connections, the latest first: up to `most` of those with a number below `before`, and no more than [`LONGEST_LIST`].
+    /// A guest is shown his own.
+    fn connections(&self, before: Option<u64>, most: usize) -> Connections;
     /// How many connections are idle past the stale timeout.
     fn stale_connections(&self) -> u64;
     /// Live handles.
     fn handle_store(&mut self) -> &mut HandleStore;
     /// What users have locked.
     fn locks(&mut self) -> &mut Locks;
-    /// Closes connections idle past the stale timeout, except the one that asks.
+    /// Locks a user's things, and refuses what waits of their calls.
+    ///
+    /// # Errors
+    /// Those of [`Locks::lock`].
+    fn lock(&mut self, uid: u32, passphrase: &[u8]) -> Result<(), CallError>;
+    /// Whether the broker's own user or root asks.
+    fn is_privileged(&self) -> bool;
+    /// Closes connections idle past the stale timeout, except the one that asks; a guest's call closes his own.
     fn close_stale(&mut self) -> Vec<Cleaned>;
     /// How often another program has taken this one's place.
     fn reloads(&self) -> u64;
@@ -67,6 +75,9 @@ pub trait Host {
     /// Begins to drain and exit.
     fn shut_down(&mut self);
 }
+
+/// The most connections that one answer lists.
+pub const LONGEST_LIST: usize = 500;
 
 /// One setting, as `system.info` shows it.
 #[derive(Clone, Debug, PartialEq, Serialize)]

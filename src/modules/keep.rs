@@ -12,9 +12,13 @@ use std::sync::Arc;
 
 /// A value that a handle keeps. Types that hold secrets wipe themselves when dropped.
 pub trait Keep: Any + Send {
-    /// Bytes that it holds beyond its own size, as far as a caller makes them grow.
-    fn size(&self) -> usize {
-        0
+    /// Bytes of memory that it takes, itself and all that it holds: what a caller's quota is charged with.
+    fn size(&self) -> usize;
+
+    /// Whether dropping it takes next to no time: no connection to close, no large memory to give back. Others are dropped
+    /// off the loop.
+    fn is_light(&self) -> bool {
+        false
     }
 
     /// The whole state as MessagePack. What is packed may hold keys: it stays in memory that is wiped.

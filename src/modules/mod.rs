@@ -16,6 +16,7 @@ pub mod keep;
 pub mod locks;
 pub mod openmetrics;
 mod random;
+pub mod store;
 pub mod system;
 pub mod test;
 

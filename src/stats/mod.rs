@@ -111,6 +111,12 @@ pub struct RecentError {
     pub error: String,
     /// From arrival to answer.
     pub duration_ms: f64,
+    /// Whose call it was: user and process.
+    #[serde(default)]
+    pub peer_uid: Option<u32>,
+    /// The process, when it connected.
+    #[serde(default)]
+    pub peer_pid: Option<i32>,
 }
 
 /// `worker_performance`: the calls that run on workers.
@@ -477,6 +483,8 @@ mod tests {
                 module_function: number.to_string(),
                 error: String::new(),
                 duration_ms: 0.0,
+                peer_uid: Some(7),
+                peer_pid: None,
             });
         }
         let errors = stats.recent_errors();

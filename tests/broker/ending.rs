@@ -125,3 +125,31 @@ fn a_killed_broker_leaves_nothing_in_the_way() {
     assert!(UnixStream::connect(&socket).is_ok());
     drop(second);
 }
+
+#[test]
+fn a_handle_of_an_earlier_broker_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("broker.sock");
+    let start = || {
+        let mut command = program();
+        command.arg("serve").arg("--socket").arg(&socket).arg("--log-file").arg(dir.path().join("log")).arg("--ready-fd=1");
+        Broker::of(command, tempfile::tempdir().unwrap())
+    };
+    let mut first = start();
+    let mut client = Client::connect(&socket);
+    let id = client.call("crypto.new", map([("key", "k".into())])).unwrap()["cipher_id"].clone();
+    let encrypt = || map([("cipher_id", id.clone()), ("plaintext", "x".into())]);
+    // A reload is the same broker.
+    client.call("system.reload", none()).unwrap();
+    assert!(client.call("crypto.encrypt", encrypt()).is_ok());
+    client.call("crypto.cleanup_cipher", map([("cipher_id", id.clone())])).unwrap();
+    let result = client.call("crypto.encrypt", encrypt());
+    assert_eq!(message(&result), "Invalid cipher ID or cipher expired");
+    first.signal(nix::sys::signal::Signal::SIGKILL);
+    first.wait();
+    let _second = start();
+    let result = Client::connect(&socket).call("crypto.encrypt", encrypt());
+    assert_eq!(code(&result), "not_found");
+    let said = message(&result);
+    assert!(said.starts_with("Invalid cipher ID or cipher expired") && said.contains("this one was started at 2"), "{said}");
+}

@@ -55,6 +55,30 @@ fn a_locked_key_can_not_be_used_by_anybody() {
 }
 
 #[test]
+fn locked_is_locked_for_what_waits_as_well() {
+    let broker = Broker::start(&["--workers=1"]);
+    let mut client = broker.connect();
+    client.send(&request(1, "test.sleep", map([("seconds", 60.into())])));
+    let salted = || map([
+        ("cipher", "AES-256-GCM".into()),
+        ("passphrase", "p".into()),
+        ("salt", "12345678".into()),
+        ("iterations", 1.into()),
+    ]);
+    client.send(&request(2, "crypto.new", salted()));
+    client.send(&request(3, "test.sleep", map([("seconds", 0.into())])));
+    eventually("both to wait", || {
+        broker.call("system.performance", none()).unwrap()["worker_performance"]["queued"] == 2.into()
+    });
+    broker.call("system.lock", passphrase("open sesame")).unwrap();
+    let result = client.answer(2);
+    assert_eq!(code(&result), "denied");
+    assert!(message(&result).contains("locked"), "{}", message(&result));
+    let workers = broker.call("system.performance", none()).unwrap()["worker_performance"].clone();
+    assert_eq!(workers["queued"], 1.into(), "what uses no key waits on");
+}
+
+#[test]
 fn each_user_locks_for_himself() {
     if !can_act_as_others() {
         return;

@@ -22,6 +22,7 @@ mod legacy_cipher;
 mod life_cycle;
 mod listener;
 mod locks;
+mod longest_turn;
 mod log;
 mod monitoring;
 mod oneshot;

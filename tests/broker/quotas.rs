@@ -185,3 +185,145 @@ fn bodies_in_the_making_count() {
     let content = Value::Binary(vec![0; 1 << 20]);
     assert!(client.call("http_helper.body_add", map([("body_id", body), ("content", content)])).is_ok());
 }
+
+#[test]
+fn strangers_who_say_nothing_take_no_place_and_leave_soon() {
+    if !can_act_as_others() {
+        return;
+    }
+    let broker = open_broker(&["--allow-user=1", "--max-connections=60", "--frame-timeout=off"]);
+    let silent: Vec<Client> = (0..80).map(|_| guest(&broker)).collect();
+    let mut own: Vec<Client> = (0..50).map(|_| broker.connect()).collect();
+    for client in &mut own {
+        assert!(client.call("test.echo", none()).is_ok());
+    }
+    eventually("the strangers to be closed", || {
+        let closed = broker.call("system.connections", none()).unwrap()["closed"].clone();
+        closed["denied"].as_u64() >= Some(8)
+    });
+    drop(silent);
+    // Who asks is told still.
+    assert_eq!(code(&guest(&broker).call("test.ping", none())), "denied");
+}
+
+#[test]
+fn guests_leave_places_to_the_owner() {
+    if !can_act_as_others() {
+        return;
+    }
+    let broker = open_broker(&["--allow-user=65534", "--max-connections=20", "--user-connections=20"]);
+    let _guests: Vec<Client> = (0..30).map(|_| guest(&broker)).collect();
+    assert!(broker.call("test.echo", none()).is_ok());
+}
+
+#[test]
+fn running_calls_of_a_guest_leave_workers_to_others() {
+    if !can_act_as_others() {
+        return;
+    }
+    let broker = open_broker(&["--allow-user=65534", "--workers=4", "--user-running=2"]);
+    let sleep = |seconds: f64| map([("seconds", seconds.into())]);
+    let mut greedy = guest(&broker);
+    for msgid in 1..=32 {
+        greedy.send(&request(msgid, "test.sleep", sleep(60.0)));
+    }
+    eventually("the guest's calls to run", || {
+        broker.call("system.performance", none()).unwrap()["worker_performance"]["busy"] == 2.into()
+    });
+    for _ in 0..3 {
+        assert!(broker.call("test.sleep", sleep(0.0)).is_ok());
+    }
+    let workers = broker.call("system.performance", none()).unwrap()["worker_performance"].clone();
+    assert_eq!((&workers["busy"], &workers["queued"]), (&2.into(), &30.into()), "{workers}");
+}
+
+#[test]
+fn a_guest_sees_and_closes_what_is_his() {
+    if !can_act_as_others() {
+        return;
+    }
+    let broker = open_broker(&["--allow-user=65534", "--stale-timeout=100ms", "--socket-check=1h"]);
+    let mut own = broker.connect();
+    own.call("test.ping", none()).unwrap();
+    assert_eq!(code(&own.call("crypto.hash", none())), "invalid_params");
+    let mut asking = guest(&broker);
+    let seen = asking.call("system.connections", none()).unwrap();
+    let uids: Vec<u64> =
+        seen["connections"].as_array().unwrap().iter().map(|one| one["peer_uid"].as_u64().unwrap()).collect();
+    assert_eq!((uids, &seen["active_connections"]), (vec![u64::from(STRANGER)], &1.into()));
+    let info = asking.call("system.info", none()).unwrap();
+    let settings: Vec<&str> =
+        info["configuration"].as_map().unwrap().iter().map(|(name, _)| name.as_str().unwrap()).collect();
+    assert!(settings.contains(&"user_running") && !settings.contains(&"log_file"), "{settings:?}");
+    assert!(info["working_directory"].is_nil());
+    let errors = |client: &mut Client| client.call("system.performance", none()).unwrap()["recent_errors"].clone();
+    assert_eq!(errors(&mut asking), Value::Array(vec![]));
+    assert_eq!(code(&asking.call("crypto.new", none())), "invalid_params");
+    assert_eq!(errors(&mut asking)[0]["peer_uid"], STRANGER.into());
+    assert_eq!(errors(&mut broker.connect()).as_array().unwrap().len(), 2);
+    assert_eq!(asking.call("system.cleanup", none()).unwrap()["cleaned_connections"], 0.into());
+}
+
+#[test]
+fn a_guest_can_not_keep_a_broker_from_being_replaced() {
+    if !can_act_as_others() {
+        return;
+    }
+    let broker = open_broker(&["--allow-user=65534", "--reload-grace=300ms"]);
+    let mut stuck = guest(&broker);
+    stuck.send(&request(1, "test.sleep", map([("seconds", 60.into())])));
+    eventually("the call to run", || {
+        broker.call("system.performance", none()).unwrap()["worker_performance"]["busy"] == 1.into()
+    });
+    assert_eq!(broker.call("system.reload", none()).unwrap()["reloads"], 1.into());
+    assert_eq!(code(&stuck.answer(1)), "unavailable");
+    // The owner's own call is never given up for one.
+    let mut own = broker.connect();
+    own.send(&request(1, "test.sleep", map([("seconds", 3.into())])));
+    eventually("the call to run", || {
+        broker.call("system.performance", none()).unwrap()["worker_performance"]["busy"] == 1.into()
+    });
+    assert_eq!(code(&broker.call("system.reload", none())), "failed");
+    assert!(own.answer(1).is_ok());
+}
+
+#[test]
+fn a_flood_of_reports_holds_up_nobody_for_longer_than_one() {
+    if !can_act_as_others() {
+        return;
+    }
+    let broker = open_broker(&["--allow-user=65534", "--user-memory=1GiB"]);
+    let mut maker = guest(&broker);
+    let mut ciphers = Vec::new();
+    for msgid in 0..10_000 {
+        ciphers.extend(frame(&encode(&request(msgid, "crypto.new", map([("key", "k".into())])))));
+    }
+    let mut writer = maker.stream.try_clone().unwrap();
+    let writing = std::thread::spawn(move || writer.write_all(&ciphers).unwrap());
+    (0..10_000).for_each(|msgid| drop(maker.answer(msgid).unwrap()));
+    writing.join().unwrap();
+    // What has to look at a handle finds it without looking at all.
+    let report = maker.call("system.handles", map([("limit", 3.into())])).unwrap();
+    assert_eq!(report.as_array().unwrap().len(), 3);
+    let mut flood: Vec<Client> = (0..20).map(|_| guest(&broker)).collect();
+    let mut own = broker.connect();
+    own.call("test.echo", none()).unwrap();
+    broker.stop();
+    for client in &mut flood {
+        for msgid in 0..100 {
+            client.send(&request(msgid, "system.free_handle", map([("label", "00000000".into())])));
+            client.send(&request(1000 + msgid, "system.metrics", none()));
+        }
+    }
+    own.send(&request(2, "test.stats", none()));
+    broker.signal(nix::sys::signal::Signal::SIGCONT);
+    // The owner's call is answered although nearly all of the flood waits: a turn has time for one report.
+    let processed = own.answer(2).unwrap()["requests_processed"].as_u64().unwrap();
+    assert!(processed < 10_002 + 200, "{processed} calls were served first");
+    for client in &mut flood {
+        for msgid in 0..100 {
+            assert_eq!(code(&client.answer(msgid)), "not_found");
+            assert!(client.answer(1000 + msgid).is_ok());
+        }
+    }
+}

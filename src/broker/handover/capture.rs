@@ -5,7 +5,7 @@ use super::state::{ConnectionState, FORMAT, HandleState, JobState, ListenerState
 use crate::broker::Broker;
 use crate::broker::connection::{Connection, State as Life};
 use crate::broker::jobs::Stage;
-use crate::modules::handles::Packed;
+use crate::modules::store::Packed;
 use crate::protocol::Buffer;
 use crate::protocol::framing::Framing;
 use crate::protocol::reply::write_value;
@@ -69,6 +69,7 @@ impl Broker {
             jobs: jobs.collect(),
             handles: handles.iter().map(handle_state).collect(),
             locks: self.locks.pack(),
+            life: Some(self.handles.life().number),
             handle_totals: self.handles.totals(),
             waiting,
         };

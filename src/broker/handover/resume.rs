@@ -8,11 +8,12 @@ use crate::broker::access::Access;
 use crate::broker::connection::{Connection, ConnectionId, State as Life};
 use crate::broker::jobs::{Job, Stage};
 use crate::broker::listener::Listener;
-use crate::broker::quota::Standing;
+use crate::broker::view::timestamp;
 use crate::broker::{Broker, StartError, handle_bounds, process};
 use crate::config::Config;
 use crate::logging::Log;
-use crate::modules::handles::{HandleId, HandleStore};
+use crate::modules::handles::{HandleId, Life as LifeOfHandles};
+use crate::modules::store::HandleStore;
 use crate::modules::keep::Shared;
 use crate::modules::locks::Locks;
 use crate::modules::{Offer, Registry};
@@ -93,7 +94,7 @@ pub fn rehearse(config: &Config) -> Result<(), Box<dyn std::error::Error>> {
     let state = State::read(bytes.as_slice())?;
     Access::new(config)?;
     let registry = Registry::new(Offer { faults: config.test_faults });
-    let mut handles = HandleStore::new(handle_bounds(config));
+    let mut handles = HandleStore::new(handle_bounds(config), LifeOfHandles::default());
     take_in_handles(&mut handles, &registry, &state.handles)?;
     for connection in &state.connections {
         life(&connection.state)?;
@@ -177,6 +178,10 @@ impl Broker {
         broker.stats.reloads += 1;
         broker.locks = Locks::unpack(state.locks.clone());
         broker.handles.set_totals(state.handle_totals);
+        if let Some(number) = state.life {
+            let since = timestamp(state.started_at).into();
+            broker.handles.set_life(LifeOfHandles { number, since });
+        }
         let registry = Arc::clone(&broker.registry);
         take_in_handles(&mut broker.handles, &registry, &state.handles)?;
         // The other program can't hold the place any more, but anybody else may; keys are worth more than figures.
@@ -203,10 +208,7 @@ impl Broker {
                 self.access.peer(&stream).map_err(HandoverError::system("looking at a connection"))?;
             let life = life(&left.state)?;
             // Who is there may stay, also where the new settings allow fewer.
-            let standing = match self.quotas.enter(caller, allowed) {
-                Standing::Stranger => Standing::Stranger,
-                _ => Standing::Welcome,
-            };
+            let standing = self.quotas.enter_again(caller, allowed);
             let mut connection = Connection::new(stream, caller, standing, left.serial, left.accepted);
             connection.state = life;
             connection.paused = left.paused;
@@ -259,6 +261,7 @@ impl Broker {
                 arrived: ago(left.waited),
                 started: None,
                 stage: Stage::Waiting,
+                on_worker: false,
                 cancellation: Arc::default(),
             });
         }
@@ -285,7 +288,7 @@ impl Broker {
                 self.answer_now(id, Some(*msgid), &result);
             }
             let function = self.registry.find("system.reload").ok().map(|function| function.0);
-            self.record(function, Duration::ZERO, &Ok(()));
+            self.record(None, function, Duration::ZERO, &Ok(()));
         }
     }
 

@@ -49,6 +49,9 @@ pub struct State<'a> {
     pub handles: Vec<HandleState<'a>>,
     /// What users have locked.
     pub locks: Vec<(u32, Lock)>,
+    /// The number of the broker's life that its handles carry; none from programs that had none.
+    #[serde(default)]
+    pub life: Option<u32>,
     /// Handles made and expired since the start.
     pub handle_totals: (u64, u64),
     /// Calls of `system.reload` that are answered when it is done: connection and message id.

@@ -117,6 +117,11 @@ impl Sealer {
         Ok(Self { algorithm, keyed, key: Zeroizing::new(key.to_vec()), first_nonce, sealed })
     }
 
+    /// Bytes that it holds on the heap: the key and what was made of it.
+    pub fn held(&self) -> usize {
+        self.key.capacity() + size_of::<LessSafeKey>()
+    }
+
     /// The key, as it was given.
     pub fn key(&self) -> &[u8] {
         &self.key

@@ -235,6 +235,11 @@ impl Chain {
         }
     }
 
+    /// Bytes that it holds on the heap: the cipher, the key, and where it has come to.
+    pub fn held(&self) -> usize {
+        size_of_val(&*self.transform) + self.key.capacity()
+    }
+
     /// Bytes of a block.
     pub fn block_size(&self) -> usize {
         self.block_size

@@ -4,7 +4,7 @@ use super::chain::{Algorithm, Chain, Direction, Mode};
 use super::crypt::Raw;
 use crate::modules::Call;
 use crate::protocol::lenient::{Bytes, Text};
-use crate::protocol::{CallError, Code};
+use crate::protocol::CallError;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -80,10 +80,7 @@ pub struct Chained {
 /// # Errors
 /// `not_found` for an unknown chain, `invalid_params` for a piece that is not whole blocks.
 pub fn chain_next(call: &mut Call<'_>, params: ChainNext<'_>) -> Result<Chained, CallError> {
-    let chain = call
-        .handles()
-        .get::<Chain>(&params.chain_id)?
-        .ok_or_else(|| CallError::new(Code::NotFound, "Invalid chain ID or chain expired"))?;
+    let chain = call.handles().find::<Chain>(&params.chain_id, "Invalid chain ID or chain expired")?;
     apply(chain, &params.data)
 }
 

@@ -105,6 +105,11 @@ impl Cipher {
         }
     }
 
+    /// Bytes that it holds on the heap: the key and what was made of it.
+    pub fn held(&self) -> usize {
+        self.key.capacity() + with_cipher!(&self.keyed, cipher => size_of_val(&**cipher))
+    }
+
     /// What it is.
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm

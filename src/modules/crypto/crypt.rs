@@ -5,7 +5,7 @@ use super::cipher::Cipher;
 use super::key::{decode_hex, encode_hex};
 use crate::modules::{Call, random};
 use crate::protocol::lenient::{Bytes, Text};
-use crate::protocol::{CallError, Code};
+use crate::protocol::CallError;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -20,10 +20,9 @@ pub enum Kept {
     /// An authenticated cipher.
     Sealer(Sealer),
 }
+
 fn find<'c>(call: &'c mut Call<'_>, cipher_id: &str) -> Result<&'c mut Kept, CallError> {
-    call.handles()
-        .get::<Kept>(cipher_id)?
-        .ok_or_else(|| CallError::new(Code::NotFound, "Invalid cipher ID or cipher expired"))
+    call.handles().find::<Kept>(cipher_id, "Invalid cipher ID or cipher expired")
 }
 
 /// The parameters of `crypto.encrypt`.

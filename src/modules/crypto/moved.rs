@@ -28,6 +28,18 @@ struct PackedCipher<'a> {
 }
 
 impl Keep for Kept {
+    fn size(&self) -> usize {
+        let held = match self {
+            Self::Legacy(cipher) => cipher.held(),
+            Self::Sealer(sealer) => sealer.held(),
+        };
+        size_of::<Self>() + held
+    }
+
+    fn is_light(&self) -> bool {
+        true
+    }
+
     fn pack(&self) -> Result<Buffer, CallError> {
         match self {
             Self::Legacy(cipher) => pack(&PackedCipher {
@@ -69,6 +81,14 @@ struct PackedChain<'a> {
 }
 
 impl Keep for Chain {
+    fn size(&self) -> usize {
+        size_of::<Self>() + self.held()
+    }
+
+    fn is_light(&self) -> bool {
+        true
+    }
+
     fn pack(&self) -> Result<Buffer, CallError> {
         let (algorithm, mode, direction) = self.kind();
         pack(&PackedChain {

@@ -55,6 +55,10 @@ struct PackedBody<'a> {
 }
 
 impl Keep for Arc<Session> {
+    fn size(&self) -> usize {
+        size_of::<Session>()
+    }
+
     fn pack(&self) -> Result<Buffer, CallError> {
         pack(&packed(self)?)
     }
@@ -71,7 +75,11 @@ impl Keep for Collected {
     }
 }
 
-impl Keep for transfer::Open {}
+impl Keep for transfer::Open {
+    fn size(&self) -> usize {
+        size_of::<Self>()
+    }
+}
 
 fn unpack_session(packed: &[u8], shared: &mut Shared) -> Result<State, CallError> {
     Ok(Box::new(made(unpack(packed)?, shared)?))

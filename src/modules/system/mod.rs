@@ -9,16 +9,18 @@ use crate::health::Report;
 use crate::modules::Registry;
 use crate::modules::call::Call;
 use crate::modules::function::{Function, Module, NoParameters, Parameter, Placement, Touches};
-use crate::modules::host::{Connections, Resources, SettingInForce};
+use crate::modules::host::{Connections, LONGEST_LIST, Resources, SettingInForce};
+use crate::protocol::lenient::Integer;
 use crate::protocol::{CallError, PROTOCOL_VERSION};
 use crate::stats::{Counters, FunctionReport, Performance, Point, RecentError, WorkerReport};
 use openmetrics::{OpenMetrics, openmetrics};
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use steering::{
-    CloseConnection, FreeHandle, Passphrase, cleanup, close_connection, free_handle, handles, lock, reload, shutdown,
-    unlock,
+    CloseConnection, FreeHandle, ListHandles, Passphrase, cleanup, close_connection, free_handle, handles, limit, lock,
+    reload, shutdown, unlock,
 };
 
 /// The platform, as `system.info` names it.
@@ -29,57 +31,74 @@ pub fn module() -> Module {
     let functions = vec![
         Function::new::<NoParameters, _>(
             "cleanup",
-            "Closes connections that are idle past the stale timeout.",
+            "Closes connections that are idle past the stale timeout; a guest's call closes his own.",
             cleanup,
-        ),
+        )
+        .fills_a_turn(),
         Function::new::<CloseConnection, _>(
             "close_connection",
             "Closes a connection; for the broker's own user and root.",
             close_connection,
         ),
-        Function::new::<NoParameters, _>(
+        Function::new::<ListConnections, _>(
             "connections",
-            "Every connection, with its peer, age and traffic.",
+            "Connections with peer, age and traffic, the latest first, 500 at a time; a guest is shown his own.",
             connections,
-        ),
+        )
+        .fills_a_turn(),
         Function::new::<FreeHandle<'static>, _>("free_handle", "Frees a handle by its label.", free_handle),
-        Function::new::<NoParameters, _>("handles", "The caller's live handles.", handles),
-        Function::new::<NoParameters, _>("health", "The verdict on the broker, check by check.", health),
+        Function::new::<ListHandles<'static>, _>(
+            "handles",
+            "The caller's live handles by label, 500 at a time.",
+            handles,
+        )
+        .fills_a_turn(),
+        Function::new::<NoParameters, _>("health", "The verdict on the broker, check by check.", health).fills_a_turn(),
         Function::new::<NoParameters, _>(
             "history",
             "How calls, times, connections, memory and handles went since the start, in at most 480 points.",
             history,
-        ),
-        Function::new::<NoParameters, _>("info", "Version, process, modules and every setting in force.", info),
+        )
+        .fills_a_turn(),
+        Function::new::<NoParameters, _>(
+            "info",
+            "Version, process, modules and the settings in force; a guest is shown those that concern him.",
+            info,
+        )
+        .fills_a_turn(),
         Function::new::<Passphrase<'static>, _>(
             "lock",
             "Refuses calls of the caller's user that could use a key, until unlock with the same passphrase.",
             lock,
         )
         .keeps_secrets(),
-        Function::new::<NoParameters, _>("metrics", "Resources, performance, connections and handles in one.", metrics),
+        Function::new::<NoParameters, _>("metrics", "Resources, performance, connections and handles in one.", metrics)
+            .fills_a_turn(),
         Function::new::<NoParameters, _>(
             "modules",
             "Every module and function, with parameters and where it runs.",
             modules,
-        ),
+        )
+        .fills_a_turn(),
         Function::new::<OpenMetrics<'static>, _>(
             "openmetrics",
             "Every figure as text, in OpenMetrics or Prometheus' format.",
             openmetrics,
-        ),
+        )
+        .fills_a_turn(),
         Function::new::<NoParameters, _>(
             "performance",
             "Response times, the busiest functions, recent errors.",
             performance,
-        ),
+        )
+        .fills_a_turn(),
         Function::new::<NoParameters, _>(
             "reload",
             "Lets a new version take over, with every connection and handle; for the broker's own user and root.",
             reload,
         ),
         Function::new::<NoParameters, _>("shutdown", "Drains and exits; for the broker's own user and root.", shutdown),
-        Function::new::<NoParameters, _>("stats", "Counters, performance and resources.", stats),
+        Function::new::<NoParameters, _>("stats", "Counters, performance and resources.", stats).fills_a_turn(),
         Function::new::<Passphrase<'static>, _>("unlock", "Takes back what lock did.", unlock).keeps_secrets(),
     ];
     Module {
@@ -99,7 +118,9 @@ struct Info {
     daemon_version: &'static str,
     protocol_version: u32,
     platform: &'static str,
-    working_directory: String,
+    // Its own user's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    working_directory: Option<String>,
     socket_path: String,
     pid: u32,
     uptime: f64,
@@ -117,7 +138,9 @@ fn info(call: &mut Call<'_>, _: NoParameters) -> Result<Info, CallError> {
         daemon_version: crate::VERSION,
         protocol_version: PROTOCOL_VERSION,
         platform: PLATFORM,
-        working_directory: std::env::current_dir().map(|dir| dir.display().to_string()).unwrap_or_default(),
+        working_directory: host
+            .is_privileged()
+            .then(|| std::env::current_dir().map(|dir| dir.display().to_string()).unwrap_or_default()),
         socket_path: host.socket_path(),
         pid: std::process::id(),
         uptime: host.uptime().as_secs_f64(),
@@ -239,8 +262,22 @@ fn recommendations(health: &Report) -> Vec<String> {
     troubled.map(|(name, _)| format!("{name}: {}", advice(name))).collect()
 }
 
-fn connections(call: &mut Call<'_>, _: NoParameters) -> Result<Connections, CallError> {
-    Ok(call.host()?.connections())
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ListConnections {
+    /// The last connection_id of the answer before; the latest connections if not given.
+    #[serde(default)]
+    before: Option<Integer>,
+    /// How many, 1 to 500; 500 if not given.
+    #[serde(default)]
+    limit: Option<Integer>,
+}
+crate::parameters!(ListConnections);
+
+fn connections(call: &mut Call<'_>, params: ListConnections) -> Result<Connections, CallError> {
+    let before = params.before.map(|before| u64::try_from(before.0).unwrap_or(0));
+    let most = limit(params.limit, LONGEST_LIST)?;
+    Ok(call.host()?.connections(before, most))
 }
 
 #[derive(Serialize)]
@@ -307,7 +344,7 @@ fn metrics(call: &mut Call<'_>, _: NoParameters) -> Result<Metrics, CallError> {
             stale_connections: host.stale_connections(),
         },
         module_status: ModuleStatus { loaded_modules: available_modules.len(), available_modules },
-        handle_summary: host.handle_store().by_kind(),
+        handle_summary: host.handle_store().by_kind().clone(),
         system_stats: counters,
     })
 }

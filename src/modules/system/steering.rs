@@ -2,7 +2,7 @@
 
 use crate::modules::call::Call;
 use crate::modules::function::NoParameters;
-use crate::modules::handles::HandleReport;
+use crate::modules::store::{HandleReport, LONGEST_REPORT};
 use crate::modules::host::Cleaned;
 use crate::protocol::lenient::{Bytes, Integer, Text};
 use crate::protocol::{CallError, Code};
@@ -59,15 +59,40 @@ pub fn close_connection(call: &mut Call<'_>, params: CloseConnection) -> Result<
     Err(CallError::new(Code::NotFound, "no such connection, or the one that asks"))
 }
 
-/// `system.handles`: the caller's handles.
+/// The parameters of `system.handles`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListHandles<'a> {
+    /// The last label of the answer before; the first handles if not given.
+    #[serde(borrow, default)]
+    after: Option<Text<'a>>,
+    /// How many, 1 to 500; 500 if not given.
+    #[serde(default)]
+    limit: Option<Integer>,
+}
+
+/// `system.handles`: the caller's handles, by label, in answers of bounded length.
 ///
 /// # Errors
-/// `failed` without a broker.
-pub fn handles(call: &mut Call<'_>, _: NoParameters) -> Result<Vec<HandleReport>, CallError> {
+/// `failed` without a broker, `invalid_params` for a limit out of range.
+pub fn handles(call: &mut Call<'_>, params: ListHandles<'_>) -> Result<Vec<HandleReport>, CallError> {
+    let most = limit(params.limit, LONGEST_REPORT)?;
     let uid = call.caller.uid;
     let host = call.host()?;
     let now = host.uptime();
-    Ok(host.handle_store().report(uid, now))
+    Ok(host.handle_store().report(uid, now, params.after.as_deref(), most))
+}
+
+/// How many entries a list may have.
+///
+/// # Errors
+/// `invalid_params` out of range.
+pub fn limit(given: Option<Integer>, most: usize) -> Result<usize, CallError> {
+    match given.map(|limit| usize::try_from(limit.0)) {
+        None => Ok(most),
+        Some(Ok(limit)) if (1..=most).contains(&limit) => Ok(limit),
+        Some(_) => Err(CallError::invalid("limit", format!("parameter `limit` must be from 1 to {most}"))),
+    }
 }
 
 /// The parameters of `system.free_handle`.
@@ -108,7 +133,7 @@ pub struct Passphrase<'a> {
     #[serde(borrow)]
     passphrase: Bytes<'a>,
 }
-crate::parameters!(CloseConnection, FreeHandle<'_>, Passphrase<'_>);
+crate::parameters!(CloseConnection, FreeHandle<'_>, ListHandles<'_>, Passphrase<'_>);
 
 /// The result of `system.lock` and `system.unlock`.
 #[derive(Serialize)]
@@ -122,7 +147,7 @@ pub struct Locked {
 /// `invalid_params` for an empty passphrase, `failed` if it is locked.
 pub fn lock(call: &mut Call<'_>, params: Passphrase<'_>) -> Result<Locked, CallError> {
     let uid = call.caller.uid;
-    call.host()?.locks().lock(uid, &params.passphrase)?;
+    call.host()?.lock(uid, &params.passphrase)?;
     Ok(Locked { locked: true })
 }
 

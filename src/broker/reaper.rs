@@ -1,0 +1,72 @@
+//! Dropping what has ended where it holds up nobody.
+//!
+//! The state of a handle can be hundreds of megabytes, a tree of a million nodes, a connection to be closed: giving that back
+//! takes its time, and a destructor is code that can fail like any other. So the loop hands what is not light to a thread that
+//! does nothing else; a panic in a destructor is caught and counted, here as there.
+
+use super::panics;
+use crate::modules::store::Ended;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::thread;
+
+/// The loop's end of it.
+pub struct Reaper {
+    // Started when it is first needed.
+    thread: Option<Sender<Ended>>,
+    panics: Arc<AtomicU64>,
+    told: u64,
+}
+
+impl Reaper {
+    /// One that has nothing to do yet.
+    pub fn new() -> Self {
+        Self { thread: None, panics: Arc::default(), told: 0 }
+    }
+
+    /// Drops what has ended: here what is light, elsewhere the rest.
+    pub fn bury(&mut self, ended: Vec<Ended>) {
+        for ended in ended {
+            if ended.is_light() {
+                drop_caught(ended, &self.panics);
+                continue;
+            }
+            if self.thread.is_none() {
+                self.thread = self.start().ok();
+            }
+            let unsent = match &self.thread {
+                Some(thread) => thread.send(ended).err().map(|unsent| unsent.0),
+                None => Some(ended),
+            };
+            // Without a thread it takes what it takes.
+            if let Some(ended) = unsent {
+                drop_caught(ended, &self.panics);
+            }
+        }
+    }
+
+    /// How many destructors have panicked since this was last asked.
+    pub fn new_panics(&mut self) -> u64 {
+        let panics = self.panics.load(Ordering::Relaxed);
+        panics - std::mem::replace(&mut self.told, panics)
+    }
+
+    fn start(&self) -> io::Result<Sender<Ended>> {
+        let (sender, inbox) = channel();
+        let panics = Arc::clone(&self.panics);
+        thread::Builder::new().name("reaper".to_owned()).spawn(move || {
+            while let Ok(ended) = inbox.recv() {
+                drop_caught(ended, &panics);
+            }
+        })?;
+        Ok(sender)
+    }
+}
+
+fn drop_caught(ended: Ended, panics: &AtomicU64) {
+    if panics::catch(|| drop(ended)).is_err() {
+        panics.fetch_add(1, Ordering::Relaxed);
+    }
+}

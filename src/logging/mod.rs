@@ -5,6 +5,7 @@
 //! and not the broker; when its queue is full lines are dropped and their number is logged.
 
 mod journal;
+mod throttle;
 
 use crate::config::{Config, LogFormat};
 use journal::Journal;
@@ -19,6 +20,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+pub use throttle::Throttle;
 
 /// ISO 8601 with milliseconds, in local time.
 const TIME: &str = "%Y-%m-%dT%H:%M:%S%.3f%:z";

@@ -15,6 +15,7 @@ pub mod http;
 pub mod keep;
 pub mod locks;
 pub mod openmetrics;
+pub mod pieces;
 mod random;
 pub mod store;
 pub mod system;

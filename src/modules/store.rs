@@ -201,9 +201,10 @@ impl HandleStore {
         self.reckon(id);
     }
 
-    /// Bytes that handles hold: one user's, and all, with those that are being dropped.
+    /// Bytes that handles hold: one user's, and all. What is being dropped counts only if it is more than all may hold: else who
+    /// frees a handle to make room for the next would have to wait for that.
     pub fn memory(&self, owner: u32) -> (usize, usize) {
-        let all = self.memory + self.ending.load(Ordering::Relaxed);
+        let all = self.memory + self.ending.load(Ordering::Relaxed).saturating_sub(self.bounds.max_memory);
         (self.per_user.get(&owner).map_or(0, |share| share.memory), all)
     }
 
@@ -518,7 +519,6 @@ mod tests {
         let first = at(ALICE, &mut store, 0).insert("cipher", 1u8).unwrap().to_string();
         at(ALICE, &mut store, 0).insert("cipher", 2u8).unwrap();
         assert_eq!(at(ALICE, &mut store, 0).insert("cipher", 3u8).unwrap_err().code, Code::Overloaded);
-        drop(store.take_ended());
         at(BOB, &mut store, 0).insert("cipher", 3u8).unwrap();
         assert!(at(ALICE, &mut store, 0).get::<u8>(&first).unwrap().is_some());
     }
@@ -595,7 +595,10 @@ mod tests {
         let mut store = store();
         let name = at(ALICE, &mut store, 0).insert("bad", Bad).unwrap().to_string();
         assert!(at(ALICE, &mut store, 0).remove("bad", &name).unwrap());
-        assert_eq!((store.memory(ALICE), store.len()), ((0, ENTRY + 50), 0));
+        assert_eq!((store.memory(ALICE), store.len()), ((0, 0), 0));
+        assert_eq!(store.ending.load(Ordering::Relaxed), ENTRY + 50);
+        store.bounds.max_memory = 10;
+        assert_eq!(store.memory(ALICE), (0, ENTRY + 40), "more than all may hold");
         let ended = store.take_ended();
         assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(ended))).is_err());
         assert_eq!(store.memory(ALICE), (0, 0));

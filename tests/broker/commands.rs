@@ -127,7 +127,8 @@ fn handles_and_connections_are_listed_and_ended() {
     let listed = printed(&broker, &["connections"]);
     assert!(listed.lines().count() == 3 && listed.contains(&std::process::id().to_string()), "{listed}");
     let all = json(&printed(&broker, &["connections", "--json"]));
-    let number = all["connections"][0]["connection_id"].to_string();
+    // The latest is the command's own; the oldest is the one that the test holds.
+    let number = all["connections"].as_array().unwrap().last().unwrap()["connection_id"].to_string();
     assert_eq!(printed(&broker, &["connections", "close", &number]), "Closed\n");
     assert_eq!(client.receive(), None);
     assert_eq!(run(&broker, &["connections", "close", &number]).status.code(), Some(6));

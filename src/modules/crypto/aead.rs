@@ -4,6 +4,8 @@
 //! other associated data, gets an error and not a byte of plaintext.
 
 use super::key::decode_hex;
+use super::signature::one_go;
+use crate::modules::pieces::Pieces;
 use crate::modules::random;
 use crate::protocol::CallError;
 use crate::protocol::lenient::TextOrBytes;
@@ -140,8 +142,10 @@ impl Sealer {
     /// Seals a message; `aad` is authenticated and not part of it.
     ///
     /// # Errors
-    /// `failed` after 2^32 messages: the key has to be replaced then.
-    pub fn seal(&mut self, aad: &[u8], plaintext: &[u8]) -> Result<Vec<u8>, CallError> {
+    /// `failed` after 2^32 messages: the key has to be replaced then; `too_large` for more than ring can be left alone with,
+    /// `cancelled`.
+    pub fn seal(&mut self, aad: &[u8], plaintext: &[u8], pieces: &Pieces) -> Result<Vec<u8>, CallError> {
+        one_go("plaintext", plaintext.len() + aad.len(), pieces)?;
         if self.sealed >= MOST_MESSAGES {
             return Err(CallError::failed(
                 "the cipher has sealed 2^32 messages, as many as one key may; use a new key",
@@ -165,8 +169,10 @@ impl Sealer {
     /// Opens what [`Sealer::seal`] made.
     ///
     /// # Errors
-    /// `failed` if it was changed, cut, sealed with another key or other associated data: the four are not told apart.
-    pub fn open(&self, aad: &[u8], message: &[u8]) -> Result<Zeroizing<Vec<u8>>, CallError> {
+    /// `failed` if it was changed, cut, sealed with another key or other associated data: the four are not told apart;
+    /// `too_large` and `cancelled` as for sealing.
+    pub fn open(&self, aad: &[u8], message: &[u8], pieces: &Pieces) -> Result<Zeroizing<Vec<u8>>, CallError> {
+        one_go("hex_ciphertext", message.len() + aad.len(), pieces)?;
         let wrong = || CallError::failed("Decryption failed: wrong key or aad, or the ciphertext was changed");
         let (nonce, sealed) = message.split_first_chunk::<NONCE_LEN>().ok_or_else(wrong)?;
         let mut plaintext = Zeroizing::new(sealed.to_vec());
@@ -222,7 +228,7 @@ mod tests {
     /// Opens a message whose parts a standard gives.
     fn opened(algorithm: Algorithm, key: &str, nonce: &str, aad: &str, sealed: &str) -> Vec<u8> {
         let sealer = Sealer::new(algorithm, &hex(key)).unwrap();
-        sealer.open(&hex(aad), &[hex(nonce), hex(sealed)].concat()).unwrap().to_vec()
+        sealer.open(&hex(aad), &[hex(nonce), hex(sealed)].concat(), &Pieces::of_no_call()).unwrap().to_vec()
     }
 
     #[test]
@@ -265,16 +271,16 @@ mod tests {
     #[test]
     fn a_change_of_any_bit_is_noticed() {
         let mut sealer = Sealer::new(Algorithm::Aes256Gcm, &[7; 32]).unwrap();
-        let message = sealer.seal(b"about", b"Hello").unwrap();
-        assert_eq!(*sealer.open(b"about", &message).unwrap(), b"Hello");
-        assert!(sealer.open(b"other", &message).is_err());
+        let message = sealer.seal(b"about", b"Hello", &Pieces::of_no_call()).unwrap();
+        assert_eq!(*sealer.open(b"about", &message, &Pieces::of_no_call()).unwrap(), b"Hello");
+        assert!(sealer.open(b"other", &message, &Pieces::of_no_call()).is_err());
         for bit in 0..message.len() * 8 {
             let mut changed = message.clone();
             changed[bit / 8] ^= 1 << (bit % 8);
-            assert!(sealer.open(b"about", &changed).is_err(), "bit {bit}");
+            assert!(sealer.open(b"about", &changed, &Pieces::of_no_call()).is_err(), "bit {bit}");
         }
         for length in 0..message.len() {
-            assert!(sealer.open(b"about", &message[..length]).is_err(), "{length} bytes");
+            assert!(sealer.open(b"about", &message[..length], &Pieces::of_no_call()).is_err(), "{length} bytes");
         }
     }
 
@@ -286,7 +292,7 @@ mod tests {
         let nonces: std::collections::HashSet<_> = (0..1000).map(|_| sealer.next_nonce()).collect();
         assert_eq!(nonces.len(), 1000);
         sealer.sealed = MOST_MESSAGES;
-        assert!(sealer.seal(b"", b"one more").is_err());
+        assert!(sealer.seal(b"", b"one more", &Pieces::of_no_call()).is_err());
     }
 
     #[test]

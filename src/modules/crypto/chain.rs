@@ -5,6 +5,7 @@
 //! the others any number of bytes.
 
 use super::position::Position;
+use crate::modules::pieces::{PIECE, Pieces};
 use crate::protocol::CallError;
 use crate::protocol::error::quote;
 use aes::{Aes128, Aes192, Aes256};
@@ -250,15 +251,55 @@ impl Chain {
     /// # Errors
     /// `invalid_params` for data that is not whole blocks, in CBC and PCBC.
     pub fn apply(&mut self, data: &mut [u8]) -> Result<(), CallError> {
+        self.apply_in_pieces(data, &Pieces::of_no_call())
+    }
+
+    /// As [`Chain::apply`], for data of any length.
+    ///
+    /// # Errors
+    /// As [`Chain::apply`]; `cancelled`. In both cases the chain is as it was before.
+    pub fn apply_in_pieces(&mut self, data: &mut [u8], pieces: &Pieces) -> Result<(), CallError> {
+        let takes_blocks = matches!(self.mode, Mode::Cbc | Mode::Pcbc);
+        if takes_blocks && !data.len().is_multiple_of(self.block_size) {
+            return Err(self.uneven(data.len()));
+        }
+        let mut before = None;
+        for (index, piece) in data.chunks_mut(PIECE).enumerate() {
+            match (pieces.begin(), &before) {
+                (Ok(()), _) if index == 0 => before = Some(self.position.clone()),
+                (Ok(()), _) => {}
+                (Err(given_up), Some(before)) => {
+                    self.go_back(before)?;
+                    return Err(given_up);
+                }
+                (Err(given_up), None) => return Err(given_up),
+            }
+            self.take(piece)?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, data: &mut [u8]) -> Result<(), CallError> {
         let ending = self.position.look_at(data);
-        self.transform.apply(data).map_err(|Uneven| {
-            CallError::invalid(
-                "data",
-                format!("this chain mode takes whole blocks of {} bytes, not {} bytes", self.block_size, data.len()),
-            )
-        })?;
+        self.transform.apply(data).map_err(|Uneven| self.uneven(data.len()))?;
         self.position.advance(self.mode, self.direction, &ending, data);
         Ok(())
+    }
+
+    /// Becomes what it was at an earlier position: a caller that gave up a piece may send it again.
+    fn go_back(&mut self, to: &Position) -> Result<(), CallError> {
+        let mut chain = Self::new(self.algorithm, self.mode, self.direction, &self.key, to.iv())?;
+        let mut given = Zeroizing::new(to.given().to_vec());
+        chain.take(&mut given)?;
+        *self = chain;
+        Ok(())
+    }
+
+    fn uneven(&self, length: usize) -> CallError {
+        CallError::invalid(
+            "data",
+            format!("this chain mode takes whole blocks of {} bytes, not {length} bytes", self.block_size),
+        )
     }
 
     /// What it does.

@@ -3,6 +3,7 @@
 use super::chain::{Algorithm, Chain, Direction, Mode};
 use super::crypt::Raw;
 use crate::modules::Call;
+use crate::modules::pieces::Pieces;
 use crate::protocol::lenient::{Bytes, Text};
 use crate::protocol::CallError;
 use schemars::JsonSchema;
@@ -78,15 +79,17 @@ pub struct Chained {
 /// `crypto.chain_next`.
 ///
 /// # Errors
-/// `not_found` for an unknown chain, `invalid_params` for a piece that is not whole blocks.
+/// `not_found` for an unknown chain, `invalid_params` for a piece that is not whole blocks, `cancelled`; the chain is then as
+/// it was before.
 pub fn chain_next(call: &mut Call<'_>, params: ChainNext<'_>) -> Result<Chained, CallError> {
+    let pieces = Pieces::of(call);
     let chain = call.handles().find::<Chain>(&params.chain_id, "Invalid chain ID or chain expired")?;
-    apply(chain, &params.data)
+    apply(chain, &params.data, &pieces)
 }
 
-fn apply(chain: &mut Chain, data: &[u8]) -> Result<Chained, CallError> {
+fn apply(chain: &mut Chain, data: &[u8], pieces: &Pieces) -> Result<Chained, CallError> {
     let mut data = Zeroizing::new(data.to_vec());
-    chain.apply(&mut data)?;
+    chain.apply_in_pieces(&mut data, pieces)?;
     Ok(Chained { data: Raw(data) })
 }
 
@@ -119,9 +122,9 @@ crate::parameters!(ChainOnce<'_>);
 ///
 /// # Errors
 /// As [`chain_new`] and [`chain_next`].
-pub fn chain_once(_: &mut Call<'_>, params: ChainOnce<'_>) -> Result<Chained, CallError> {
+pub fn chain_once(call: &mut Call<'_>, params: ChainOnce<'_>) -> Result<Chained, CallError> {
     let mut chain = start(&params.cipher, &params.key, &params.chain_mode, &params.iv, &params.direction)?;
-    apply(&mut chain, &params.data)
+    apply(&mut chain, &params.data, &Pieces::of(call))
 }
 
 /// The parameters of `crypto.chain_free`.

@@ -3,12 +3,14 @@
 //! A ciphertext is a random initialization vector of one block, followed by the plaintext in CBC mode with PKCS#7 padding
 //! (RFC 5652, section 6.3).
 
+use crate::modules::pieces::{PIECE, Pieces};
 use crate::protocol::CallError;
 use aes::{Aes128, Aes192, Aes256};
 use blowfish::Blowfish;
 use cbc::cipher::block_padding::Pkcs7;
 use cbc::cipher::{
-    BlockCipherDecrypt, BlockCipherEncrypt, BlockModeDecrypt, BlockModeEncrypt, BlockSizeUser, InnerIvInit, KeyInit,
+    Array, BlockCipherDecrypt, BlockCipherEncrypt, BlockModeDecrypt, BlockModeEncrypt, BlockSizeUser, InnerIvInit,
+    KeyInit,
 };
 use cbc::{Decryptor, Encryptor};
 use des::{Des, TdesEde3};
@@ -131,17 +133,17 @@ impl Cipher {
     /// Encrypts under a given initialization vector of one block.
     ///
     /// # Errors
-    /// `failed` if `iv` is not one block.
-    pub fn encrypt(&self, iv: &[u8], plaintext: &[u8]) -> Result<Vec<u8>, CallError> {
-        with_cipher!(&self.keyed, cipher => encrypt_with(cipher.as_ref(), iv, plaintext))
+    /// `failed` if `iv` is not one block, `cancelled`.
+    pub fn encrypt(&self, iv: &[u8], plaintext: &[u8], pieces: &Pieces) -> Result<Vec<u8>, CallError> {
+        with_cipher!(&self.keyed, cipher => encrypt_with(cipher.as_ref(), iv, plaintext, pieces))
     }
 
     /// Decrypts what [`Cipher::encrypt`] made.
     ///
     /// # Errors
     /// `failed` if it is not whole blocks behind an initialization vector, or its padding is wrong (most likely the key
-    /// is not the one it was encrypted with). The two kinds of wrong padding are not told apart.
-    pub fn decrypt(&self, ciphertext: &[u8]) -> Result<Zeroizing<Vec<u8>>, CallError> {
+    /// is not the one it was encrypted with). The two kinds of wrong padding are not told apart. `cancelled`.
+    pub fn decrypt(&self, ciphertext: &[u8], pieces: &Pieces) -> Result<Zeroizing<Vec<u8>>, CallError> {
         let block = self.block_size();
         if ciphertext.len() < 2 * block || !ciphertext.len().is_multiple_of(block) {
             return Err(CallError::failed(format!(
@@ -152,7 +154,7 @@ impl Cipher {
             )));
         }
         let (iv, blocks) = ciphertext.split_at(block);
-        with_cipher!(&self.keyed, cipher => decrypt_with(cipher.as_ref(), iv, blocks))
+        with_cipher!(&self.keyed, cipher => decrypt_with(cipher.as_ref(), iv, blocks, pieces))
     }
 }
 
@@ -160,14 +162,22 @@ fn encrypt_with<C: BlockCipherEncrypt + BlockSizeUser>(
     cipher: &C,
     iv: &[u8],
     plaintext: &[u8],
+    pieces: &Pieces,
 ) -> Result<Vec<u8>, CallError> {
-    let mode = Encryptor::inner_iv_slice_init(cipher, iv)
+    let mut mode = Encryptor::inner_iv_slice_init(cipher, iv)
         .map_err(|_| CallError::failed("the initialization vector is not one block"))?;
     let block = C::block_size();
     let mut ciphertext = vec![0; iv.len() + (plaintext.len() / block + 1) * block];
     let (head, body) = ciphertext.split_at_mut(iv.len());
     head.copy_from_slice(iv);
-    mode.encrypt_padded_b2b::<Pkcs7>(plaintext, body).map_err(|_| CallError::failed("Encryption failed"))?;
+    let (whole, rest) = plaintext.split_at(plaintext.len() / block * block);
+    let (whole_body, padded) = body.split_at_mut(whole.len());
+    for (from, to) in whole.chunks(PIECE).zip(whole_body.chunks_mut(PIECE)) {
+        pieces.begin()?;
+        mode.encrypt_blocks_b2b(Array::slice_as_chunks(from).0, Array::slice_as_chunks_mut(to).0)
+            .map_err(|_| CallError::failed("Encryption failed"))?;
+    }
+    mode.encrypt_padded_b2b::<Pkcs7>(rest, padded).map_err(|_| CallError::failed("Encryption failed"))?;
     Ok(ciphertext)
 }
 
@@ -175,15 +185,22 @@ fn decrypt_with<C: BlockCipherDecrypt + BlockSizeUser>(
     cipher: &C,
     iv: &[u8],
     blocks: &[u8],
+    pieces: &Pieces,
 ) -> Result<Zeroizing<Vec<u8>>, CallError> {
-    let mode = Decryptor::inner_iv_slice_init(cipher, iv)
+    let mut mode = Decryptor::inner_iv_slice_init(cipher, iv)
         .map_err(|_| CallError::failed("the initialization vector is not one block"))?;
     let mut plaintext = Zeroizing::new(vec![0; blocks.len()]);
-    let length = mode
-        .decrypt_padded_b2b::<Pkcs7>(blocks, &mut plaintext)
-        .map_err(|_| CallError::failed("Decryption failed: wrong key, or not a ciphertext of this cipher"))?
-        .len();
-    plaintext.truncate(length);
+    let wrong = || CallError::failed("Decryption failed: wrong key, or not a ciphertext of this cipher");
+    // The last block has the padding.
+    let whole = blocks.len().saturating_sub(C::block_size());
+    let (before, last) = plaintext.split_at_mut(whole);
+    for (from, to) in blocks[..whole].chunks(PIECE).zip(before.chunks_mut(PIECE)) {
+        pieces.begin()?;
+        mode.decrypt_blocks_b2b(Array::slice_as_chunks(from).0, Array::slice_as_chunks_mut(to).0)
+            .map_err(|_| wrong())?;
+    }
+    let kept = mode.decrypt_padded_b2b::<Pkcs7>(&blocks[whole..], last).map_err(|_| wrong())?.len();
+    plaintext.truncate(whole + kept);
     Ok(plaintext)
 }
 
@@ -213,7 +230,7 @@ mod tests {
                 "f58c4c04d6e5f1ba779eabfb5f7bfbd69cfc4e967edb808d679f777bc6702c7d",
             ),
         ] {
-            let ciphertext = cipher(Algorithm::Aes, key).encrypt(&iv, &plaintext).unwrap();
+            let ciphertext = cipher(Algorithm::Aes, key).encrypt(&iv, &plaintext, &Pieces::of_no_call()).unwrap();
             assert_eq!(encode_hex(&ciphertext[16..48]), expected);
         }
     }
@@ -221,15 +238,15 @@ mod tests {
     #[test]
     fn tampered_and_short_ciphertexts_fail() {
         let cipher = cipher(Algorithm::Blowfish, "00112233445566778899");
-        let good = cipher.encrypt(&[1; 8], b"hello").unwrap();
+        let good = cipher.encrypt(&[1; 8], b"hello", &Pieces::of_no_call()).unwrap();
         for length in 0..good.len() {
-            assert!(cipher.decrypt(&good[..length]).is_err());
+            assert!(cipher.decrypt(&good[..length], &Pieces::of_no_call()).is_err());
         }
         let mut bad = good.clone();
         // Flips the last byte of the padding through the IV, which is one block before.
         bad[7] ^= 0xff;
-        assert!(cipher.decrypt(&bad).is_err());
-        assert_eq!(*cipher.decrypt(&good).unwrap(), b"hello");
+        assert!(cipher.decrypt(&bad, &Pieces::of_no_call()).is_err());
+        assert_eq!(*cipher.decrypt(&good, &Pieces::of_no_call()).unwrap(), b"hello");
     }
 
     proptest! {
@@ -241,9 +258,9 @@ mod tests {
             ][which];
             let cipher = Cipher::new(algorithm, &vec![9; key]).unwrap();
             let iv = vec![3; cipher.block_size()];
-            let ciphertext = cipher.encrypt(&iv, &plaintext).unwrap();
+            let ciphertext = cipher.encrypt(&iv, &plaintext, &Pieces::of_no_call()).unwrap();
             prop_assert_eq!(ciphertext.len() % cipher.block_size(), 0);
-            prop_assert_eq!(&*cipher.decrypt(&ciphertext).unwrap(), &plaintext);
+            prop_assert_eq!(&*cipher.decrypt(&ciphertext, &Pieces::of_no_call()).unwrap(), &plaintext);
         }
     }
 }

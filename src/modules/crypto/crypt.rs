@@ -2,7 +2,8 @@
 
 use super::aead::Sealer;
 use super::cipher::Cipher;
-use super::key::{decode_hex, encode_hex};
+use super::key::{decode_hex_in_pieces, encode_hex_in_pieces};
+use crate::modules::pieces::Pieces;
 use crate::modules::{Call, random};
 use crate::protocol::lenient::{Bytes, Text};
 use crate::protocol::CallError;
@@ -47,7 +48,7 @@ crate::parameters!(Encrypt<'_>);
 /// The result of `crypto.encrypt`.
 #[derive(Serialize)]
 pub struct Encrypted {
-    encrypted: String,
+    encrypted: Zeroizing<String>,
     length: usize,
     algorithm: &'static str,
 }
@@ -55,13 +56,14 @@ pub struct Encrypted {
 /// `crypto.encrypt`.
 ///
 /// # Errors
-/// `not_found` for an unknown handle, `invalid_params`, `failed`.
+/// `not_found` for an unknown handle, `invalid_params`, `failed`, `too_large`, `cancelled`.
 pub fn encrypt(call: &mut Call<'_>, params: Encrypt<'_>) -> Result<Encrypted, CallError> {
+    let pieces = Pieces::of(call);
     let kept = find(call, &params.cipher_id)?;
     let decoded;
     let plaintext: &[u8] = match (&params.plaintext_hex, &params.plaintext) {
         (Some(hex), _) => {
-            decoded = hex_parameter("plaintext_hex", hex)?;
+            decoded = hex_parameter("plaintext_hex", hex, &pieces)?;
             &decoded
         }
         (None, Some(plaintext)) => plaintext,
@@ -75,13 +77,13 @@ pub fn encrypt(call: &mut Call<'_>, params: Encrypt<'_>) -> Result<Encrypted, Ca
             let mut iv = [0; 16];
             let iv = &mut iv[..cipher.block_size()];
             random::fill(iv)?;
-            (cipher.encrypt(iv, plaintext)?, cipher.algorithm().name())
+            (cipher.encrypt(iv, plaintext, &pieces)?, cipher.algorithm().name())
         }
         Kept::Sealer(sealer) => {
-            (sealer.seal(params.aad.as_deref().unwrap_or_default(), plaintext)?, sealer.algorithm().name())
+            (sealer.seal(params.aad.as_deref().unwrap_or_default(), plaintext, &pieces)?, sealer.algorithm().name())
         }
     };
-    let encrypted = encode_hex(&ciphertext);
+    let encrypted = encode_hex_in_pieces(&ciphertext, &pieces)?;
     Ok(Encrypted { length: encrypted.len(), encrypted, algorithm })
 }
 
@@ -95,9 +97,9 @@ fn refuse_aad(aad: Option<&Bytes<'_>>) -> Result<(), CallError> {
 /// The bytes of a parameter that holds hex digits.
 ///
 /// # Errors
-/// `invalid_params`, saying what is wrong with them.
-pub fn hex_parameter(name: &str, hex: &[u8]) -> Result<Zeroizing<Vec<u8>>, CallError> {
-    decode_hex(hex).ok_or_else(|| {
+/// `invalid_params`, saying what is wrong with them; `cancelled`.
+pub fn hex_parameter(name: &str, hex: &[u8], pieces: &Pieces) -> Result<Zeroizing<Vec<u8>>, CallError> {
+    decode_hex_in_pieces(hex, pieces)?.ok_or_else(|| {
         let why = if hex.len() % 2 == 1 { "an odd number of digits" } else { "a character that is no hex digit" };
         CallError::invalid(name, format!("Invalid hex input: {why}"))
     })
@@ -128,22 +130,10 @@ impl Serialize for Raw {
     }
 }
 
-/// A plaintext: `str` where it is valid UTF-8, else `bin`.
-struct Plaintext(Zeroizing<Vec<u8>>);
-
-impl Serialize for Plaintext {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match std::str::from_utf8(&self.0) {
-            Ok(text) => serializer.serialize_str(text),
-            Err(_) => serializer.serialize_bytes(&self.0),
-        }
-    }
-}
-
 /// The result of `crypto.decrypt`.
 #[derive(Serialize)]
 pub struct Decrypted {
-    decrypted: Plaintext,
+    decrypted: Raw,
     decrypted_hex: Zeroizing<String>,
     length: usize,
     algorithm: &'static str,
@@ -152,24 +142,25 @@ pub struct Decrypted {
 /// `crypto.decrypt`.
 ///
 /// # Errors
-/// `not_found` for an unknown handle, `invalid_params`, `failed`.
+/// `not_found` for an unknown handle, `invalid_params`, `failed`, `too_large`, `cancelled`.
 pub fn decrypt(call: &mut Call<'_>, params: Decrypt<'_>) -> Result<Decrypted, CallError> {
+    let pieces = Pieces::of(call);
     let kept = find(call, &params.cipher_id)?;
-    let ciphertext = hex_parameter("hex_ciphertext", &params.hex_ciphertext)?;
+    let ciphertext = hex_parameter("hex_ciphertext", &params.hex_ciphertext, &pieces)?;
     let (plaintext, algorithm) = match kept {
         Kept::Legacy(cipher) => {
             refuse_aad(params.aad.as_ref())?;
-            (cipher.decrypt(&ciphertext)?, cipher.algorithm().name())
+            (cipher.decrypt(&ciphertext, &pieces)?, cipher.algorithm().name())
         }
         Kept::Sealer(sealer) => {
-            (sealer.open(params.aad.as_deref().unwrap_or_default(), &ciphertext)?, sealer.algorithm().name())
+            (sealer.open(params.aad.as_deref().unwrap_or_default(), &ciphertext, &pieces)?, sealer.algorithm().name())
         }
     };
     Ok(Decrypted {
-        decrypted_hex: Zeroizing::new(encode_hex(&plaintext)),
+        decrypted_hex: encode_hex_in_pieces(&plaintext, &pieces)?,
         length: plaintext.len(),
         algorithm,
-        decrypted: Plaintext(plaintext),
+        decrypted: Raw(plaintext),
     })
 }
 

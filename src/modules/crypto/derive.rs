@@ -3,14 +3,13 @@
 //! PBKDF2 (RFC 8018) makes guessing slow; HKDF (RFC 5869) is for keys that can't be guessed anyway; OpenSSL's
 //! EVP_BytesToKey is what `openssl enc` and Crypt::CBC did for years, kept for the data that they made.
 
-use super::digest;
 use super::key::encode_hex;
+use super::{digest, kdf};
 use crate::modules::Call;
+use crate::modules::pieces::Pieces;
 use crate::protocol::CallError;
 use crate::protocol::error::quote;
 use crate::protocol::lenient::{Bytes, Integer, Text};
-use pbkdf2::pbkdf2_hmac;
-use ring::hkdf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroU32;
@@ -18,8 +17,8 @@ use zeroize::Zeroizing;
 
 /// What OWASP advises for PBKDF2 with SHA-256 (Password Storage Cheat Sheet, 2023).
 pub const DEFAULT_ITERATIONS: u32 = 600_000;
-/// Some seconds of a worker's time.
-const MOST_ITERATIONS: i64 = 20_000_000;
+/// As many as there are hashes in all; a key of more than one block takes as many for each ([`kdf::Cost`]).
+const MOST_ITERATIONS: i64 = kdf::MOST_HASHES as i64;
 /// The longest key.
 const LONGEST: i64 = 4096;
 
@@ -70,7 +69,8 @@ impl Method {
     /// Derives `length` bytes. `info` is HKDF's.
     ///
     /// # Errors
-    /// `invalid_params` for a digest that the method does not take, or more bytes than it can give.
+    /// `invalid_params` for a digest that the method does not take, more bytes than it can give, or more work than may be
+    /// done; `too_large` for a salt or an info beyond measure; `cancelled`.
     pub fn derive(
         self,
         digest: Option<&str>,
@@ -78,6 +78,7 @@ impl Method {
         salt: &[u8],
         info: &[u8],
         length: usize,
+        pieces: &Pieces,
     ) -> Result<Zeroizing<Vec<u8>>, CallError> {
         let name = digest.unwrap_or("SHA256");
         let unsupported = || {
@@ -90,61 +91,19 @@ impl Method {
             )
         };
         let canonical = digest::canonical(name).ok_or_else(unsupported)?;
+        kdf::check_length("salt", salt)?;
+        kdf::check_length("info", info)?;
         let mut key = Zeroizing::new(vec![0; length]);
         match self {
-            Self::Pbkdf2(iterations) => {
-                // Ring's takes twice as long as this crate's, and time is all that this function is made of.
-                let rounds = iterations.get();
-                match canonical {
-                    "SHA1" => ring::pbkdf2::derive(ring::pbkdf2::PBKDF2_HMAC_SHA1, iterations, salt, secret, &mut key),
-                    "SHA256" => pbkdf2_hmac::<sha2::Sha256>(secret, salt, rounds, &mut key),
-                    "SHA384" => pbkdf2_hmac::<sha2::Sha384>(secret, salt, rounds, &mut key),
-                    "SHA512" => pbkdf2_hmac::<sha2::Sha512>(secret, salt, rounds, &mut key),
-                    _ => return Err(unsupported()),
-                }
+            Self::Pbkdf2(rounds) => {
+                kdf::pbkdf2(canonical, secret, salt, rounds, &mut key, pieces).ok_or_else(unsupported)??;
             }
-            Self::Hkdf => {
-                let algorithm = match canonical {
-                    "SHA1" => hkdf::HKDF_SHA1_FOR_LEGACY_USE_ONLY,
-                    "SHA256" => hkdf::HKDF_SHA256,
-                    "SHA384" => hkdf::HKDF_SHA384,
-                    "SHA512" => hkdf::HKDF_SHA512,
-                    _ => return Err(unsupported()),
-                };
-                struct Length(usize);
-                impl hkdf::KeyType for Length {
-                    fn len(&self) -> usize {
-                        self.0
-                    }
-                }
-                hkdf::Salt::new(algorithm, salt)
-                    .extract(secret)
-                    .expand(&[info], Length(length))
-                    .and_then(|material| material.fill(&mut key))
-                    .map_err(|_| CallError::invalid("length", "HKDF gives at most 255 digests' worth of bytes"))?;
+            Self::Hkdf => kdf::hkdf(canonical, secret, salt, info, &mut key, pieces).ok_or_else(unsupported)??,
+            Self::EvpBytesToKey(rounds) => {
+                kdf::evp_bytes_to_key(canonical, secret, salt, rounds, &mut key, pieces)?;
             }
-            Self::EvpBytesToKey(rounds) => evp_bytes_to_key(canonical, rounds, secret, salt, &mut key),
         }
         Ok(key)
-    }
-}
-
-/// EVP_BytesToKey(3): D_1 = H(secret || salt), D_i = H(D_(i-1) || secret || salt), each hashed `rounds` times.
-fn evp_bytes_to_key(digest: &'static str, rounds: NonZeroU32, secret: &[u8], salt: &[u8], key: &mut [u8]) {
-    let mut block = Zeroizing::new(Vec::new());
-    let mut filled = 0;
-    while filled < key.len() {
-        let mut input = Zeroizing::new(Vec::with_capacity(block.len() + secret.len() + salt.len()));
-        input.extend_from_slice(&block);
-        input.extend_from_slice(secret);
-        input.extend_from_slice(salt);
-        block = Zeroizing::new(digest::digest(digest, &input));
-        for _ in 1..rounds.get() {
-            block = Zeroizing::new(digest::digest(digest, &block));
-        }
-        let taken = block.len().min(key.len() - filled);
-        key[filled..filled + taken].copy_from_slice(&block[..taken]);
-        filled += taken;
     }
 }
 
@@ -186,8 +145,8 @@ pub struct DerivedKey {
 /// `crypto.derive_key`. Takes its time, so it runs on a worker.
 ///
 /// # Errors
-/// `invalid_params`.
-pub fn derive_key(_: &mut Call<'_>, params: DeriveKey<'_>) -> Result<DerivedKey, CallError> {
+/// As [`Method::of_name`] and [`Method::derive`].
+pub fn derive_key(call: &mut Call<'_>, params: DeriveKey<'_>) -> Result<DerivedKey, CallError> {
     let method = Method::of_name(params.kdf.as_deref(), params.iterations)?;
     if params.info.is_some() && method != Method::Hkdf {
         return Err(CallError::invalid("info", "parameter `info` is HKDF's alone"));
@@ -198,7 +157,8 @@ pub fn derive_key(_: &mut Call<'_>, params: DeriveKey<'_>) -> Result<DerivedKey,
     };
     let salt = params.salt.unwrap_or_default();
     let info = params.info.unwrap_or_default();
-    let key = method.derive(params.digest.as_deref(), &params.passphrase, &salt, &info, length)?;
+    let pieces = Pieces::of(call);
+    let key = method.derive(params.digest.as_deref(), &params.passphrase, &salt, &info, length, &pieces)?;
     Ok(DerivedKey { key_hex: Zeroizing::new(encode_hex(&key)), length })
 }
 
@@ -218,7 +178,9 @@ mod tests {
     #[test]
     fn pbkdf2_as_the_standards_have_it() {
         let derive = |digest, count, length| {
-            let key = Method::Pbkdf2(rounds(count)).derive(Some(digest), b"password", b"salt", b"", length).unwrap();
+            let key = Method::Pbkdf2(rounds(count))
+                .derive(Some(digest), b"password", b"salt", b"", length, &Pieces::of_no_call())
+                .unwrap();
             encode_hex(&key)
         };
         // RFC 6070.
@@ -226,7 +188,7 @@ mod tests {
         assert_eq!(derive("SHA1", 2, 20), "ea6c014dc72d6f8ccd1ed92ace1d41f0d8de8957");
         assert_eq!(derive("SHA1", 4096, 20), "4b007901b765489abead49d926f721d065a429c1");
         // RFC 7914, section 11.
-        let key = Method::Pbkdf2(rounds(1)).derive(None, b"passwd", b"salt", b"", 64).unwrap();
+        let key = Method::Pbkdf2(rounds(1)).derive(None, b"passwd", b"salt", b"", 64, &Pieces::of_no_call()).unwrap();
         assert_eq!(
             encode_hex(&key),
             "55ac046e56e3089fec1691c22544b605f94185216dde0465e68b9d57c20dacbc\
@@ -244,13 +206,14 @@ mod tests {
                 &hex("000102030405060708090a0b0c"),
                 &hex("f0f1f2f3f4f5f6f7f8f9"),
                 42,
+                &Pieces::of_no_call(),
             )
             .unwrap();
         assert_eq!(
             encode_hex(&key),
             "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865"
         );
-        assert!(Method::Hkdf.derive(None, b"k", b"", b"", 255 * 32 + 1).is_err());
+        assert!(Method::Hkdf.derive(None, b"k", b"", b"", 255 * 32 + 1, &Pieces::of_no_call()).is_err());
     }
 
     #[test]
@@ -258,7 +221,9 @@ mod tests {
         // openssl enc -aes-256-cbc -md md5 (then sha256) -k secret -S 0001020304050607 -P, of OpenSSL 3.0.19.
         let derive = |digest| {
             let salt = hex("0001020304050607");
-            let key = Method::EvpBytesToKey(rounds(1)).derive(Some(digest), b"secret", &salt, b"", 48).unwrap();
+            let key = Method::EvpBytesToKey(rounds(1))
+                .derive(Some(digest), b"secret", &salt, b"", 48, &Pieces::of_no_call())
+                .unwrap();
             encode_hex(&key).to_uppercase()
         };
         assert_eq!(
@@ -271,7 +236,8 @@ mod tests {
         );
         // And with -pbkdf2 -iter 10000.
         let salt = hex("0001020304050607");
-        let key = Method::Pbkdf2(rounds(10_000)).derive(None, b"secret", &salt, b"", 48).unwrap();
+        let key =
+            Method::Pbkdf2(rounds(10_000)).derive(None, b"secret", &salt, b"", 48, &Pieces::of_no_call()).unwrap();
         assert_eq!(
             encode_hex(&key).to_uppercase(),
             "5405E260909794EEFA989175E5695C5A082FD19968AED316DEE1688769B94ADF8DCDC66E9CCD154E5A6165ABC88AE8A5"
@@ -283,7 +249,7 @@ mod tests {
         assert!(Method::of_name(Some("scrypt"), None).is_err());
         assert!(Method::of_name(Some("HKDF"), Some(Integer(5))).is_err());
         assert!(Method::of_name(None, Some(Integer(0))).is_err());
-        assert!(Method::Hkdf.derive(Some("MD5"), b"k", b"", b"", 16).is_err());
+        assert!(Method::Hkdf.derive(Some("MD5"), b"k", b"", b"", 16, &Pieces::of_no_call()).is_err());
         assert_eq!(Method::of_name(Some("evp_bytestokey"), None).unwrap(), Method::EvpBytesToKey(rounds(1)));
     }
 }

@@ -13,17 +13,54 @@ pub fn canonical(name: &str) -> Option<&'static str> {
     NAMES.into_iter().find(|known| known.eq_ignore_ascii_case(&squeezed))
 }
 
+/// A digest under way.
+pub enum Hasher {
+    /// By ring.
+    Ring(digest::Context),
+    /// MD5.
+    Md5(Md5),
+    /// SHA-224.
+    Sha224(Sha224),
+}
+
+impl Hasher {
+    /// By the algorithm of a canonical name.
+    pub fn new(algorithm: &str) -> Self {
+        let by_ring = |algorithm| Self::Ring(digest::Context::new(algorithm));
+        match algorithm {
+            "MD5" => Self::Md5(Md5::new()),
+            "SHA1" => by_ring(&digest::SHA1_FOR_LEGACY_USE_ONLY),
+            "SHA224" => Self::Sha224(Sha224::new()),
+            "SHA384" => by_ring(&digest::SHA384),
+            "SHA512" => by_ring(&digest::SHA512),
+            _ => by_ring(&digest::SHA256),
+        }
+    }
+
+    /// Takes the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Ring(context) => context.update(bytes),
+            Self::Md5(md5) => md5.update(bytes),
+            Self::Sha224(sha224) => sha224.update(bytes),
+        }
+    }
+
+    /// The digest of all of them.
+    pub fn finish(self) -> Vec<u8> {
+        match self {
+            Self::Ring(context) => context.finish().as_ref().to_vec(),
+            Self::Md5(md5) => md5.finalize().to_vec(),
+            Self::Sha224(sha224) => sha224.finalize().to_vec(),
+        }
+    }
+}
+
 /// The digest of `data` by the algorithm of a canonical name.
 pub fn digest(algorithm: &str, data: &[u8]) -> Vec<u8> {
-    let by_ring = |algorithm| digest::digest(algorithm, data).as_ref().to_vec();
-    match algorithm {
-        "MD5" => Md5::digest(data).to_vec(),
-        "SHA1" => by_ring(&digest::SHA1_FOR_LEGACY_USE_ONLY),
-        "SHA224" => Sha224::digest(data).to_vec(),
-        "SHA384" => by_ring(&digest::SHA384),
-        "SHA512" => by_ring(&digest::SHA512),
-        _ => by_ring(&digest::SHA256),
-    }
+    let mut hasher = Hasher::new(algorithm);
+    hasher.update(data);
+    hasher.finish()
 }
 
 #[cfg(test)]

@@ -3,10 +3,11 @@
 use super::chains::{ChainFree, ChainNew, ChainNext, ChainOnce, chain_free, chain_new, chain_next, chain_once};
 use super::crypt::{CleanupCipher, Decrypt, Encrypt, Raw, cleanup_cipher, decrypt, encrypt, hex_parameter};
 use super::derive::{DeriveKey, derive_key};
-use super::digest;
+use super::digest::{self, Hasher};
 use super::key::encode_hex;
 use super::new::{New, new};
 use super::signature::{Scheme, public_key};
+use crate::modules::pieces::Pieces;
 use crate::modules::{Call, Function, Module, Placement, Touches, random};
 use crate::protocol::CallError;
 use crate::protocol::error::quote;
@@ -94,7 +95,7 @@ struct Hashed {
     algorithm: &'static str,
 }
 
-fn hash(_: &mut Call<'_>, params: Hash<'_>) -> Result<Hashed, CallError> {
+fn hash(call: &mut Call<'_>, params: Hash<'_>) -> Result<Hashed, CallError> {
     let name = params.algorithm.as_deref().unwrap_or("SHA256");
     let Some(algorithm) = digest::canonical(name) else {
         return Err(CallError::invalid(
@@ -102,7 +103,9 @@ fn hash(_: &mut Call<'_>, params: Hash<'_>) -> Result<Hashed, CallError> {
             format!("Unsupported hash algorithm: {}. Supported: {}", quote(name), digest::NAMES.join(", ")),
         ));
     };
-    Ok(Hashed { hash: encode_hex(&digest::digest(algorithm, &params.data)), algorithm })
+    let mut hasher = Hasher::new(algorithm);
+    Pieces::of(call).each(&params.data, |piece| hasher.update(piece))?;
+    Ok(Hashed { hash: encode_hex(&hasher.finish()), algorithm })
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -205,9 +208,10 @@ struct Signed {
     algorithm: &'static str,
 }
 
-fn sign(_: &mut Call<'_>, params: Sign<'_>) -> Result<Signed, CallError> {
+fn sign(call: &mut Call<'_>, params: Sign<'_>) -> Result<Signed, CallError> {
     let scheme = Scheme::of_name(params.algorithm.as_deref())?;
-    Ok(Signed { signature: encode_hex(&scheme.sign(&params.key, &params.data)?), algorithm: scheme.name() })
+    let signature = scheme.sign(&params.key, &params.data, &Pieces::of(call))?;
+    Ok(Signed { signature: encode_hex(&signature), algorithm: scheme.name() })
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -234,8 +238,9 @@ struct Verified {
     algorithm: &'static str,
 }
 
-fn verify(_: &mut Call<'_>, params: Verify<'_>) -> Result<Verified, CallError> {
+fn verify(call: &mut Call<'_>, params: Verify<'_>) -> Result<Verified, CallError> {
     let scheme = Scheme::of_name(params.algorithm.as_deref())?;
-    let signature = hex_parameter("signature", &params.signature)?;
-    Ok(Verified { valid: scheme.verify(&params.key, &params.data, &signature)?, algorithm: scheme.name() })
+    let pieces = Pieces::of(call);
+    let signature = hex_parameter("signature", &params.signature, &pieces)?;
+    Ok(Verified { valid: scheme.verify(&params.key, &params.data, &signature, &pieces)?, algorithm: scheme.name() })
 }

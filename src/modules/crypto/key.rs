@@ -4,6 +4,8 @@
 //! pass phrase of twelve letters is taken as base64) but data at rest depends on every one of them.
 
 use super::cipher::Algorithm;
+use crate::modules::pieces::Pieces;
+use crate::protocol::CallError;
 use crate::protocol::lenient::TextOrBytes;
 use zeroize::Zeroizing;
 
@@ -102,26 +104,55 @@ pub fn decode_base64(text: &str) -> Option<Zeroizing<Vec<u8>>> {
 
 /// Hex digits of either case, an even number of them, nothing else.
 pub fn decode_hex(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    decode_hex_in_pieces(text, &Pieces::of_no_call()).ok().flatten()
+}
+
+/// As [`decode_hex`], for texts of any length.
+///
+/// # Errors
+/// `cancelled`.
+pub fn decode_hex_in_pieces(text: &[u8], pieces: &Pieces) -> Result<Option<Zeroizing<Vec<u8>>>, CallError> {
     if !text.len().is_multiple_of(2) {
-        return None;
+        return Ok(None);
     }
-    let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
     let mut bytes = Zeroizing::new(Vec::with_capacity(text.len() / 2));
-    for pair in text.chunks_exact(2) {
+    let mut is_hex = true;
+    // A piece is an even number of bytes.
+    pieces.each(text, |piece| is_hex = is_hex && push_hex(piece, &mut bytes).is_some())?;
+    Ok(if is_hex { Some(bytes) } else { None })
+}
+
+fn push_hex(digits: &[u8], bytes: &mut Vec<u8>) -> Option<()> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
+    for pair in digits.chunks_exact(2) {
         bytes.push(digit(pair[0])? << 4 | digit(pair[1])?);
     }
-    Some(bytes)
+    Some(())
 }
 
 /// Lower-case hex digits.
 pub fn encode_hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut text = String::with_capacity(bytes.len() * 2);
+    push_digits(bytes, &mut text);
+    text
+}
+
+/// As [`encode_hex`], for any number of bytes.
+///
+/// # Errors
+/// `cancelled`.
+pub fn encode_hex_in_pieces(bytes: &[u8], pieces: &Pieces) -> Result<Zeroizing<String>, CallError> {
+    let mut text = Zeroizing::new(String::with_capacity(bytes.len() * 2));
+    pieces.each(bytes, |piece| push_digits(piece, &mut text))?;
+    Ok(text)
+}
+
+fn push_digits(bytes: &[u8], text: &mut String) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     for byte in bytes {
         text.push(char::from(DIGITS[usize::from(byte >> 4)]));
         text.push(char::from(DIGITS[usize::from(byte & 0x0f)]));
     }
-    text
 }
 
 /// Cuts or pads with zero bytes to a size the cipher takes.

@@ -113,6 +113,7 @@ fn unpack_chain(packed: &[u8], _: &mut Shared) -> Result<State, CallError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::modules::pieces::Pieces;
     use proptest::prelude::*;
     use std::any::Any;
 
@@ -131,10 +132,10 @@ mod tests {
         ] {
             let key: Vec<u8> = (1..=size).map(|byte| byte * 7).collect();
             let cipher = Cipher::new(algorithm, &key).unwrap();
-            let message = cipher.encrypt(&vec![5; cipher.block_size()], b"before").unwrap();
+            let message = cipher.encrypt(&vec![5; cipher.block_size()], b"before", &Pieces::of_no_call()).unwrap();
             let kept = moved(&Kept::Legacy(cipher), unpack_cipher);
             let Kept::Legacy(cipher) = *kept else { panic!("another kind") };
-            assert_eq!(&*cipher.decrypt(&message).unwrap(), b"before");
+            assert_eq!(&*cipher.decrypt(&message, &Pieces::of_no_call()).unwrap(), b"before");
         }
     }
 
@@ -142,11 +143,11 @@ mod tests {
     fn an_authenticated_cipher_never_uses_a_nonce_again() {
         for algorithm in [aead::Algorithm::Aes128Gcm, aead::Algorithm::Aes256Gcm, aead::Algorithm::ChaCha20Poly1305] {
             let mut sealer = Sealer::new(algorithm, &vec![9; algorithm.key_size()]).unwrap();
-            let before: Vec<_> = (0..3).map(|_| sealer.seal(b"aad", b"text").unwrap()).collect();
+            let before: Vec<_> = (0..3).map(|_| sealer.seal(b"aad", b"text", &Pieces::of_no_call()).unwrap()).collect();
             let kept = moved(&Kept::Sealer(sealer), unpack_cipher);
             let Kept::Sealer(mut sealer) = *kept else { panic!("another kind") };
-            assert_eq!(&*sealer.open(b"aad", &before[0]).unwrap(), b"text");
-            let after = sealer.seal(b"aad", b"text").unwrap();
+            assert_eq!(&*sealer.open(b"aad", &before[0], &Pieces::of_no_call()).unwrap(), b"text");
+            let after = sealer.seal(b"aad", b"text", &Pieces::of_no_call()).unwrap();
             let number = |message: &[u8]| u32::from_be_bytes(message[8..12].try_into().unwrap());
             assert_eq!(number(&after), number(&before[2]).wrapping_add(1));
         }

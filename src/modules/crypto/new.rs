@@ -6,6 +6,7 @@ use super::crypt::{KIND, Kept};
 use super::derive::Method;
 use super::key::{prepare, text_of_file};
 use crate::modules::Call;
+use crate::modules::pieces::Pieces;
 use crate::protocol::error::{ErrorData, Failure, quote};
 use crate::protocol::lenient::{Bytes, Ignored, Integer, Text, TextOrBytes};
 use crate::protocol::{CallError, Code};
@@ -151,7 +152,7 @@ fn new_sealer(call: &Call<'_>, algorithm: aead::Algorithm, params: New<'_>) -> R
         }
         method => method,
     };
-    let key = method.derive(None, &passphrase, &salt, b"", algorithm.key_size())?;
+    let key = method.derive(None, &passphrase, &salt, b"", algorithm.key_size(), &Pieces::of(call))?;
     Ok((Kept::Sealer(Sealer::new(algorithm, &key)?), key.len()))
 }
 

@@ -13,6 +13,7 @@ const BLOCK: usize = 16;
 const TAIL: usize = 2 * BLOCK;
 
 /// Where a chain is. Wipes itself: it holds plaintext.
+#[derive(Clone)]
 pub struct Position {
     iv: [u8; BLOCK],
     block_size: usize,

@@ -1,9 +1,11 @@
 //! HMAC (RFC 2104) and Ed25519 (RFC 8032), both by ring.
 
 use super::key::decode_hex;
-use crate::protocol::CallError;
+use super::mac;
+use crate::modules::pieces::{PIECE, Pieces};
 use crate::protocol::error::quote;
 use crate::protocol::lenient::TextOrBytes;
+use crate::protocol::{CallError, Code};
 use ring::hmac;
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 
@@ -53,13 +55,17 @@ impl Scheme {
     /// Signs. An HMAC key is used as it is; an Ed25519 key is a seed of 32 bytes (or 64 hex digits) or PKCS#8.
     ///
     /// # Errors
-    /// `invalid_params` for a key that is none.
-    pub fn sign(self, key: &TextOrBytes<'_>, data: &[u8]) -> Result<Vec<u8>, CallError> {
+    /// `invalid_params` for a key that is none, `too_large` for more data than Ed25519 takes, `cancelled`.
+    pub fn sign(self, key: &TextOrBytes<'_>, data: &[u8], pieces: &Pieces) -> Result<Vec<u8>, CallError> {
         match self {
             Self::Hmac(algorithm, _) => {
-                Ok(hmac::sign(&hmac::Key::new(algorithm, key.as_bytes()), data).as_ref().to_vec())
+                let key = mac::key(algorithm, key.as_bytes(), pieces)?;
+                Ok(mac::sign(&key, data, pieces)?.as_ref().to_vec())
             }
-            Self::Ed25519 => Ok(key_pair(key)?.sign(data).as_ref().to_vec()),
+            Self::Ed25519 => {
+                one_go("data", data.len(), pieces)?;
+                Ok(key_pair(key)?.sign(data).as_ref().to_vec())
+            }
         }
     }
 
@@ -67,13 +73,21 @@ impl Scheme {
     /// digits.
     ///
     /// # Errors
-    /// `invalid_params` for a key that is none.
-    pub fn verify(self, key: &TextOrBytes<'_>, data: &[u8], signature: &[u8]) -> Result<bool, CallError> {
+    /// As [`Scheme::sign`].
+    pub fn verify(
+        self,
+        key: &TextOrBytes<'_>,
+        data: &[u8],
+        signature: &[u8],
+        pieces: &Pieces,
+    ) -> Result<bool, CallError> {
         match self {
             Self::Hmac(algorithm, _) => {
-                Ok(hmac::verify(&hmac::Key::new(algorithm, key.as_bytes()), data, signature).is_ok())
+                let key = mac::key(algorithm, key.as_bytes(), pieces)?;
+                Ok(mac::is_same(&mac::sign(&key, data, pieces)?, signature))
             }
             Self::Ed25519 => {
+                one_go("data", data.len(), pieces)?;
                 let raw = raw_key(key);
                 if raw.len() != 32 {
                     return Err(CallError::invalid("key", "an Ed25519 public key is 32 bytes, or 64 hex digits"));
@@ -102,13 +116,30 @@ fn key_pair(key: &TextOrBytes<'_>) -> Result<Ed25519KeyPair, CallError> {
     pair.map_err(|_| wrong_key())
 }
 
+/// Bytes that ring takes in one go at most: some tenths of a second.
+const MOST_AT_ONCE: usize = 64 << 20;
+
+/// Before work that ring does in one go, which can't be stopped once it has begun.
+///
+/// # Errors
+/// `too_large` for more than can be waited for, `cancelled`.
+pub fn one_go(parameter: &str, length: usize, pieces: &Pieces) -> Result<(), CallError> {
+    if length > MOST_AT_ONCE {
+        let message =
+            format!("parameter `{parameter}` is {length} bytes long; at most {MOST_AT_ONCE} are taken at once");
+        return Err(CallError::new(Code::TooLarge, message));
+    }
+    pieces.begin()
+}
+
 fn wrong_key() -> CallError {
     CallError::invalid("key", "an Ed25519 private key is a seed of 32 bytes (or 64 hex digits), or PKCS#8 DER")
 }
 
 fn raw_key(key: &TextOrBytes<'_>) -> zeroize::Zeroizing<Vec<u8>> {
     match key {
-        TextOrBytes::Text(text) if text.len() != 32 => {
+        // Anything longer than the longest PKCS#8 is refused by its length.
+        TextOrBytes::Text(text) if text.len() != 32 && text.len() < PIECE => {
             decode_hex(text.as_bytes()).unwrap_or_else(|| text.as_bytes().to_vec().into())
         }
         other => other.as_bytes().to_vec().into(),
@@ -132,10 +163,14 @@ mod tests {
             (Some("hmac-sha1"), "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79"),
         ] {
             let scheme = Scheme::of_name(name).unwrap();
-            let signature = scheme.sign(&text("Jefe"), b"what do ya want for nothing?").unwrap();
+            let signature = scheme.sign(&text("Jefe"), b"what do ya want for nothing?", &Pieces::of_no_call()).unwrap();
             assert_eq!(encode_hex(&signature), expected);
-            assert!(scheme.verify(&text("Jefe"), b"what do ya want for nothing?", &signature).unwrap());
-            assert!(!scheme.verify(&text("Jefe"), b"something else", &signature).unwrap());
+            assert!(
+                scheme
+                    .verify(&text("Jefe"), b"what do ya want for nothing?", &signature, &Pieces::of_no_call())
+                    .unwrap()
+            );
+            assert!(!scheme.verify(&text("Jefe"), b"something else", &signature, &Pieces::of_no_call()).unwrap());
         }
     }
 
@@ -144,11 +179,11 @@ mod tests {
     fn ed25519_vector() {
         let seed = "4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb";
         let public = "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c";
-        let signature = Scheme::Ed25519.sign(&text(seed), &[0x72]).unwrap();
+        let signature = Scheme::Ed25519.sign(&text(seed), &[0x72], &Pieces::of_no_call()).unwrap();
         assert!(encode_hex(&signature).starts_with("92a009a9f0d4cab8720e820b5f642540"));
-        assert!(Scheme::Ed25519.verify(&text(public), &[0x72], &signature).unwrap());
-        assert!(!Scheme::Ed25519.verify(&text(public), &[0x73], &signature).unwrap());
+        assert!(Scheme::Ed25519.verify(&text(public), &[0x72], &signature, &Pieces::of_no_call()).unwrap());
+        assert!(!Scheme::Ed25519.verify(&text(public), &[0x73], &signature, &Pieces::of_no_call()).unwrap());
         assert_eq!(encode_hex(&public_key(&decode_hex(seed.as_bytes()).unwrap()).unwrap()), public);
-        assert!(Scheme::Ed25519.sign(&text("short"), b"").is_err());
+        assert!(Scheme::Ed25519.sign(&text("short"), b"", &Pieces::of_no_call()).is_err());
     }
 }

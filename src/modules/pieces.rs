@@ -60,7 +60,8 @@ impl Pieces {
 pub mod tests {
     use super::*;
     use crate::modules::call::Control;
-    use crate::modules::handles::{Bounds, HandleId, HandleStore};
+    use crate::modules::handles::{HandleId, Life};
+    use crate::modules::store::{Bounds, HandleStore};
     use crate::modules::{Caller, Offer, Registry};
     use crate::protocol::Buffer;
     use serde_json::{Value, json};
@@ -188,7 +189,7 @@ pub mod tests {
             let (handles, ciphertexts) = Default::default();
             let mut bench = Self {
                 registry: Registry::new(Offer { faults: true }),
-                store: HandleStore::new(bounds),
+                store: HandleStore::new(bounds, Life::default()),
                 handles,
                 ciphertexts,
             };
@@ -228,7 +229,7 @@ pub mod tests {
             let control = Control::new(cancellation, None);
             let mut out = Buffer::new();
             let result = function.run(&mut Call::on_worker(CALLER, &mut lease, &control, &mut out), &params);
-            self.store.settle(CALLER.uid, lease, Duration::ZERO).unwrap();
+            self.store.settle(CALLER, lease, Duration::ZERO).unwrap();
             let pieces = SEEN.take().pieces;
             (result.map(|()| texts(out.as_slice())), pieces)
         }
@@ -283,7 +284,7 @@ pub mod tests {
         let next = |bench: &mut Bench, data: &str, cancel_at| {
             let id = bench.handles["CHAIN"].clone();
             let lease = bench.store.lease(CALLER, HandleId::parse(&id));
-            bench.store.settle(CALLER.uid, lease, Duration::ZERO).unwrap();
+            bench.store.settle(CALLER, lease, Duration::ZERO).unwrap();
             let params = json!({ "chain_id": "CHAIN", "data": data });
             bench.run("crypto.chain_next", &params, cancel_at).0
         };
@@ -305,7 +306,7 @@ pub mod tests {
         let control = Control::new(Arc::default(), None);
         let mut out = Buffer::new();
         function.run(&mut Call::on_worker(CALLER, &mut lease, &control, &mut out), &params).unwrap();
-        bench.store.settle(CALLER.uid, lease, Duration::ZERO).unwrap();
+        bench.store.settle(CALLER, lease, Duration::ZERO).unwrap();
         out.as_slice().to_vec()
     }
 }

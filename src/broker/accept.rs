@@ -153,12 +153,17 @@ impl Broker {
             Standing::Stranger => {
                 self.stats.connections_rejected += 1;
                 self.stats.security_events += 1;
-                warn!(self.log.logger, "A user who is not allowed connected"; "uid" => caller.uid, "pid" => caller.pid);
+                if let Some(left_out) = self.throttle.admit("stranger", caller.uid, self.now) {
+                    warn!(self.log.logger, "A user who is not allowed connected"; "uid" => caller.uid, "pid" => caller.pid,
+                        "left_out" => left_out);
+                }
             }
             Standing::Crowd => {
                 self.stats.connections_rejected += 1;
-                info!(self.log.logger, "A user has as many connections as one may have"; "uid" => caller.uid,
-                    "pid" => caller.pid, "user_connections" => self.config.user_connections);
+                if let Some(left_out) = self.throttle.admit("crowd", caller.uid, self.now) {
+                    info!(self.log.logger, "A user has as many connections as one may have"; "uid" => caller.uid,
+                        "pid" => caller.pid, "user_connections" => self.config.user_connections, "left_out" => left_out);
+                }
             }
         }
         debug!(self.log.logger, "Connection opened"; "connection" => serial, "uid" => caller.uid, "pid" => caller.pid);

@@ -59,7 +59,7 @@ pub use process::harden as keep_secrets;
 pub use signals::block as block_signals;
 
 use crate::config::Config;
-use crate::logging::Log;
+use crate::logging::{Log, Throttle};
 use crate::modules::handles::Life;
 use crate::modules::store::{Bounds, HandleStore};
 use crate::modules::locks::Locks;
@@ -137,6 +137,8 @@ impl StartError {
 pub struct Broker {
     config: Config,
     log: Log,
+    // What others can have logged as often as they like.
+    throttle: Throttle,
     registry: Arc<Registry>,
     poll: Poll,
     gate: Gate,
@@ -261,6 +263,7 @@ impl Broker {
             trend: view::Trend::default(),
             config,
             log,
+            throttle: Throttle::default(),
         })
     }
 

@@ -254,8 +254,10 @@ impl Broker {
 
     fn protocol_error(&mut self, turn: &mut Turn, message: String) {
         let Some(connection) = self.connections.get(turn.id) else { return };
-        info!(self.log.logger, "A client broke the protocol"; "connection" => connection.serial,
-            "uid" => connection.caller.uid, "pid" => connection.caller.pid, "error" => &message);
+        if let Some(left_out) = self.throttle.admit("protocol", connection.caller.uid, self.now) {
+            info!(self.log.logger, "A client broke the protocol"; "connection" => connection.serial,
+                "uid" => connection.caller.uid, "pid" => connection.caller.pid, "error" => &message, "left_out" => left_out);
+        }
         connection.state = State::Closing(CloseReason::Protocol);
         self.stats.security_events += 1;
         let framing = turn.framing.unwrap_or(Framing::Bare);
@@ -321,8 +323,11 @@ impl Broker {
 
     fn refuse_the_rest(&mut self, id: ConnectionId, shortage: Shortage) {
         let Some(connection) = self.connections.get(id) else { return };
-        info!(self.log.logger, "No room for the message of a client"; "connection" => connection.serial,
-            "uid" => connection.caller.uid, "pid" => connection.caller.pid, "bytes" => connection.held);
+        if let Some(left_out) = self.throttle.admit("room", connection.caller.uid, self.now) {
+            info!(self.log.logger, "No room for the message of a client"; "connection" => connection.serial,
+                "uid" => connection.caller.uid, "pid" => connection.caller.pid, "bytes" => connection.held,
+                "left_out" => left_out);
+        }
         connection.state = State::Closing(CloseReason::Memory);
         connection.input.release();
         connection.frame_since = None;

@@ -35,6 +35,7 @@ mod report;
 mod secrets;
 mod service;
 mod settings;
+mod sizes;
 mod tls;
 mod top;
 mod transfers;

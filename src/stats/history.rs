@@ -97,7 +97,7 @@ impl Stats {
 
     /// Ends a span; `now` is the time since the broker's start.
     pub fn end_span(&mut self, now: Duration, gauges: Gauges) {
-        let times = self.all_times();
+        let times = self.all.clone();
         let point = self.point(now, gauges, &times);
         let history = &mut self.history;
         history.points.push(point);
@@ -111,7 +111,7 @@ impl Stats {
 
     /// Every point, the span that has not ended included.
     pub fn points(&self, now: Duration, gauges: Gauges) -> Vec<Point> {
-        let last = self.point(now, gauges, &self.all_times());
+        let last = self.point(now, gauges, &self.all);
         self.history.points.iter().cloned().chain([last]).collect()
     }
 
@@ -147,7 +147,7 @@ impl Stats {
             begun: Duration::try_from_secs_f64(begun).unwrap_or_default(),
             requests: self.requests,
             failed: self.failed,
-            times: self.all_times(),
+            times: self.all.clone(),
         };
     }
 }

@@ -153,6 +153,8 @@ pub struct Stats {
     methods: Vec<String>,
     // One a method, and one more for calls that name no function there is.
     functions: Vec<FunctionStats>,
+    // The same of all of them together: adding them up takes longer than a report may.
+    all: Times,
     recent_errors: VecDeque<RecentError>,
     closed: [u64; CloseReason::ALL.len()],
     /// Calls answered, with whatever outcome.
@@ -198,6 +200,7 @@ impl Stats {
         let functions = (0..=methods.len()).map(|_| FunctionStats::default()).collect();
         Self {
             methods,
+            all: Times::default(),
             functions,
             recent_errors: VecDeque::with_capacity(RECENT_ERRORS),
             closed: [0; CloseReason::ALL.len()],
@@ -251,6 +254,7 @@ impl Stats {
     pub fn time(&mut self, function: Option<usize>, took: Duration, calls: u32) {
         if let Some(stats) = self.functions.get_mut(function.unwrap_or(self.methods.len())) {
             stats.times.record(took, calls);
+            self.all.record(took, calls);
         }
     }
 
@@ -293,15 +297,15 @@ impl Stats {
         self.recent_errors.iter().cloned().collect()
     }
 
-    fn all_times(&self) -> Times {
-        let mut all = Times::default();
-        self.functions.iter().for_each(|stats| all.add(&stats.times));
-        all
+    /// Adds up what was counted for each function elsewhere.
+    fn sum_up(&mut self) {
+        self.all = Times::default();
+        self.functions.iter().for_each(|stats| self.all.add(&stats.times));
     }
 
     /// The figures of all calls taken together.
     pub fn performance(&self, uptime: Duration) -> Performance {
-        let all = self.all_times().report();
+        let all = self.all.report();
         let uptime = uptime.as_secs_f64();
         Performance {
             total_requests: self.requests,

@@ -60,6 +60,7 @@ impl Stats {
             known.errors += function.errors;
             known.times.add(&Times::unpack(&function.times));
         }
+        stats.sum_up();
         stats.recent_errors.extend(packed.recent_errors.iter().cloned());
         for reason in CloseReason::ALL {
             stats.closed[reason as usize] = packed.closed.get(reason.as_str()).copied().unwrap_or(0);

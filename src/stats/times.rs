@@ -9,7 +9,7 @@ use std::time::Duration;
 const LONGEST: u64 = 3_600_000_000_000;
 
 /// How long something took, time after time.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Times {
     count: u64,
     total: Duration,

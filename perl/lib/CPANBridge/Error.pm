@@ -5,6 +5,25 @@ use warnings;
 
 our $VERSION = '0.100';
 
+# Packages of ours, and the stand-ins that stand on us: the line of an error is none of theirs, here and in Carp, which need not be loaded
+# for that.
+our @OURS = (
+    qw(CPANBridge), (map { "CPANBridge::$_" } qw(Ahead Chain Compat Connection Envelope Error Handle HTTP HTTP::Answer HTTP::Exchange
+        HTTP::Proxy HTTP::Settings HTTP::Transfer Launcher Locator MessagePack MessagePack::Boolean Progress Session Shared Ticket)),
+    qw(Crypt::CBC Crypt::CBC::LiveChain Crypt::CBC::PBKDF), (map { "Crypt::CBC::PBKDF::$_" } qw(none opensslv1 opensslv2 pbkdf2 randomiv)),
+    qw(LWP LWP::Authen::Basic LWP::Authen::Digest LWP::ConnCache LWP::MediaTypes LWP::Protocol LWP::Protocol::Collector LWP::Protocol::HeadParser
+        LWP::Protocol::file LWP::Protocol::http LWP::Protocol::https LWP::Simple LWP::UserAgent LWP::UserAgent::Handlers
+        LWP::UserAgent::Proxies),
+    qw(HTTP::Config HTTP::Cookies HTTP::Cookies::Netscape HTTP::Date HTTP::Headers HTTP::Headers::Util HTTP::Message HTTP::Request
+        HTTP::Request::Common HTTP::Response HTTP::Status),
+    qw(URI URI::Escape URI::QueryParam URI::_generic URI::_segment URI::_server URI::file URI::ftp URI::http URI::https URI::mailto),
+);
+{
+    no warnings 'once';
+    @Carp::Internal{@OURS} = (1) x @OURS;
+}
+my %OURS = map { $_ => 1 } @OURS;
+
 use overload
     '""'     => sub { $_[0]->as_string },
     'bool'   => sub { 1 },
@@ -32,13 +51,13 @@ sub as_string {
 
 sub is_one { return ref $_[0] && UNIVERSAL::isa($_[0], __PACKAGE__) }
 
-# The place in the script: the nearest caller that is none of ours.
+# The place in the script: the nearest caller that is neither of ours nor of a stand-in.
 sub _caller {
     my $level = 0;
     my ($file, $line) = ($0, 0);
     while (my ($package, $at, $number) = caller $level++) {
         ($file, $line) = ($at, $number);
-        last if $package !~ /\ACPANBridge(?:::|\z)/;
+        last if !$OURS{$package};
     }
     return ($file, $line);
 }
@@ -72,7 +91,7 @@ of the script.
 
     CPANBridge::Error->new(code => 'failed', message => '...', data => undef, method => 'crypto.new');
 
-Makes one; the place is that of the nearest caller outside of CPANBridge.
+Makes one; the place is that of the nearest caller outside of CPANBridge and its stand-ins.
 
 =head2 code
 

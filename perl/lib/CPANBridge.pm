@@ -108,7 +108,7 @@ sub _call_here {
         $sent = send $handle, $request, SEND_FLAGS;
         $count = sysread $handle, $answer, READ_SIZE if defined $sent && $sent == length $request;
     }
-    if ($count && substr($answer, 4, 8) eq "\x94\x01\xce$msgid\xc0" && unpack('N', $answer) == $count - 4) {
+    if (($count || 0) > 12 && substr($answer, 4, 8) eq "\x94\x01\xce$msgid\xc0" && unpack('N', $answer) == $count - 4) {
         # Many results are one byte: nothing, yes, no, a small number.
         my $simple = $count == 13 && $CPANBridge::MessagePack::SIMPLE[ord(substr $answer, 12)];
         my ($result, $end) = $simple ? ($simple->(), 13) : _unpacked($answer);

@@ -130,7 +130,7 @@ sub fake {
 # For fakes: reads one frame.
 sub read_frame {
     my ($connection) = @_;
-    read($connection, my $head, 4) == 4 or return;
+    (read($connection, my $head, 4) || 0) == 4 or return;
     read($connection, my $body, unpack 'N', $head);
     return $body;
 }

@@ -86,6 +86,9 @@ sub stop {
     return $?;
 }
 
+# A thread's copy is not to end it.
+sub CLONE_SKIP { return 1 }
+
 sub DESTROY {
     my ($self) = @_;
     return if $self->{owner} != $$;

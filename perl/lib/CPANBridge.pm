@@ -169,7 +169,7 @@ sub pipeline {
     my ($self, @calls) = @_;
     for my $call (@calls) {
         Carp::croak('a call of a pipeline is a list: [module.function, \%parameters, %options]') if ref $call ne 'ARRAY';
-        _check_name($call->[0]);
+        _check_name($call->[0]) if !$call->[0];
     }
     my $session = $self->{ +KEY };
     return $self->_sibling->pipeline(@calls) if $session->{user};

@@ -189,8 +189,8 @@ comes_to('chain', 2, 'and what it had is freed when it ends');
     $told->('a file that is not there', sub { CPANBridge::HTTP::Settings->new(ca_file => '/nonexistent') });
     my $error = LWP::UserAgent::made_here();
     is($error->line, $LWP::UserAgent::line, 'an error that a stand-in meets is its caller\'s');
-    my $quiet = qx{$^X -w -I$top/perl/lib -I$top/perl/compat -MCPANBridge::Error -e 'print exists \$INC{"Carp.pm"} ? "" : "", \$Carp::Internal{"Crypt::CBC"}' 2>&1};
-    is($quiet, '1', 'Carp knows');
+    my $quiet = qx{$^X -w -I$top/perl/lib -I$top/perl/compat -MCPANBridge::Error -e 'print exists \$INC{"Carp.pm"} ? "loaded" : "not loaded", \$Carp::Internal{"CPANBridge"}' 2>&1};
+    is($quiet, 'not loaded1', 'Carp knows when it comes');
 }
 {
     package LWP::UserAgent;
@@ -203,7 +203,7 @@ comes_to('chain', 2, 'and what it had is freed when it ends');
 # Every package of ours and of the stand-ins is known.
 my @files;
 File::Find::find({ no_chdir => 1, wanted => sub { push @files, $_ if /\.pm\z/ } }, "$top/perl/lib", "$top/perl/compat");
-my %known = map { $_ => 1 } @CPANBridge::Error::OURS;
+my %known = %CPANBridge::Error::OURS;
 my @unknown;
 for my $file (@files) {
     open my $in, '<', $file or die;

@@ -61,8 +61,7 @@ sub _address {
     return $ADDRESS{$path} = pack_sockaddr_un($path);
 }
 
-# Who listens, as the kernel tells it: process, user and group of whom called `listen`.
-use constant CREDENTIALS => 'iII';
+# Who listens, as the kernel tells it: who called `listen`.
 use constant SO_PEERCRED => do {
     local ($@, $!);
     local $SIG{__DIE__} = 'DEFAULT';
@@ -71,16 +70,16 @@ use constant SO_PEERCRED => do {
 
 # Connects; returns the connection, or what `dial` gives instead.
 sub open {    ## no critic (ProhibitBuiltinHomonyms)
-    my ($class, $path, $timeout, $accepted) = @_;
-    my ($handle, $stranger) = dial($path, $timeout, undef, $accepted);
+    my ($class, $path, $timeout, $locator) = @_;
+    my ($handle, $stranger) = dial($path, $timeout, undef, $locator);
     return $handle ? $class->adopt($handle, $path) : (undef, $stranger);
 }
 
 # The socket of such a connection, or () with $! set. $timeout limits the wait for a broker whose queue is full. If reads are to have a
-# time limit of their own, that comes with it. Whoever listens is to be this user, root, or one of %$accepted: a directory that was looked
-# at may have been exchanged since. (undef, user) if it is somebody else, or (undef, -1) if the kernel does not say.
+# time limit of their own, that comes with it. Whoever listens is to be this user, root, or one that the locator accepts: a directory that
+# was looked at may have been exchanged since. (undef, user) if it is somebody else, or (undef, -1) if the kernel does not say.
 sub dial {
-    my ($path, $timeout, $read_timeout, $accepted) = @_;
+    my ($path, $timeout, $read_timeout, $locator) = @_;
     socket my $handle, PF_UNIX, SOCK_STREAM, 0 or return;
     setsockopt $handle, SOL_SOCKET, SO_SNDTIMEO, $TIMEVAL{$timeout} || _timeval($timeout) or return;
     setsockopt $handle, SOL_SOCKET, SO_RCVTIMEO, $TIMEVAL{$read_timeout} || _timeval($read_timeout) or return if $read_timeout;
@@ -94,8 +93,9 @@ sub dial {
     }
     my $credentials = getsockopt $handle, SOL_SOCKET, SO_PEERCRED;
     return (undef, -1) if !defined $credentials || length $credentials != 12;
-    my (undef, $user) = unpack CREDENTIALS, $credentials;
-    return $user == $> || $user == 0 || $accepted->{$user} ? $handle : (undef, $user);
+    # Process, user and group.
+    my $user = unpack 'x4I', $credentials;
+    return $user == $> || $user == 0 || $locator->accepts($path, $user) ? $handle : (undef, $user);
 }
 
 # A connection on a socket that is connected already.
@@ -319,14 +319,14 @@ its callers.
 
 =head2 open
 
-    my ($connection, $stranger) = CPANBridge::Connection->open($path, $seconds, \%accepted);
+    my ($connection, $stranger) = CPANBridge::Connection->open($path, $seconds, $locator);
 
-Connects, or returns nothing with the reason in C<$!>. If it is another user than this one and root who listens, and none whose
-number is a key of C<%accepted>, nothing is sent: the result is undef and that user's number, or -1 if the kernel does not tell.
+Connects, or returns nothing with the reason in C<$!>. If it is another user than this one and root who listens, and none whom the
+L<CPANBridge::Locator> accepts, nothing is sent: the result is undef and that user's number, or -1 if the kernel does not tell.
 
 =head2 dial
 
-    my ($handle, $stranger) = CPANBridge::Connection::dial($path, $seconds, $seconds_of_reads, \%accepted);
+    my ($handle, $stranger) = CPANBridge::Connection::dial($path, $seconds, $seconds_of_reads, $locator);
 
 The socket of such a connection; C<sysread> on it waits no longer than it is told, if it is.
 

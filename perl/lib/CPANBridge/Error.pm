@@ -5,24 +5,19 @@ use warnings;
 
 our $VERSION = '0.100';
 
-# Packages of ours, and the stand-ins that stand on us: the line of an error is none of theirs, here and in Carp, which need not be loaded
-# for that.
-our @OURS = (
-    qw(CPANBridge), (map { "CPANBridge::$_" } qw(Ahead Chain Compat Connection Envelope Error Handle HTTP HTTP::Answer HTTP::Exchange
-        HTTP::Proxy HTTP::Settings HTTP::Transfer Launcher Locator MessagePack MessagePack::Boolean Progress Session Shared Ticket)),
-    qw(Crypt::CBC Crypt::CBC::LiveChain Crypt::CBC::PBKDF), (map { "Crypt::CBC::PBKDF::$_" } qw(none opensslv1 opensslv2 pbkdf2 randomiv)),
-    qw(LWP LWP::Authen::Basic LWP::Authen::Digest LWP::ConnCache LWP::MediaTypes LWP::Protocol LWP::Protocol::Collector LWP::Protocol::HeadParser
-        LWP::Protocol::file LWP::Protocol::http LWP::Protocol::https LWP::Simple LWP::UserAgent LWP::UserAgent::Handlers
-        LWP::UserAgent::Proxies),
-    qw(HTTP::Config HTTP::Cookies HTTP::Cookies::Netscape HTTP::Date HTTP::Headers HTTP::Headers::Util HTTP::Message HTTP::Request
-        HTTP::Request::Common HTTP::Response HTTP::Status),
-    qw(URI URI::Escape URI::QueryParam URI::_generic URI::_segment URI::_server URI::file URI::ftp URI::http URI::https URI::mailto),
-);
-{
+# Packages that no error is to name a line of, here and in Carp, which need not be loaded for that: all of ours, and the stand-ins
+# (CPANBridge::Shared adds those).
+our @OURS = map { $_ eq 'CPANBridge' ? $_ : "CPANBridge::$_" } qw(CPANBridge Chain Compat Connection Envelope Error Handle HTTP HTTP::Answer
+    HTTP::Exchange HTTP::Proxy HTTP::Settings HTTP::Transfer Launcher Locator MessagePack MessagePack::Boolean Progress Session Shared Ticket);
+our %OURS;
+
+sub know {
+    my (@packages) = @_;
     no warnings 'once';
-    @Carp::Internal{@OURS} = (1) x @OURS;
+    $Carp::Internal{$_} = $OURS{$_} = 1 for @packages;
+    return;
 }
-my %OURS = map { $_ => 1 } @OURS;
+know(@OURS);
 
 use overload
     '""'     => sub { $_[0]->as_string },
@@ -117,6 +112,12 @@ What was called, C<module.function>.
 =head2 line
 
 Where the script called it.
+
+=head2 know
+
+    CPANBridge::Error::know(@packages);
+
+A function: from now on no error names a line of these packages.
 
 =head2 is_one
 

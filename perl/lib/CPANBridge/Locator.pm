@@ -25,7 +25,7 @@ sub connect {    ## no critic (ProhibitBuiltinHomonyms)
     my ($self, $deadline, $patience, $owner) = @_;
     # The same place as last time is the usual case, and that a broker is there.
     if (defined(my $path = $self->usual_path)) {
-        my ($connection) = CPANBridge::Connection->open($path, _longest($deadline), $self->accepted($path));
+        my ($connection) = CPANBridge::Connection->open($path, _longest($deadline), $self);
         return $connection if $connection;
     }
     my ($named, $path) = $self->_named_path;
@@ -100,7 +100,7 @@ sub _try_one {
         # Where there is no directory now, anybody may make one in the next moment.
         return (undef, "can't connect to $path: " . do { local $! = ENOENT; "$!" }, 1) if !CPANBridge::Launcher::is_there($path);
     }
-    my ($connection, $stranger) = CPANBridge::Connection->open($path, _longest($deadline), $self->accepted($path));
+    my ($connection, $stranger) = CPANBridge::Connection->open($path, _longest($deadline), $self);
     return $connection if $connection;
     return (undef, $self->_refusal($path, $stranger)) if defined $stranger;
     return (undef, "can't connect to $path: $!" . ($! == EACCES ? _let_in($path) : ''), $! == ENOENT);
@@ -113,16 +113,12 @@ sub _longest {
     return $left < $CPANBridge::DAEMON_TIMEOUT ? $left : $CPANBridge::DAEMON_TIMEOUT;
 }
 
-my %NOBODY;
-
-# The users, by number, whose broker is accepted beside this user's own and root's.
-sub accepted {
-    my ($self, $path) = @_;
-    my ($mine, $everyones) = ($self->{broker_user}, $ENV{CPAN_BRIDGE_USER});
+# Whether a user's broker, by number, is accepted on a socket beside this user's own and root's.
+sub accepts {
+    my ($self, $path, $user) = @_;
+    return 1 if grep { defined $_->[1] && $_->[1] == $user } $self->_named_users;
     my $owner = $path eq CPANBridge::Launcher::SYSTEM_SOCKET ? CPANBridge::Launcher::system_owner() : undef;
-    return \%NOBODY if !defined $mine && !defined $everyones && !defined $owner;
-    my %accepted = map { $_ => 1 } grep { defined } $owner, map { $_->[1] } $self->_named_users;
-    return \%accepted;
+    return defined $owner && $owner == $user;
 }
 
 # Names, and the numbers that go with them, of the users whose broker somebody said to be the right one.
@@ -225,11 +221,11 @@ C<broker_user> or C<CPAN_BRIDGE_USER>, or, for the host's own service, the owner
 A L<CPANBridge::Connection>, or nothing and the reason. A broker that is not there and may not be started is waited for as
 many seconds as C<$patience> says.
 
-=head2 accepted
+=head2 accepts
 
-    my $users = $locator->accepted($path);
+    $locator->accepts($path, $user) or ...;
 
-The users whose broker is accepted on a socket beside this user's own and root's: a hash with their numbers as keys.
+Whether a user's broker, by number, is accepted on a socket beside this user's own and root's.
 
 =head2 usual_path
 

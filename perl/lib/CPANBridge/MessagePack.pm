@@ -34,12 +34,9 @@ sub new {
 our ($CANONICAL, $BOOLEANS, $DEPTH);
 our ($IN, $AT, $END, $ROOM);
 
-# What Perl takes for a container and for each thing in it, in bytes, at the least favourable: an element is a short string or an
-# empty container of its own, a pair has a key that no other hash has. The bytes of texts are counted with the message.
-use constant { CONTAINER => 64, ELEMENT => 88, PAIR => 150 };
-use constant TOO_LARGE => 'it takes more memory than it may';
-# More than there is.
-use constant UNBOUNDED => 2**52;
+# What Perl takes for each thing in a container, in bytes, at the least favourable: an element is a container of its own, a pair has a key
+# that no other hash has. The bytes of texts are counted with the message. The last is more than there is.
+use constant { ELEMENT => 120, PAIR => 210, UNBOUNDED => 2**52, TOO_LARGE => 'it takes more memory than it may' };
 
 # One function for each first byte: an array look-up and a call, instead of a chain of comparisons.
 my @READ;
@@ -62,12 +59,13 @@ sub unpack {    ## no critic (ProhibitBuiltinHomonyms)
 
 sub unpack_at {
     my ($self, undef, $at, $room) = @_;
-    local ($IN, $AT, $END, $ROOM) = ($_[1], $at, length $_[1], $room || UNBOUNDED);
-    local $BOOLEANS = ref $self ? $self->{booleans} : 0;
-    local $DEPTH = 0;
+    # Beyond the end there is nothing, and nothing to say about it until the end.
+    no warnings;
+    my $length = length $_[1];
+    local ($IN, $AT, $END, $ROOM, $BOOLEANS, $DEPTH)
+        = ($_[1], $at, $length, $room ? $room - $length : UNBOUNDED, ref $self ? $self->{booleans} : 0, 0);
     _bad('a value of bytes is wanted, not characters') if utf8::is_utf8($IN) && !utf8::downgrade($IN, 1);
-    $ROOM -= $END;
-    my $value = _read();
+    my $value = $READ[ord(substr $IN, $AT++, 1)]->();
     # Looked at once, here: reading beyond the end gives empty strings and goes on counting.
     _bad('the value is cut off') if $AT > $END;
     return ($value, $AT, $ROOM);
@@ -205,11 +203,6 @@ sub _unsigned {
         :                            CORE::pack('CQ>', 0xcf, $integer);
 }
 
-sub _read {
-    no warnings;
-    return $READ[ord substr $IN, $AT++, 1]->();
-}
-
 sub _read_text {
     my ($length) = @_;
     my $text = substr $IN, $AT, $length;
@@ -229,12 +222,12 @@ sub _read_array {
     my ($count) = @_;
     # A count is believed only as far as bytes back it.
     _bad('the value is cut off') if $count > $END - $AT;
-    _bad(TOO_LARGE) if ($ROOM -= CONTAINER + ELEMENT * $count) < 0;
+    _bad(TOO_LARGE) if ($ROOM -= ELEMENT * $count) < 0;
     _bad('nested more deeply than ' . MAX_DEPTH . ' levels') if ++$DEPTH > MAX_DEPTH;
     no warnings;
     my @array;
     while ($count-- > 0) {
-        push @array, $READ[ord substr $IN, $AT++, 1]->();
+        push @array, $READ[ord(substr $IN, $AT++, 1)]->();
     }
     --$DEPTH;
     return \@array;
@@ -243,14 +236,14 @@ sub _read_array {
 sub _read_map {
     my ($count) = @_;
     _bad('the value is cut off') if 2 * $count > $END - $AT;
-    _bad(TOO_LARGE) if ($ROOM -= CONTAINER + PAIR * $count) < 0;
+    _bad(TOO_LARGE) if ($ROOM -= PAIR * $count) < 0;
     _bad('nested more deeply than ' . MAX_DEPTH . ' levels') if ++$DEPTH > MAX_DEPTH;
     my %map;
     no warnings;
     while ($count-- > 0) {
-        my $key = $READ[ord substr $IN, $AT++, 1]->();
+        my $key = $READ[ord(substr $IN, $AT++, 1)]->();
         _bad('a key is no text and no number') if !defined $key || ref $key;
-        $map{$key} = $READ[ord substr $IN, $AT++, 1]->();
+        $map{$key} = $READ[ord(substr $IN, $AT++, 1)]->();
     }
     --$DEPTH;
     return \%map;

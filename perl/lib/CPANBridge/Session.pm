@@ -91,7 +91,7 @@ sub dial {
     return if !defined $path;
     my $timeout = $self->{lane}[LANE_TIMEOUT];
     my ($handle) = CPANBridge::Connection::dial($path, $timeout < $CPANBridge::DAEMON_TIMEOUT ? $timeout : $CPANBridge::DAEMON_TIMEOUT,
-        $timeout, $self->{locator}->accepted($path));
+        $timeout, $self->{locator});
     return $handle;
 }
 

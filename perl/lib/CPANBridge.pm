@@ -51,7 +51,6 @@ sub new {
         timeout           => defined $args{timeout}       ? $args{timeout}       : $TIMEOUT,
         retry_count       => defined $args{retry_count}   ? $args{retry_count}   : $RETRY_COUNT,
         max_json_size     => defined $args{max_json_size} ? $args{max_json_size} : $MAX_JSON_SIZE,
-        answer_memory     => $args{answer_memory},
         last_error        => '',
         performance_stats => {},
     }, $class;
@@ -60,6 +59,7 @@ sub new {
         autostart  => $args{autostart},
         persistent => defined $args{persistent} ? $args{persistent} : 1,
         broker_user => $args{broker_user},
+        answer_memory => $args{answer_memory},
     );
     # A value that is still the one it was made with was not chosen, so the package variable counts.
     @{ $self->{ +KEY } }{qw(timeout retry_count)}
@@ -282,7 +282,8 @@ sub _sibling {
     my $locator = $self->{ +KEY }{locator};
     return __PACKAGE__->new(
         (map { $_ => $locator->{$_} } qw(socket autostart broker_user)),
-        (map { $_ => $self->{$_} } qw(debug timeout retry_count answer_memory)),
+        (map { $_ => $self->{$_} } qw(debug timeout retry_count)),
+        answer_memory => $self->{ +KEY }{answer_memory},
         persistent => 0,
     );
 }
@@ -435,7 +436,8 @@ sub _retry_count {
 
 sub _answer_memory {
     my ($self) = @_;
-    my $memory = defined $self->{answer_memory} ? $self->{answer_memory} : $ANSWER_MEMORY;
+    my $memory = $self->{ +KEY }{answer_memory};
+    $memory = $ANSWER_MEMORY if !defined $memory;
     return $memory < LEAST_ANSWER_MEMORY ? LEAST_ANSWER_MEMORY : $memory;
 }
 

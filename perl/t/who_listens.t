@@ -233,6 +233,15 @@ sub end_of {
     like($distrust, qr/is not there/, 'what is not there is not trusted');
 }
 
+# --- XDG_RUNTIME_DIR that is another user's, as `su` leaves it
+{
+    my $theirs = File::Temp::tempdir(CLEANUP => 1);
+    local $ENV{XDG_RUNTIME_DIR} = $theirs;
+    my ($socket, $why) = as_user($victim, sub { CPANBridge::Launcher::own_socket() });
+    is($socket, "$usual/broker.sock", 'a directory that can\'t be looked into is not where a broker is started');
+    like($why, qr{\A\Q$theirs\E/cpan-bridge: Permission denied}, 'which is told');
+}
+
 # --- A16: a socket that was named
 {
     my $listener = listen_as($attacker);

@@ -4,6 +4,7 @@ use strict;
 use warnings;
 
 use CPANBridge::Connection ();
+use Errno ();
 use Socket ();
 
 our $VERSION = '0.100';
@@ -56,7 +57,7 @@ sub is_there {
 sub taken {
     my ($socket) = @_;
     my $directory = _directory($socket);
-    my (undef, undef, $mode, undef, $owner) = lstat $directory or return;
+    my (undef, undef, $mode, undef, $owner) = lstat $directory or return $! == Errno::ENOENT ? undef : "$directory: $!";
     return "$directory is no directory of its own: remove it" if !-d _ || -l _;
     return if $socket eq SYSTEM_SOCKET && defined system_owner();
     if ($owner != $> && $owner != 0) {

@@ -24,6 +24,7 @@ sub new {
     return bless {
         locator    => CPANBridge::Locator->new(map { $_ => $fields{$_} } qw(socket autostart broker_user)),
         persistent => $fields{persistent},
+        answer_memory => $fields{answer_memory},
         msgid      => FIRST_MSGID,
         tickets    => {},
         finished   => [],

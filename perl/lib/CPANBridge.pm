@@ -13,7 +13,7 @@ use CPANBridge::Session ();
 our $VERSION = '0.100';
 
 # What scripts of the old client set. Read at call time; whoever set them before loading us is heard.
-our ($DAEMON_MODE, $FALLBACK_ENABLED, $DEBUG_LEVEL, $TIMEOUT, $RETRY_COUNT, $MAX_JSON_SIZE);
+our ($DAEMON_MODE, $FALLBACK_ENABLED, $DEBUG_LEVEL, $TIMEOUT, $RETRY_COUNT, $MAX_JSON_SIZE, $ANSWER_MEMORY);
 our ($DAEMON_SOCKET, $DAEMON_TIMEOUT, $DAEMON_STARTUP_TIMEOUT);
 our ($PYTHON_PATH, $PYTHON_BRIDGE_SCRIPT, $DAEMON_SCRIPT);
 
@@ -22,6 +22,7 @@ $FALLBACK_ENABLED       = _from_environment('CPAN_BRIDGE_FALLBACK',        1)  i
 $DEBUG_LEVEL            = _from_environment('CPAN_BRIDGE_DEBUG',           0)  if !defined $DEBUG_LEVEL;
 $DAEMON_TIMEOUT         = _from_environment('CPAN_BRIDGE_DAEMON_TIMEOUT',  30) if !defined $DAEMON_TIMEOUT;
 $DAEMON_STARTUP_TIMEOUT = _from_environment('CPAN_BRIDGE_STARTUP_TIMEOUT', 10) if !defined $DAEMON_STARTUP_TIMEOUT;
+$ANSWER_MEMORY          = _from_environment('CPAN_BRIDGE_ANSWER_MEMORY',   256 << 20) if !defined $ANSWER_MEMORY;
 $TIMEOUT       = 60         if !defined $TIMEOUT;
 $RETRY_COUNT   = 3          if !defined $RETRY_COUNT;
 $MAX_JSON_SIZE = 10_000_000 if !defined $MAX_JSON_SIZE;
@@ -30,10 +31,13 @@ $MAX_JSON_SIZE = 10_000_000 if !defined $MAX_JSON_SIZE;
 # the old client kept there in the open.
 use constant KEY => '_cpanbridge';
 
+# The lane's answers are of one read: even such as unfold to a hundred times their length stay below half of this.
+use constant LEAST_ANSWER_MEMORY => 16 << 20;
+
 my %NO_OPTIONS;
 use constant { SEND_FLAGS => CPANBridge::Connection::SEND_FLAGS, READ_SIZE => CPANBridge::Connection::READ_SIZE };
 
-my %ARGUMENT = map { $_ => 1 } qw(socket timeout autostart persistent retry_count debug max_json_size);
+my %ARGUMENT = map { $_ => 1 } qw(socket timeout autostart persistent retry_count debug max_json_size broker_user answer_memory);
 
 sub new {
     my ($class, %args) = @_;
@@ -54,6 +58,8 @@ sub new {
         socket     => $args{socket},
         autostart  => $args{autostart},
         persistent => defined $args{persistent} ? $args{persistent} : 1,
+        broker_user => $args{broker_user},
+        answer_memory => $args{answer_memory},
     );
     # A value that is still the one it was made with was not chosen, so the package variable counts.
     @{ $self->{ +KEY } }{qw(timeout retry_count)}
@@ -81,12 +87,12 @@ sub _call_here {
     my $lane = $session->{lane};
     return &_call_with if !$lane || @_ > 3 || $session->{user} || $session->{entered} || !defined $method
         || defined $params && ref $params ne 'HASH';
-    # What `_timeout` does.
+    # As `_timeout`.
     my $timeout = $self->{timeout};
     $timeout = $TIMEOUT if !defined $timeout || defined $session->{timeout} && $timeout == $session->{timeout};
     my $name = $lane->[CPANBridge::Session::LANE_NAMES]{$method};
     return &_call_with
-        if $lane->[CPANBridge::Session::LANE_PID] != $$ || $lane->[CPANBridge::Session::LANE_TIMEOUT] != $timeout || !defined $name;
+        if $lane->[CPANBridge::Session::LANE_PROCESS] != $$ + $CPANBridge::Connection::THREAD || $lane->[CPANBridge::Session::LANE_TIMEOUT] != $timeout || !defined $name;
     my $bytes = $params && %$params ? _packed($params) : "\x80";
     return &_call_with if !defined $bytes || $session->{msgid} >= CPANBridge::Session::LAST_MSGID;
 
@@ -102,11 +108,11 @@ sub _call_here {
         $sent = send $handle, $request, SEND_FLAGS;
         $count = sysread $handle, $answer, READ_SIZE if defined $sent && $sent == length $request;
     }
-    if ($count && substr($answer, 4, 8) eq "\x94\x01\xce$msgid\xc0" && unpack('N', $answer) == $count - 4) {
+    if (($count || 0) > 12 && substr($answer, 4, 8) eq "\x94\x01\xce$msgid\xc0" && unpack('N', $answer) == $count - 4) {
         # Many results are one byte: nothing, yes, no, a small number.
-        my $simple = $count == 13 && $CPANBridge::MessagePack::SIMPLE[ord substr $answer, 12];
+        my $simple = $count == 13 && $CPANBridge::MessagePack::SIMPLE[ord(substr $answer, 12)];
         my ($result, $end) = $simple ? ($simple->(), 13) : _unpacked($answer);
-        if (defined $end) {
+        if ($end == $count) {
             $session->{entered} = 0;
             $self->{last_error} = '';
             return (undef, $result);
@@ -130,16 +136,24 @@ sub _packed {
     return $bytes;
 }
 
-# The result in an answer's frame, and where it ends; nothing if there is none.
+# The result in an answer's frame, and where it ends: at 0 if there is none.
 sub _unpacked {
     local $@;
     my ($result, $end) = eval { CPANBridge::MessagePack->unpack_at($_[0], 12) };
     CPANBridge::Envelope::complaint() if !defined $end;
-    return ($result, $end);
+    return ($result, $end || 0);
+}
+
+# A method's name is the script's own words: without one it is told at once, and nothing has begun that would have to be ended.
+sub _check_name {
+    my ($method) = @_;
+    Carp::croak('a method is named module.function') if !defined $method || ref $method || !length $method;
+    return;
 }
 
 sub _call_with {
     my ($self, $method, $params, @options) = @_;
+    _check_name($method);
     my $session = $self->{ +KEY };
     return $self->_sibling->_call_with($method, $params, @options) if $session->{user};
     local ($@, $!);
@@ -153,6 +167,10 @@ sub _call_with {
 
 sub pipeline {
     my ($self, @calls) = @_;
+    for my $call (@calls) {
+        Carp::croak('a call of a pipeline is a list: [module.function, \%parameters, %options]') if ref $call ne 'ARRAY';
+        _check_name($call->[0]) if !$call->[0];
+    }
     my $session = $self->{ +KEY };
     return $self->_sibling->pipeline(@calls) if $session->{user};
     local ($@, $!);
@@ -165,6 +183,7 @@ sub pipeline {
 
 sub send_call {
     my ($self, $method, $params, %options) = @_;
+    _check_name($method);
     my $session = $self->{ +KEY };
     Carp::croak('send_call within another call of the same object') if $session->{user};
     local ($@, $!);
@@ -208,6 +227,7 @@ sub poll {
 
 sub notify {
     my ($self, $method, $params) = @_;
+    _check_name($method);
     my $session = $self->{ +KEY };
     return $self->_sibling->notify($method, $params) if $session->{user};
     my $error;
@@ -230,7 +250,8 @@ sub cancel {
     local $session->{user} = $self;
     $session->enter;
     # What can't be told any more is as good as given up.
-    $session->send_message([2, 'rpc.cancel', [$ticket->{msgid}]], 'rpc.cancel')
+    # It is a key of a hash elsewhere, which leaves a string's mark on numbers of older versions of Perl.
+    $session->send_message([2, 'rpc.cancel', [0 + $ticket->{msgid}]], 'rpc.cancel')
         if $session->is_connected && !$ticket->is_done;
     $session->leave;
     return;
@@ -260,8 +281,9 @@ sub _sibling {
     my ($self) = @_;
     my $locator = $self->{ +KEY }{locator};
     return __PACKAGE__->new(
-        (map { $_ => $locator->{$_} } qw(socket autostart)),
+        (map { $_ => $locator->{$_} } qw(socket autostart broker_user)),
         (map { $_ => $self->{$_} } qw(debug timeout retry_count)),
+        answer_memory => $self->{ +KEY }{answer_memory},
         persistent => 0,
     );
 }
@@ -412,6 +434,13 @@ sub _retry_count {
     return !defined $own || defined $default && $own == $default ? $RETRY_COUNT : $own;
 }
 
+sub _answer_memory {
+    my ($self) = @_;
+    my $memory = $self->{ +KEY }{answer_memory};
+    $memory = $ANSWER_MEMORY if !defined $memory;
+    return $memory < LEAST_ANSWER_MEMORY ? LEAST_ANSWER_MEMORY : $memory;
+}
+
 sub _time_limit {
     my ($self, $options) = @_;
     return defined $options->{timeout} ? $options->{timeout} : $self->_timeout;
@@ -433,32 +462,57 @@ sub _call {
     return $self->_call_instead($method, $params, $options, $error);
 }
 
+# Parameters that name a file which the script may read, and what its content is sent as if the broker may not open it. Which file that is
+# depends on nothing that a broker says.
+my %CONTENT = (
+    'crypto.new'              => { key_file => 'key_file_content' },
+    'http_helper.session_new' => { ca_file  => 'ca' },
+    'http.session_new'        => { ca_file  => 'ca' },
+);
+
 # What was denied because it is a file's may be done without the broker opening the file.
 sub _call_instead {
     my ($self, $method, $params, $options, $error) = @_;
-    return $self->_call_with_content($method, $params, $options, $error) if $error->data && $error->data->{send_content_as};
+    return $error if ref $params ne 'HASH';
+    return $self->_call_with_content($method, $params, $options, $error) if $CONTENT{$method} && _wishes_content($error);
     require CPANBridge::HTTP::Transfer;
     my $instead = CPANBridge::HTTP::Transfer::instead_of($method) or return $error;
-    return $error if ref $params ne 'HASH' || !defined $params->{path};
-    # Calls within a call go over a connection of their own.
-    return $instead->($self->_sibling, $params, $options);
+    return $error if !defined $params->{path};
+    require CPANBridge::HTTP::Answer;
+    # Calls within a call go over a connection of their own; and what is answered there is looked at.
+    return $instead->(CPANBridge::HTTP::Answer->wary($self->_sibling), $params, $options);
+}
+
+sub _wishes_content {
+    my ($error) = @_;
+    my $data = $error->data or return 0;
+    return defined $data->{send_content_as} || defined $data->{parameter} && $data->{parameter} eq 'ca_file';
 }
 
 # The broker may not open the file for us; we may read it ourselves and send what is in it.
 sub _call_with_content {
     my ($self, $method, $params, $options, $denied) = @_;
-    my ($name, $instead) = @{ $denied->data }{qw(parameter send_content_as)};
-    my $path = $params->{$name};
-    return $denied if exists $params->{$instead} || !defined $path;
-    my $content = do {
+    my %changed = %$params;
+    my $has_read;
+    for my $name (sort keys %{ $CONTENT{$method} }) {
+        my $instead = $CONTENT{$method}{$name};
+        next if !defined $params->{$name} || exists $params->{$instead};
+        my $path = delete $changed{$name};
         local $/;
-        open my $file, '<', $path or return CPANBridge::Envelope::error('failed', $method, "Failed to read key from file: $path: $!");
+        open my $file, '<', $path or return CPANBridge::Envelope::error('failed', $method, _unreadable($name) . ": $path: $!");
         binmode $file;
-        readline $file;
-    };
-    my %changed = (%$params, $instead => defined $content ? $content : '');
-    delete $changed{$name};
-    return $self->_call($method, \%changed, $options);
+        my $content = readline $file;
+        $changed{$instead} = defined $content ? $content : '';
+        $has_read = 1;
+    }
+    return $denied if !$has_read;
+    return $self->{ +KEY }->call($method, \%changed, $options);
+}
+
+# In the words that the broker has for it.
+sub _unreadable {
+    my ($name) = @_;
+    return $name eq 'key_file' ? 'Failed to read key from file' : "Failed to read $name";
 }
 
 # A process of its own for one call.
@@ -467,10 +521,11 @@ sub _oneshot {
     my $timeout = $self->_timeout;
     my ($error, $body) = CPANBridge::Envelope::encode($method, $params, {}, $timeout);
     return $error if $error;
-    my ($answer, $why) = CPANBridge::Launcher::oneshot(
-        CPANBridge::Envelope::frame(CPANBridge::Envelope::FIRST_MSGID, $body), CPANBridge::Connection::now() + $timeout);
+    my $memory = $self->_answer_memory;
+    my ($answer, $why) = CPANBridge::Launcher::oneshot(CPANBridge::Envelope::frame(CPANBridge::Envelope::FIRST_MSGID, $body),
+        CPANBridge::Connection::now() + $timeout, $memory / 4);
     return CPANBridge::Envelope::error('connect', $method, $why) if !defined $answer;
-    return CPANBridge::Envelope::result_of($answer, $method);
+    return CPANBridge::Envelope::result_of($answer, $method, $memory);
 }
 
 1;
@@ -502,7 +557,9 @@ A client for the broker C<cpan-bridge>: pure Perl 5.10.1 or later, core modules 
 file and C<CPANBridge/> to a host is a valid installation. What can be called is listed by C<cpan-bridge describe>.
 
 No method uses C<alarm>; none can raise C<SIGPIPE>; signals interrupt no call, their handlers run and the call goes on. C<$@>,
-C<$!>, C<$_>, C<$/>, C<$\>, C<$,>, C<$?> and C<%SIG> are left as they are. After a C<fork> the child opens a connection of its own.
+C<$!>, C<$_>, C<$/>, C<$\>, C<$,>, C<$?> and C<%SIG> are left as they are. After a C<fork> the child opens a connection of its own,
+and so does each thread: an object may be used in threads that are made after it. What a broker sends makes no method do anything but
+give a result or an error within the call's time: it opens no file but one that the script itself named as C<key_file> or C<ca_file>.
 
 A connection that the broker closed while it was idle is opened anew, without a word. A request is sent a second time only if
 the broker can't have taken it whole; one that it may have run is never repeated, but fails with the code C<lost>.
@@ -512,7 +569,14 @@ the broker can't have taken it whole; one that it may have run is never repeated
 The socket is the argument C<socket>, else C<$CPANBridge::DAEMON_SOCKET>, else C<CPAN_BRIDGE_SOCKET>. If none of these is
 set, the places where a broker of this user listens by default are tried, and then the system-wide service:
 C<$XDG_RUNTIME_DIR/cpan-bridge/broker.sock>, C</tmp/cpan-bridge-UID/broker.sock>, C</run/cpan-bridge/broker.sock>. In these places
-a socket whose directory belongs to somebody else is not trusted.
+a socket is only tried if its directory is there, is this user's or root's, and nobody else can write to it.
+
+Wherever the socket is, the kernel is asked who listens before anything is sent. It has to be this user or root, or one who was named by
+C<broker_user> or C<CPAN_BRIDGE_USER>; on C</run/cpan-bridge/broker.sock> also the owner of that directory. Otherwise the call fails
+with the code C<connect>, and the message says who it is.
+
+If somebody else has taken C</tmp/cpan-bridge-UID>, a directory C</tmp/cpan-bridge-UID-XXXXXXXX> takes its place, with eight random
+digits: the same one for all processes of the user.
 
 If nobody listens there, a broker is started in the background; it ends when it was not needed for 15 minutes. Its program is
 the one that C<CPAN_BRIDGE_BIN> names, else C<cpan-bridge> in C<PATH>, else beside the installed module. On a socket that was
@@ -551,6 +615,17 @@ How often a call is tried again that certainly did not run; C<$CPANBridge::RETRY
 =item debug
 
 True for a line on standard error about each call. It never holds a parameter.
+
+=item broker_user
+
+The user, by name or number, or several with commas between, whose broker is accepted on the socket beside this user's own and root's;
+C<CPAN_BRIDGE_USER> names more.
+
+=item answer_memory
+
+How many bytes of memory the answers may take that one method waits for, C<$CPANBridge::ANSWER_MEMORY> (256 MiB) if not given; less than
+16 MiB counts as that. A message may have a quarter of it, and what Perl makes of it half. What would take more fails with the code
+C<too_large>.
 
 =item max_json_size
 
@@ -696,6 +771,7 @@ C<$DEBUG_LEVEL> (0; C<CPAN_BRIDGE_DEBUG>), C<$TIMEOUT> (60), C<$RETRY_COUNT> (3)
 (30; C<CPAN_BRIDGE_DAEMON_TIMEOUT>: how long a broker whose queue is full is waited for), C<$DAEMON_STARTUP_TIMEOUT> (10;
 C<CPAN_BRIDGE_STARTUP_TIMEOUT>: how long a broker may take to come up, or to come back).
 
+C<$ANSWER_MEMORY> (268,435,456; C<CPAN_BRIDGE_ANSWER_MEMORY>) is the default of C<answer_memory>.
 C<$MAX_JSON_SIZE> is the default of C<max_json_size>. C<$PYTHON_PATH>, C<$PYTHON_BRIDGE_SCRIPT> and C<$DAEMON_SCRIPT> are
 accepted and without meaning.
 

@@ -43,6 +43,9 @@ my $ours = CBCWorker->start("$top/perl/t/lib", "$top/perl/lib", "$top/perl/compa
 my $real = CBCWorker->start("$top/perl/t/lib");
 SKIP: {
     skip 'the original Crypt::CBC 3.04 with CryptX is not installed: no live cross-check', 2 if !$real;
+    # The original counts with a module that may not be there; the recorded data holds its ctr all the same.
+    my $can_count = eval { require Math::Int128; 1 };
+    diag 'Math::Int128 is not installed: the original has no ctr to compare with' if !$can_count;
     my ($count, @different) = (0);
     my $compare = sub {
         my ($task) = @_;
@@ -53,7 +56,7 @@ SKIP: {
     };
     for my $cipher (['Crypt::Cipher::AES', 32, 16], ['Cipher::Blowfish', 56, 8]) {
         my ($class, $keysize, $block) = @$cipher;
-        for my $mode (qw(cbc pcbc cfb ofb), $block == 16 ? 'ctr' : ()) {
+        for my $mode (qw(cbc pcbc cfb ofb), $block == 16 && $can_count ? 'ctr' : ()) {
             for my $padding (qw(standard oneandzeroes space null none rijndael_compat)) {
                 for my $length (1, $block - 1, $block, 3 * $block + 5) {
                     my $data = unpack 'H*', join '', map { chr(($_ * 37 + $length) & 255) } 1 .. $length;
@@ -126,17 +129,6 @@ SKIP: {
     }
     is($rounds, 30, "a handler that dies is heard, wherever it strikes: $@");
 }
-{
-    # Also where the chain is freed, which nobody is told of otherwise.
-    no warnings 'redefine';
-    my $dies = "enough\n";
-    local *CPANBridge::call = sub { die $dies };
-    my $free = sub { eval { (bless { chain_id => 'x' }, 'CPANBridge::Chain')->free; 1 } };
-    ok(!$free->(), 'a handler that dies while a chain is freed');
-    is($@, "enough\n", 'is heard');
-    $dies = CPANBridge::Error->new(code => 'not_found', message => 'gone');
-    ok($free->(), 'a chain that is gone is as good as freed');
-}
 # Where it struck between the making of a chain and the answer that names it, the chain is nobody's, and ends unused.
 my $watch = CPANBridge->new;
 my $chains = sub { $watch->call('system.metrics')->{handle_summary}{chain} || 0 };
@@ -188,14 +180,14 @@ $stream->start('encrypting');
 my $sealed = join '', map { my $some = $stream->crypt($_); defined $some ? $some : '' } ('x' x 100_000) x 30;
 $sealed .= $stream->finish;
 is($stream->decrypt($sealed), 'x' x 3_000_000, 'a stream of pieces is one message');
-is($chains->(), $nobodys, 'and leaves nothing in the broker');
+ok(TestBroker::eventually(sub { $chains->() == $nobodys }), 'and leaves nothing in the broker');
 {
     my $forgotten = Crypt::CBC->new(-key => 'secret', -pbkdf => 'pbkdf2');
     $forgotten->start('encrypting');
     $forgotten->crypt('x' x 100);
     is($chains->(), $nobodys + 1, 'a stream under way keeps a chain');
 }
-is($chains->(), $nobodys, 'that goes with its object');
+ok(TestBroker::eventually(sub { $chains->() == $nobodys }), 'that goes with its object');
 
 eval { $cipher->crypt('x') };
 like($@, qr/\Acrypt\(\) called without a preceding start\(\) at \Q${\ __FILE__}\E/, 'crypt without start');

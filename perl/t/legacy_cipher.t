@@ -16,7 +16,9 @@ my $cases = decode_json(do { local $/; readline $file });
 ok(@$cases > 100, 'there are cases');
 my $good = 0;
 for my $case (@$cases) {
-    my $made = $bridge->call_python('crypto', 'new', { key => $case->{key}, cipher => $case->{cipher} });
+    # A key of characters is its UTF-8; JSON gives characters.
+    utf8::encode(my $key = $case->{key});
+    my $made = $bridge->call_python('crypto', 'new', { key => $key, cipher => $case->{cipher} });
     my $back = $bridge->call_python('crypto', 'decrypt',
         { cipher_id => $made->{result}{cipher_id}, hex_ciphertext => $case->{ciphertext_hex} });
     $good++ if $back->{success} && $back->{result}{decrypted_hex} eq $case->{plaintext_hex};

@@ -25,7 +25,8 @@ my @exact = (
     ['32 bytes', 'x' x 32, 'd920' . '78' x 32], ['256 bytes', 'x' x 256, 'da0100' . '78' x 256],
     ['65536 bytes', 'x' x 65_536, 'db00010000' . '78' x 65_536],
     ['characters', "\x{263a}", 'a3e298ba'], ['flagged ASCII', do { my $s = 'ab'; utf8::upgrade($s); $s }, 'a26162'],
-    ['flagged Latin-1', do { my $s = "\xe9"; utf8::upgrade($s); $s }, 'a2c3a9'],
+    ['flagged Latin-1', do { my $s = "\xe9"; utf8::upgrade($s); $s }, 'c401e9'],
+    ['Latin-1 beside a wider character', "\xe9\x{263a}", 'a5c3a9e298ba'],
     ['bytes', "\xff\x00", 'c402ff00'], ['256 bytes', "\xff" x 256, 'c50100' . 'ff' x 256],
     ['true', \1, 'c3'], ['false', \0, 'c2'], ['an empty list', [], '90'], ['a list', [1, [2]], '92019102'],
     ['16 elements', [(0) x 16], 'dc0010' . '00' x 16], ['an empty map', {}, '80'], ['a map', { a => 1 }, '81a16101'],
@@ -36,6 +37,63 @@ for my $case (@exact) {
     my $back = ref $value eq 'SCALAR' ? $$value : $value;
     is_deeply(value_of($bytes), $back, "$what and back");
 }
+
+# Equal strings are equal bytes, whatever Perl keeps them as: as values, as keys, at every length of a head.
+for my $string ('', 'ascii', "caf\xe9", "\x80", "\xff" x 300, 'x' x 40, ("\x00" x 70_000) . "\xe9") {
+    my ($flagged, $plain) = ($string, $string);
+    utf8::upgrade($flagged);
+    utf8::downgrade($plain);
+    my $what = length($string) . ' characters';
+    ok($codec->pack($flagged) eq $codec->pack($plain), "$what are the same bytes flagged or not");
+    ok($codec->pack([$flagged]) eq $codec->pack([$plain]), "$what in a list");
+    ok($codec->pack({ k => $flagged }) eq $codec->pack({ k => $plain }), "$what in a map");
+    ok($codec->pack({ $flagged => 1 }) eq $codec->pack({ $plain => 1 }), "$what as a key");
+    ok(utf8::is_utf8($flagged), 'packing leaves the flag') if length $string;
+    ok($codec->unpack($codec->pack($flagged)) eq $string, "$what come back");
+}
+
+# Room: what a value takes in Perl is counted before it is made, at the least favourable.
+sub peak_of {
+    my ($bytes, $room) = @_;
+    pipe my $read, my $write or die;
+    my $pid = fork;
+    die if !defined $pid;
+    if (!$pid) {
+        my $memory = sub { open my $status, '<', '/proc/self/status' or return 0; local $/; readline($status) =~ /^VmHWM:\s+(\d+)/m ? 1024 * $1 : 0 };
+        my $before = $memory->();
+        my ($value, undef, $left) = eval { $codec->unpack_at($bytes, 0, $room) };
+        my $why = defined $left ? '' : $@;
+        chomp $why;
+        syswrite $write, join ' ', $memory->() - $before, $room - ($left || 0), $why;
+        require POSIX;
+        POSIX::_exit(0);
+    }
+    close $write;
+    my $said = do { local $/; readline $read };
+    waitpid $pid, 0;
+    return split / /, $said, 3;
+}
+SKIP: {
+    skip 'no VmHWM here', 20 if !-r '/proc/self/status';
+    my $many = 100_000;
+    my %shape = (
+        'empty lists'   => "\x90", 'empty maps' => "\x80", 'small numbers' => "\x01", 'nothings' => "\xc0", 'short texts' => "\xa1x",
+        'empty bytes'   => "\xc4\x00", 'doubles' => "\xcb" . pack('d>', 1.5), 'lists of one' => "\x91\xa1x", 'lists of lists' => "\x91\x90",
+        'maps of one'   => "\x81\xa1k\xa1x", 'wide texts' => "\xa3\xe2\x98\xba",
+    );
+    for my $what (sort keys %shape) {
+        my ($peak, $charged) = peak_of("\xdd" . pack('N', $many) . $shape{$what} x $many, 2**40);
+        cmp_ok($peak, '<', $charged + (1 << 20), "a list of $many $what takes no more than is counted");
+    }
+    my $keys = "\xdf" . pack('N', $many) . join '', map { "\xa8" . sprintf('%08x', $_) . "\xa1x" } 1 .. $many;
+    my ($peak, $charged) = peak_of($keys, 2**40);
+    cmp_ok($peak, '<', $charged + (1 << 20), 'nor does a map of as many keys');
+    ($peak, undef, my $why) = peak_of("\xdd" . pack('N', 4_000_000) . "\x90" x 4_000_000, 32 << 20);
+    like($why, qr/takes more memory than it may/, 'a value for which there is no room');
+    cmp_ok($peak, '<', 33 << 20, 'is refused before it is made');
+}
+is(($codec->unpack_at("\x93\x01\x02\x03", 0, 400))[1], 4, 'what fits is read');
+ok(!eval { $codec->unpack_at("\x93\x01\x02\x03", 0, 100); 1 }, 'and what does not is not');
 
 # What was used as what.
 my $number = 42;

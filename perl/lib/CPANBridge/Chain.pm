@@ -4,7 +4,9 @@ use strict;
 use warnings;
 
 use Carp ();
+use CPANBridge::Envelope ();
 use CPANBridge::Error ();
+use CPANBridge::Handle ();
 use CPANBridge::Shared ();
 
 our $VERSION = '0.100';
@@ -25,14 +27,16 @@ sub new {
 sub next {    ## no critic (ProhibitBuiltinHomonyms)
     my ($self, $result, $data, $length) = @_;
     return if !$length;
-    $self->{chain_id} = _call('crypto.chain_new', $self->_keyed)->{chain_id} if !defined $self->{chain_id};
+    my $handle = $self->{handle} ||= _try(sub {
+        CPANBridge::Handle->make(CPANBridge::Shared::bridge(), 'crypto.chain_new', $self->_keyed, id => 'chain_id', free => 'crypto.chain_free');
+    });
     if ($length <= PIECE) {
-        $$result .= _call('crypto.chain_next', $self->_piece($data, 0, $length))->{data};
+        $$result .= _try(sub { _field('data', 'crypto.chain_next', $handle->call('crypto.chain_next', _piece($data, 0, $length))) });
         return;
     }
     my ($bridge, @ahead) = CPANBridge::Shared::bridge()->available;
     for (my $at = 0; $at < $length; $at += PIECE) {
-        push @ahead, $bridge->send_call('crypto.chain_next', $self->_piece($data, $at, $length - $at));
+        push @ahead, $handle->send_call($bridge, 'crypto.chain_next', _piece($data, $at, $length - $at));
         $$result .= _wait($bridge, \@ahead) if @ahead > AHEAD;
     }
     $$result .= _wait($bridge, \@ahead) while @ahead;
@@ -42,9 +46,9 @@ sub next {    ## no critic (ProhibitBuiltinHomonyms)
 # The last of it, with $tail behind. A short message that never was in pieces takes one call and leaves nothing behind.
 sub last {    ## no critic (ProhibitBuiltinHomonyms)
     my ($self, $result, $data, $length, $tail) = @_;
-    if (!defined $self->{chain_id} && $length + length $tail <= PIECE) {
+    if (!$self->{handle} && $length + length $tail <= PIECE) {
         return if !$length && !length $tail;
-        $$result .= _call('crypto.chain_once', { %{ $self->_keyed }, data => _bytes(substr($$data, 0, $length) . $tail) })->{data};
+        $$result .= _call('data', 'crypto.chain_once', { %{ $self->_keyed }, data => _bytes(substr($$data, 0, $length) . $tail) });
         return;
     }
     $self->next($result, $data, $length);
@@ -54,15 +58,15 @@ sub last {    ## no critic (ProhibitBuiltinHomonyms)
 }
 
 sub _piece {
-    my ($self, $data, $at, $left) = @_;
-    return { chain_id => $self->{chain_id}, data => _bytes(substr $$data, $at, $left < PIECE ? $left : PIECE) };
+    my ($data, $at, $left) = @_;
+    return { data => _bytes(substr $$data, $at, $left < PIECE ? $left : PIECE) };
 }
 
 # The answer to the first of the calls. If it failed, so did the chain; those behind it are not left to come in later.
 sub _wait {
     my ($bridge, $tickets) = @_;
     my $ticket = shift @$tickets;
-    my $data = eval { $bridge->wait_for($ticket)->{data} };
+    my $data = eval { _field('data', $ticket->method, $bridge->wait_for($ticket)) };
     return $data if defined $data;
     my $error = $@;
     for my $other (splice @$tickets) {
@@ -73,19 +77,8 @@ sub _wait {
 
 sub free {
     my ($self) = @_;
-    my $id = delete $self->{chain_id};
-    return if !defined $id;
-    # Nobody is to be told that what is not needed could not be freed; it ends by itself.
-    eval { CPANBridge::Shared::bridge()->call('crypto.chain_free', { chain_id => $id }); 1 } or CPANBridge::Error::is_one($@) or die $@;
-    return;
-}
-
-sub DESTROY {
-    my ($self) = @_;
-    return if !defined $self->{chain_id};
-    local ($@, $!, $?);
-    local $SIG{__DIE__} = 'DEFAULT';
-    $self->free;
+    my $handle = delete $self->{handle};
+    $handle->free if $handle;
     return;
 }
 
@@ -107,9 +100,24 @@ sub _bytes {
     return $bytes;
 }
 
+# One field of a call's result.
 sub _call {
-    my ($method, $params) = @_;
-    my $result = eval { CPANBridge::Shared::bridge()->call($method, $params) };
+    my ($field, $method, $params) = @_;
+    return _try(sub { _field($field, $method, CPANBridge::Shared::bridge()->call($method, $params)) });
+}
+
+# Bytes of an answer. A broker that gives none is not to be told from one that lies.
+sub _field {
+    my ($field, $method, $result) = @_;
+    my $bytes = ref $result eq 'HASH' ? $result->{$field} : undef;
+    die CPANBridge::Envelope::error('protocol', $method, "the broker's answer has no $field")
+        if !defined $bytes || ref $bytes || !utf8::downgrade($bytes, 1);
+    return $bytes;
+}
+
+sub _try {
+    my ($work) = @_;
+    my $result = eval { $work->() };
     return $result if defined $result;
     return _complain($@);
 }
@@ -123,14 +131,17 @@ sub _complain {
 # PBKDF2 with HMAC, by a worker of the broker.
 sub pbkdf2 {
     my ($digest, $passphrase, $salt, $iterations, $length) = @_;
-    return pack 'H*', _call('crypto.derive_key', {
+    my $hex = _call('key_hex', 'crypto.derive_key', {
         kdf        => 'PBKDF2',
         digest     => $digest,
         passphrase => _bytes($passphrase),
         salt       => _bytes($salt),
         iterations => $iterations,
         length     => $length,
-    })->{key_hex};
+    });
+    return _complain(CPANBridge::Envelope::error('protocol', 'crypto.derive_key', "the broker's answer is no key of $length bytes"))
+        if $hex !~ /\A[0-9a-f]*\z/i || length $hex != 2 * $length;
+    return pack 'H*', $hex;
 }
 
 1;
@@ -170,7 +181,8 @@ The last of the data, with some bytes behind it. If it is all there is, and shor
 
 =head2 free
 
-Gives up what the broker keeps for the chain; the destructor does the same.
+Gives up what the broker keeps for the chain; the same happens when the object goes. See L<CPANBridge::Handle>: a chain is the process's
+that began it.
 
 =head1 FUNCTIONS
 

@@ -8,10 +8,27 @@ use Socket qw(AF_UNIX PF_UNIX SOCK_STREAM SOL_SOCKET SO_RCVTIMEO SO_SNDTIMEO MSG
 
 our $VERSION = '0.100';
 
-# The largest message that is taken from a broker: no setting of it can be larger.
+# The largest message that a broker can send, by its settings; what is more is no length.
 use constant MAX_FRAME => 1 << 30;
+# What of that is taken, if nobody says.
+use constant USUAL_FRAME => 64 << 20;
 use constant READ_SIZE => 65_536;
 use constant SEND_FLAGS => MSG_DONTWAIT | MSG_NOSIGNAL;
+
+# Who has nothing left of its time gets what is there already: so many reads at most, because a peer may send without end.
+use constant LATE_READS => 64;
+
+# Which process and thread this is. What a connection is used in, and a lane, is the one that it was made in: a child has its parent's
+# objects and so has a thread, but neither has its calls. Threads have one process id, so each but the first adds something of its own.
+our $THREAD = 0;
+
+sub CLONE {
+    # Never the same in two threads, nor one that was.
+    $THREAD = threads->tid * 2**32;
+    return;
+}
+
+sub process { return $$ + $THREAD }
 
 # The clock of time limits: monotonic where there is one. Time::HiRes is core, but a package of its own on some systems.
 # A function and its argument, so that who looks at every call can spare the detour over `now`.
@@ -44,38 +61,60 @@ sub _address {
     return $ADDRESS{$path} = pack_sockaddr_un($path);
 }
 
-# Connects; returns the connection, or undef with $! set. $timeout limits the wait for a broker whose queue is full.
+# Who listens, as the kernel tells it: who called `listen`.
+use constant SO_PEERCRED => do {
+    local ($@, $!);
+    local $SIG{__DIE__} = 'DEFAULT';
+    eval { Socket::SO_PEERCRED() } || 17;
+};
+
+# Connects; returns the connection, or what `dial` gives instead.
 sub open {    ## no critic (ProhibitBuiltinHomonyms)
-    my ($class, $path, $timeout) = @_;
-    my $handle = dial($path, $timeout) or return;
-    return $class->adopt($handle, $path);
+    my ($class, $path, $timeout, $locator) = @_;
+    my ($handle, $stranger) = dial($path, $timeout, undef, $locator);
+    return $handle ? $class->adopt($handle, $path) : (undef, $stranger);
 }
 
-# The socket of such a connection. If reads are to have a time limit of their own, that comes with it.
+# The socket of such a connection, or () with $! set. $timeout limits the wait for a broker whose queue is full. If reads are to have a
+# time limit of their own, that comes with it. Whoever listens is to be this user, root, or one that the locator accepts: a directory that
+# was looked at may have been exchanged since. (undef, user) if it is somebody else, or (undef, -1) if the kernel does not say.
 sub dial {
-    my ($path, $timeout, $read_timeout) = @_;
+    my ($path, $timeout, $read_timeout, $locator) = @_;
     socket my $handle, PF_UNIX, SOCK_STREAM, 0 or return;
     setsockopt $handle, SOL_SOCKET, SO_SNDTIMEO, $TIMEVAL{$timeout} || _timeval($timeout) or return;
     setsockopt $handle, SOL_SOCKET, SO_RCVTIMEO, $TIMEVAL{$read_timeout} || _timeval($read_timeout) or return if $read_timeout;
     my $address = $ADDRESS{$path} || _address($path) or return;
-    return $handle if connect $handle, $address;
-    my $deadline = now() + $timeout;
-    while ($! == EINTR && now() < $deadline) {
-        return $handle if connect $handle, $address;
+    if (!connect $handle, $address) {
+        my $deadline = now() + $timeout;
+        while (1) {
+            return if $! != EINTR || now() >= $deadline;
+            last if connect $handle, $address;
+        }
     }
-    return;
+    my $credentials = getsockopt $handle, SOL_SOCKET, SO_PEERCRED;
+    return (undef, -1) if !defined $credentials || length $credentials != 12;
+    # Process, user and group.
+    my $user = unpack 'x4I', $credentials;
+    return $user == $> || $user == 0 || $locator->accepts($path, $user) ? $handle : (undef, $user);
 }
 
 # A connection on a socket that is connected already.
 sub adopt {
     my ($class, $handle, $path, $read_timeout) = @_;
     return bless {
-        handle => $handle, pid => $$, path => $path, in => '', out => '', sent => 0, read_timeout => $read_timeout || 0
+        handle => $handle, process => $$ + $THREAD, path => $path, in => '', out => '', sent => 0,
+        read_timeout => $read_timeout || 0, max_frame => USUAL_FRAME,
     }, $class;
 }
 
-# Whether this process may use the connection: after a fork it is the parent's.
-sub is_mine { return $_[0]->{pid} == $$ }
+# Whether this process and thread may use the connection: after a fork it is the parent's.
+sub is_mine { return $_[0]->{process} == $$ + $THREAD }
+
+sub limit_frames {
+    my ($self, $bytes) = @_;
+    $self->{max_frame} = $bytes < MAX_FRAME ? $bytes : MAX_FRAME;
+    return $self;
+}
 
 sub path   { return $_[0]->{path} }
 sub handle { return $_[0]->{handle} }
@@ -166,18 +205,21 @@ sub exchanged {
 
 # Waits until $deadline for a frame, sending meanwhile what is to be sent: a broker that holds back until its answers are
 # taken must not wait for us while we wait for it. Returns (frame), or () with the reason in $self->{failure}: `timeout`,
-# `end` (the broker closed after taking everything), `reset` (it closed without taking everything), `protocol`.
+# `end` (the broker closed after taking everything), `reset` (it closed without taking everything), `protocol`, `too_large`.
 sub receive {
     my ($self, $deadline) = @_;
+    my $late = 0;
     while (!$self->{failure}) {
         my $frame = $self->_cut;
         return $frame if defined $frame;
         return if $self->{failure};
         # First without waiting: also who has no time left gets what is there.
         my $count = $self->_pull;
-        next if $count;
+        # The usual answer is whole then, and nobody looks at the clock.
+        next if $count && $self->_is_whole;
         return if $self->{failure};
         my $left = $deadline - now();
+        next if $count && ($left > 0 || ++$late < LATE_READS);
         return $self->_fail('timeout') if $left <= 0;
         $self->wait_ready($left);
         $self->_push if length $self->{out};
@@ -194,12 +236,19 @@ sub wait_ready {
     return select $readable, $writable, undef, $seconds;
 }
 
+sub _is_whole {
+    my ($self) = @_;
+    my $length = length $self->{in};
+    return $length >= 4 && $length >= 4 + unpack 'N', $self->{in};
+}
+
 sub _cut {
     my ($self) = @_;
     my $in = \$self->{in};
     return if length $$in < 4;
     my $length = unpack 'N', $$in;
     return $self->_fail('protocol') if !$length || $length > MAX_FRAME;
+    return $self->_fail('too_large') if $length > $self->{max_frame};
     return if length $$in < 4 + $length;
     my $frame = substr $$in, 4, $length;
     substr $$in, 0, 4 + $length, '';
@@ -270,13 +319,14 @@ its callers.
 
 =head2 open
 
-    my $connection = CPANBridge::Connection->open($path, $seconds);
+    my ($connection, $stranger) = CPANBridge::Connection->open($path, $seconds, $locator);
 
-Connects, or returns nothing with the reason in C<$!>.
+Connects, or returns nothing with the reason in C<$!>. If it is another user than this one and root who listens, and none whom the
+L<CPANBridge::Locator> accepts, nothing is sent: the result is undef and that user's number, or -1 if the kernel does not tell.
 
 =head2 dial
 
-    my $handle = CPANBridge::Connection::dial($path, $seconds, $seconds_of_reads);
+    my ($handle, $stranger) = CPANBridge::Connection::dial($path, $seconds, $seconds_of_reads, $locator);
 
 The socket of such a connection; C<sysread> on it waits no longer than it is told, if it is.
 
@@ -288,7 +338,17 @@ A connection on a socket that is connected already.
 
 =head2 is_mine
 
-Whether this process opened it: false after a fork, in the child.
+Whether this process and thread opened it: false after a fork, in the child, and in a thread that was made since.
+
+=head2 process
+
+Which process and thread this is: a number that no other of them has. A function.
+
+=head2 limit_frames
+
+    $connection->limit_frames($bytes);
+
+How long a message may be; 64 MiB if nobody says.
 
 =head2 path
 
@@ -335,7 +395,7 @@ Waits until a point of time by L</now> for the next message. Nothing if there is
 
 =head2 failure
 
-Why L</receive> gave nothing: C<timeout>, C<end>, C<reset> or C<protocol>. Asking clears it.
+Why L</receive> gave nothing: C<timeout>, C<end>, C<reset>, C<protocol> or C<too_large>. Asking clears it.
 
 =head2 wait_ready
 

@@ -3,7 +3,6 @@ package CPANBridge::Envelope;
 use strict;
 use warnings;
 
-use Carp ();
 use CPANBridge::Error ();
 use CPANBridge::MessagePack ();
 
@@ -21,7 +20,7 @@ my ($LIMIT, $OPTIONS) = (-1, '');
 # Bytes of everything behind the msgid: method, parameters, options.
 sub encode {
     my ($method, $params, $options, $timeout) = @_;
-    my $name = defined $method ? $METHOD{$method} || _method($method) : _method($method);
+    my $name = $METHOD{$method} || _method($method);
     my $bytes = !defined $params || ref $params eq 'HASH' && !%$params ? "\x80" : eval { CPANBridge::MessagePack->pack($params) };
     return unfit($method, complaint()) if !defined $bytes;
     my $usual = $timeout == $LIMIT ? $OPTIONS : options($timeout);
@@ -30,7 +29,6 @@ sub encode {
 
 sub _method {
     my ($method) = @_;
-    Carp::croak('a method is named module.function') if !defined $method || !length $method;
     my $name = CPANBridge::MessagePack->pack("$method");
     # Whoever makes up names must not fill the memory.
     $METHOD{$method} = $name if keys %METHOD < 1000;
@@ -52,14 +50,44 @@ sub frame {
     return pack('NA3N', 7 + length $body, "\x95\x00\xce", $msgid) . $body;
 }
 
-# (error) or (undef, result) of an answer's bytes.
+# (error) or (undef, result) of an answer's bytes, which may take so much memory.
 sub result_of {
-    my ($answer, $method) = @_;
-    my $message = eval { CPANBridge::MessagePack->unpack($answer) };
-    complaint();
-    return error('protocol', $method, 'the program sent what is no answer') if ref $message ne 'ARRAY' || @$message < 3;
+    my ($answer, $method, $memory) = @_;
+    my $message = eval { my ($value, $end) = CPANBridge::MessagePack->unpack_at($answer, 0, int $memory / 2); $end == length $answer ? $value : undef };
+    my $why = complaint();
+    return error('too_large', $method, too_large($memory)) if is_too_large($why);
+    return error('protocol', $method, 'the program sent what is no answer') if !is_answer($message);
     my (undef, undef, $failure, $value) = @$message;
     return defined $failure ? broker_error($failure, $method) : (undef, $value);
+}
+
+# Whether a message that was read is an answer, and can be looked at as one.
+sub is_answer {
+    my ($message) = @_;
+    return ref $message eq 'ARRAY' && @$message >= 4 && _is_number($message->[0]) && $message->[0] == 1 && _is_number($message->[1]);
+}
+
+sub _is_number { return defined $_[0] && !ref $_[0] && $_[0] =~ /\A[0-9]{1,10}\z/ }
+
+# How far a call has come, for its callback; nothing if that is not what was sent.
+sub progress {
+    my ($fact) = @_;
+    return if ref $fact ne 'HASH' || !_is_number($fact->{msgid}) || !_is_amount($fact->{done});
+    my ($total, $unit) = @{$fact}{qw(total unit)};
+    return if defined $total && !_is_amount($total);
+    return ($fact->{msgid}, $fact->{done}, $total, defined $unit && !ref $unit ? _line($unit, 40) : undef);
+}
+
+sub _is_amount { return defined $_[0] && !ref $_[0] && $_[0] =~ /\A-?[0-9]+(?:\.[0-9]+)?(?:e[-+]?[0-9]+)?\z/i }
+
+# The codec says so of a value for which there is no room.
+sub is_too_large { return $_[0] eq 'not MessagePack: ' . CPANBridge::MessagePack::TOO_LARGE }
+
+# What to tell and to do then.
+sub too_large {
+    my ($memory) = @_;
+    return "the answer takes more memory than it may (answer_memory is $memory bytes): ask for less at a time, or raise it"
+        . ' (answer_memory => BYTES, or CPAN_BRIDGE_ANSWER_MEMORY)';
 }
 
 sub error {
@@ -72,17 +100,43 @@ sub unfit {
     return error('invalid_params', $method, "the parameters can't be sent: $why");
 }
 
+# The words that the protocol has for what went wrong. What a broker says beside them is nothing to go by.
+my %CODE = map { $_ => 1 } qw(protocol unknown_module unknown_function invalid_params not_found denied too_large overloaded timeout
+    cancelled unavailable failed internal);
+# A message is a line for a person.
+use constant LONGEST_MESSAGE => 2000;
+
+# What a broker says of an error may have any form. (code, message, data), each of which is what it should be.
+sub told {
+    my ($error) = @_;
+    return ('failed', _line($error, LONGEST_MESSAGE)) if !ref $error && defined $error && length $error;
+    return ('protocol', 'the broker answered with an error that is none') if ref $error ne 'HASH';
+    my ($code, $message, $data) = @{$error}{qw(code message data)};
+    $code    = 'protocol'                     if !defined $code || ref $code || !$CODE{$code};
+    $message = defined $message && !ref $message ? _line($message, LONGEST_MESSAGE) : '';
+    $message = 'the broker gave no reason'   if !length $message;
+    return ($code, $message, ref $data eq 'HASH' ? $data : undef);
+}
+
+# A text of others on one line, and no longer than that: it may go to a terminal or a log.
+sub _line {
+    my ($text, $longest) = @_;
+    $text = substr "$text", 0, $longest;
+    # Neither controls, nor what turns a line's direction, nor what Perl warns of when it is printed.
+    $text =~ s/[^\x20-\x7e\xa0-\x{2027}\x{202f}-\x{2065}\x{206a}-\x{d7ff}\x{e000}-\x{fdcf}\x{fdf0}-\x{fffd}\x{10000}-\x{1fffd}]+/ /g;
+    return $text;
+}
+
 sub broker_error {
     my ($error, $method) = @_;
-    return error('failed', $method, "$error") if ref $error ne 'HASH';
-    my %told = map { $_ => $error->{$_} } qw(code message data);
+    my ($code, $message, $data) = told($error);
     # A name that the broker does not know may be one that came after it.
-    if (($told{code} || "") =~ /\Aunknown_/ && ($told{message} || "") =~ /\(cpan-bridge (\d+)\.(\d+)\.(\d+)\)/) {
+    if ($code =~ /\Aunknown_/ && $message =~ /\(cpan-bridge (\d{1,5})\.(\d{1,5})\.(\d{1,5})\)/) {
         my $version = sprintf '%d.%d%02d', $1, $2, $3;
-        $told{message} .= " (this client is of version $VERSION; `cpan-bridge reload` puts the installed broker in place)"
+        $message .= " (this client is of version $VERSION; `cpan-bridge reload` puts the installed broker in place)"
             if $version ne $VERSION;
     }
-    return CPANBridge::Error->new(method => $method, %told);
+    return CPANBridge::Error->new(method => $method, code => $code, message => $message, data => $data);
 }
 
 # What the codec has to say after an eval. Anything else was not meant for us: a signal's handler died, and whoever set it
@@ -130,9 +184,31 @@ The frame of a request.
 
 =head2 result_of
 
-    my ($error, $result) = CPANBridge::Envelope::result_of($answer, $method);
+    my ($error, $result) = CPANBridge::Envelope::result_of($answer, $method, $memory);
 
-What an answer's bytes say.
+What an answer's bytes say; it may take so many bytes of memory.
+
+=head2 is_answer
+
+Whether a message has an answer's form. What is in it may still be anything.
+
+=head2 progress
+
+    my ($msgid, $done, $total, $unit) = CPANBridge::Envelope::progress($fact);
+
+What a notification of progress says; nothing if it does not say that.
+
+=head2 told
+
+    my ($code, $message, $data) = CPANBridge::Envelope::told($error);
+
+What a broker says of an error, whatever form it gave that: one of the protocol's codes, one line, a hash or undef.
+
+=head2 too_large
+
+=head2 is_too_large
+
+What is said of an answer for which there is no memory; whether that is what the codec said.
 
 =head2 error
 

@@ -5,6 +5,20 @@ use warnings;
 
 our $VERSION = '0.100';
 
+# Packages that no error is to name a line of, here and in Carp, which need not be loaded for that: all of ours, and the stand-ins
+# (CPANBridge::Shared adds those).
+our @OURS = map { $_ eq 'CPANBridge' ? $_ : "CPANBridge::$_" } qw(CPANBridge Chain Compat Connection Envelope Error Handle HTTP HTTP::Answer
+    HTTP::Exchange HTTP::Proxy HTTP::Settings HTTP::Transfer Launcher Locator MessagePack MessagePack::Boolean Progress Session Shared Ticket);
+our %OURS;
+
+sub know {
+    my (@packages) = @_;
+    no warnings 'once';
+    $Carp::Internal{$_} = $OURS{$_} = 1 for @packages;
+    return;
+}
+know(@OURS);
+
 use overload
     '""'     => sub { $_[0]->as_string },
     'bool'   => sub { 1 },
@@ -32,13 +46,13 @@ sub as_string {
 
 sub is_one { return ref $_[0] && UNIVERSAL::isa($_[0], __PACKAGE__) }
 
-# The place in the script: the nearest caller that is none of ours.
+# The place in the script: the nearest caller that is neither of ours nor of a stand-in.
 sub _caller {
     my $level = 0;
     my ($file, $line) = ($0, 0);
     while (my ($package, $at, $number) = caller $level++) {
         ($file, $line) = ($at, $number);
-        last if $package !~ /\ACPANBridge(?:::|\z)/;
+        last if !$OURS{$package};
     }
     return ($file, $line);
 }
@@ -72,7 +86,7 @@ of the script.
 
     CPANBridge::Error->new(code => 'failed', message => '...', data => undef, method => 'crypto.new');
 
-Makes one; the place is that of the nearest caller outside of CPANBridge.
+Makes one; the place is that of the nearest caller outside of CPANBridge and its stand-ins.
 
 =head2 code
 
@@ -98,6 +112,12 @@ What was called, C<module.function>.
 =head2 line
 
 Where the script called it.
+
+=head2 know
+
+    CPANBridge::Error::know(@packages);
+
+A function: from now on no error names a line of these packages.
 
 =head2 is_one
 

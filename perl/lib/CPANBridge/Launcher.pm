@@ -4,9 +4,8 @@ use strict;
 use warnings;
 
 use CPANBridge::Connection ();
-use File::Basename ();
-use File::Spec     ();
-use Socket         ();
+use Errno ();
+use Socket ();
 
 our $VERSION = '0.100';
 
@@ -20,22 +19,124 @@ sub user_socket {
     return "/tmp/cpan-bridge-$>/broker.sock";
 }
 
+# The host's own service, and what it is below: only root can put something there.
+use constant SYSTEM_SOCKET => '/run/cpan-bridge/broker.sock';
+
+# Where this user's own broker listens by default.
+sub usual_sockets {
+    return (user_socket(), "/tmp/cpan-bridge-$>/broker.sock");
+}
+
+# In directories that were made because somebody else had taken the usual one. The same ones for all processes of this user, in the
+# same order.
+sub private_sockets {
+    return map { "$_/broker.sock" } _private_directories();
+}
+
+sub system_socket { return SYSTEM_SOCKET }
+
 # All places where a broker may be listening for this user, in the order of the protocol.
 sub sockets {
-    return (user_socket(), "/tmp/cpan-bridge-$>/broker.sock", '/run/cpan-bridge/broker.sock');
+    return (usual_sockets(), private_sockets(), system_socket());
 }
 
 # Why a socket that nobody named is not to be trusted; undef if it is. Anybody may create a directory in /tmp: only one
 # that is ours, or root's, can hold the broker that gets our keys.
 sub distrust {
     my ($socket) = @_;
-    my $directory = File::Basename::dirname($socket);
-    my (undef, undef, $mode, undef, $owner) = lstat $directory or return;
-    return "$directory is no directory of its own" if !-d _ || -l _;
-    return if $directory eq '/run/cpan-bridge';
-    return "$directory belongs to user $owner" if $owner != $> && $owner != 0;
-    return sprintf '%s can be written by others (mode %04o)', $directory, $mode & 07777 if $mode & 022;
+    my $taken = taken($socket);
+    return defined $taken ? $taken : is_there($socket) ? undef : _directory($socket) . ' is not there';
+}
+
+sub is_there {
+    my ($socket) = @_;
+    return -d _directory($socket);
+}
+
+# Why a socket's directory can't be this user's own; undef if it is, or if it can still be made.
+sub taken {
+    my ($socket) = @_;
+    my $directory = _directory($socket);
+    my (undef, undef, $mode, undef, $owner) = lstat $directory or return $! == Errno::ENOENT ? undef : "$directory: $!";
+    return "$directory is no directory of its own: remove it" if !-d _ || -l _;
+    return if $socket eq SYSTEM_SOCKET && defined system_owner();
+    if ($owner != $> && $owner != 0) {
+        my $name = getpwuid $owner;
+        return "$directory belongs to user " . (defined $name ? "$name (number $owner)" : $owner)
+            . ': have it removed, by that user or by root, or set XDG_RUNTIME_DIR to a directory of your own';
+    }
+    return sprintf '%s can be written by others (mode %04o): make it yours alone (chmod 700 %s)', $directory, $mode & 07777, $directory
+        if $mode & 022;
     return;
+}
+
+# Whose the host's own service is: whoever owns its directory, if that is where only root can put it. Undef if there is none.
+sub system_owner {
+    my $directory = _directory(SYSTEM_SOCKET);
+    my ($mode, $owner) = (lstat _directory($directory))[2, 4];
+    return if !defined $mode || $owner != 0 || $mode & 022;
+    ($mode, $owner) = (lstat $directory)[2, 4];
+    return defined $mode && -d _ ? $owner : undef;
+}
+
+# A path's directory. Not by File::Basename: few scripts need more of that, and it takes a tenth of the time that all of us takes to load.
+sub _directory {
+    my ($path) = @_;
+    my ($directory) = $path =~ m{\A(.*)/+[^/]*\z}s;
+    return !defined $directory ? '.' : length $directory ? $directory : '/';
+}
+
+# Where a broker of this user's own can be started: (socket, why the usual place is not that), or () if there is no place.
+sub own_socket {
+    my $why;
+    for my $socket (usual_sockets()) {
+        my $taken = taken($socket);
+        return ($socket, $why) if !defined $taken;
+        $why ||= $taken;
+    }
+    my $directory = _private_directory();
+    return defined $directory ? ("$directory/broker.sock", $why) : ();
+}
+
+# Directories of this user's own with a name that nobody could guess before they were there. No other user can make one that is
+# taken for it, nor, as /tmp is sticky, move one away.
+sub _private_directories {
+    opendir my $tmp, '/tmp' or return;
+    my @names = sort grep { /\Acpan-bridge-$>-[0-9a-f]{8}\z/ } readdir $tmp;
+    return grep { _is_private($_) } map { m{\A(.*)\z} ? "/tmp/$1" : () } @names;
+}
+
+sub _is_private {
+    my ($directory) = @_;
+    my ($mode, $owner) = (lstat $directory)[2, 4];
+    return defined $mode && -d _ && $owner == $> && !($mode & 022);
+}
+
+# One of them, made if there is none. Processes that make one at once end with the same: each looks again after it made its own, so at
+# least one of two sees the other's and takes its own away.
+sub _private_directory {
+    for my $try (1 .. 100) {
+        my ($there) = _private_directories();
+        return $there if defined $there;
+        my $directory = sprintf '/tmp/cpan-bridge-%d-%s', $>, _random_digits();
+        if (mkdir $directory, 0700) {
+            my @there = _private_directories();
+            return $directory if @there == 1 && $there[0] eq $directory;
+            rmdir $directory;
+        }
+        select undef, undef, undef, rand 0.02;
+    }
+    return;
+}
+
+# The kernel's, and if there are none the ones of Perl: the name need not be a secret, it only has to be free.
+sub _random_digits {
+    my $bytes = '';
+    if (CORE::open my $device, '<', '/dev/urandom') {
+        sysread $device, $bytes, 4;
+    }
+    my $digits = length $bytes == 4 ? unpack 'H8', $bytes : sprintf '%08x', int rand 2**32;
+    return $digits =~ /\A([0-9a-f]{8})\z/ ? $1 : '00000000';
 }
 
 # The broker's program: where the environment says, in PATH, or beside the installed module.
@@ -44,13 +145,14 @@ sub program {
     if (defined(my $given = $ENV{CPAN_BRIDGE_BIN})) {
         return _untaint($given) if length $given;
     }
+    require File::Spec;
     for my $directory (File::Spec->path) {
         # Under taint checks a PATH of relative or foreign places is not followed.
         next if ${^TAINT} && ($directory !~ m{\A/} || _others_can_write($directory));
         my $candidate = "$directory/$name";
         return _untaint($candidate) if -f $candidate && -x _;
     }
-    my $lib = File::Basename::dirname(File::Basename::dirname(__FILE__));
+    my $lib = _directory(_directory(__FILE__));
     # Beside the module as `make install` leaves it, as a copied tree has it, and in a build of the source.
     for my $place ("$lib/../bin", "$lib/../../bin", "$lib/../../../bin", $lib, "$lib/../../target/release") {
         my $candidate = File::Spec->rel2abs("$place/$name");
@@ -59,10 +161,11 @@ sub program {
     return;
 }
 
+# Whether somebody else than this user and root can put a program there: by the directory's mode, or because it is his.
 sub _others_can_write {
     my ($directory) = @_;
-    my $mode = (stat $directory)[2];
-    return !defined $mode || $mode & 022;
+    my ($mode, $owner) = (stat $directory)[2, 4];
+    return !defined $mode || $mode & 022 || $owner != 0 && $owner != $>;
 }
 
 sub _untaint {
@@ -94,15 +197,16 @@ sub start {
     return (0, length $text ? $text : "$program ended with status " . ($? >> 8));
 }
 
-# Lets a program answer one request: bytes to its standard input, and its answer back. Returns (answer) or (undef, why).
+# Lets a program answer one request: bytes to its standard input, and its answer back, of so many bytes at most. Returns (answer) or
+# (undef, why).
 sub oneshot {
-    my ($request, $deadline) = @_;
+    my ($request, $deadline, $longest) = @_;
     my $program = program() or return (undef, _no_program());
     socketpair my $ours, my $theirs, Socket::AF_UNIX(), Socket::SOCK_STREAM(), 0 or return (undef, "no socket: $!");
     my $null = _null('>') or return (undef, "/dev/null: $!");
     my $pid = _spawn([$program, 'oneshot'], $theirs, $theirs, $null) or return (undef, "no process: $!");
     close $theirs;
-    my $connection = CPANBridge::Connection->adopt($ours, $program);
+    my $connection = CPANBridge::Connection->adopt($ours, $program)->limit_frames($longest);
     my $answer = $connection->send_now($request) ? $connection->receive($deadline) : undef;
     my $failure = $connection->failure || '';
     close $ours;
@@ -110,7 +214,8 @@ sub oneshot {
     kill 'TERM', $pid if !defined $answer;
     waitpid $pid, 0;
     return $answer if defined $answer;
-    return (undef, $failure eq 'timeout' ? "$program did not answer in time" : "$program ended without an answer");
+    return (undef, $failure eq 'timeout' ? "$program did not answer in time"
+        : $failure eq 'too_large' ? "the answer of $program is longer than $longest bytes" : "$program ended without an answer");
 }
 
 sub _no_program {
@@ -190,13 +295,46 @@ C</tmp/cpan-bridge-UID/broker.sock>.
 
 =head2 sockets
 
-All places where a broker may listen for this user, in the order in which they are tried.
+All places where a broker may listen for this user, in the order in which they are tried: those of the next three.
+
+=head2 usual_sockets
+
+The socket of L</user_socket> and the one below F</tmp>, which may be the same.
+
+=head2 private_sockets
+
+Those in directories F</tmp/cpan-bridge-UID-XXXXXXXX> of this user, which are made where the usual one is somebody else's.
+
+=head2 system_socket
+
+That of the host's own service.
+
+=head2 system_owner
+
+The number of the user who owns the directory of that; undef if there is none, or not where only root can put it.
+
+=head2 own_socket
+
+    my ($socket, $why) = CPANBridge::Launcher::own_socket();
+
+Where this user's own broker can be started, and why that is not the usual place, if it is not. If somebody else has that, a private
+directory is found or made.
 
 =head2 distrust
 
     my $why = CPANBridge::Launcher::distrust($socket);
 
-Why a socket's directory is not one to trust; undef if it is.
+Why a socket's directory is not one to trust; undef if it is. One that is not there is none.
+
+=head2 taken
+
+    my $why = CPANBridge::Launcher::taken($socket);
+
+The same, but undef as well for a directory that is not there and can be made.
+
+=head2 is_there
+
+Whether a socket's directory is there.
 
 =head2 program
 
@@ -211,8 +349,8 @@ Starts a broker in the background that ends by itself when nobody needed it for 
 
 =head2 oneshot
 
-    my ($answer, $why) = CPANBridge::Launcher::oneshot($frame, $deadline);
+    my ($answer, $why) = CPANBridge::Launcher::oneshot($frame, $deadline, $longest);
 
-Has one request answered by a process of its own.
+Has one request answered by a process of its own, in that many bytes at most.
 
 =cut

@@ -5,6 +5,7 @@ use warnings;
 
 use CPANBridge::Connection ();
 use CPANBridge::Launcher ();
+use Errno qw(EACCES ENOENT);
 
 our $VERSION = '0.100';
 
@@ -24,34 +25,46 @@ sub connect {    ## no critic (ProhibitBuiltinHomonyms)
     my ($self, $deadline, $patience, $owner) = @_;
     # The same place as last time is the usual case, and that a broker is there.
     if (defined(my $path = $self->usual_path)) {
-        my $connection = CPANBridge::Connection->open($path, $CPANBridge::DAEMON_TIMEOUT);
+        my ($connection) = CPANBridge::Connection->open($path, _longest($deadline), $self);
         return $connection if $connection;
     }
-    my ($named, @paths) = $self->_paths;
+    my ($named, $path) = $self->_named_path;
     my $may_start = $self->_may_start($named);
     my $until = CPANBridge::Connection::now() + $patience;
     $until = $deadline if $until > $deadline;
     my $why;
     while (1) {
-        (my $connection, $why) = _try($named, @paths);
+        (my $connection, $why) = $self->_try($deadline, $named, $path);
         return $connection if $connection;
         last if $may_start || CPANBridge::Connection::now() >= $until;
         select undef, undef, undef, PAUSE;
     }
     return (undef, $why . _advice($named)) if !$may_start;
-    $owner->_debug("starting a broker on $paths[0]");
-    return _start($named, $paths[0]);
+    my $connection;
+    # A place may be taken by somebody else between the look at it and the start there.
+    for my $try ($named ? 1 : (1 .. 3)) {
+        if (!$named) {
+            my ($own, $taken) = CPANBridge::Launcher::own_socket();
+            ($path) = defined $own ? $own =~ m{\A([^\0]+)\z}s : ();
+            return (undef, $why) if !defined $path;
+            $owner->_debug("$taken; $path is used instead") if defined $taken;
+        }
+        $owner->_debug("starting a broker on $path");
+        ($connection, $why) = $self->_start($named, $path);
+        last if $connection || $named || !defined CPANBridge::Launcher::taken($path);
+    }
+    return ($connection, $why);
 }
 
 sub _start {
-    my ($named, $path) = @_;
+    my ($self, $named, $path) = @_;
     my $deadline = CPANBridge::Connection::now() + $CPANBridge::DAEMON_STARTUP_TIMEOUT;
     my ($started, $reason) = CPANBridge::Launcher::start($path, $deadline);
     # Somebody else was first: that one is as good, as soon as it listens.
     my $other = $reason =~ /another broker holds/;
     my $why;
     while (1) {
-        (my $connection, $why) = _try($named, $path);
+        (my $connection, $why) = $self->_try_one($deadline, $named, $path);
         return $connection if $connection;
         last if !($started || $other) || CPANBridge::Connection::now() >= $deadline;
         select undef, undef, undef, PAUSE;
@@ -62,19 +75,69 @@ sub _start {
 
 # Tries every place once.
 sub _try {
-    my ($named, @paths) = @_;
-    my $why;
-    for my $path (@paths) {
-        if (!$named && defined(my $distrust = CPANBridge::Launcher::distrust($path))) {
-            $why = "the socket $path is not to be trusted: $distrust";
-            next;
+    my ($self, $deadline, $named, $path) = @_;
+    return $self->_try_one($deadline, 1, $path) if $named;
+    my ($first, $telling);
+    # Looked for one after the other: reading a directory takes longer than a connection.
+    for my $places (\&CPANBridge::Launcher::usual_sockets, \&CPANBridge::Launcher::private_sockets, \&CPANBridge::Launcher::system_socket) {
+        my %seen;
+        for my $place (grep { !$seen{$_}++ } $places->()) {
+            my ($connection, $why, $is_absent) = $self->_try_one($deadline, 0, $place =~ m{\A([^\0]+)\z}s);
+            return $connection if $connection;
+            # What is worth telling is why a socket that is there could not be used.
+            $is_absent ? ($first ||= $why) : ($telling ||= $why);
         }
-        my $connection = CPANBridge::Connection->open($path, $CPANBridge::DAEMON_TIMEOUT);
-        return $connection if $connection;
-        # What is worth telling is why a socket that is there could not be used.
-        $why = "can't connect to $path: $!" . ($!{EACCES} ? _let_in($path) : '') if !defined $why || !$!{ENOENT};
     }
-    return (undef, $why);
+    return (undef, $telling || $first);
+}
+
+# (connection), or (undef, why not, whether nothing is there).
+sub _try_one {
+    my ($self, $deadline, $named, $path) = @_;
+    if (!$named) {
+        my $taken = CPANBridge::Launcher::taken($path);
+        return (undef, "the socket $path is not to be trusted: $taken") if defined $taken;
+        # Where there is no directory now, anybody may make one in the next moment.
+        return (undef, "can't connect to $path: " . do { local $! = ENOENT; "$!" }, 1) if !CPANBridge::Launcher::is_there($path);
+    }
+    my ($connection, $stranger) = CPANBridge::Connection->open($path, _longest($deadline), $self);
+    return $connection if $connection;
+    return (undef, $self->_refusal($path, $stranger)) if defined $stranger;
+    return (undef, "can't connect to $path: $!" . ($! == EACCES ? _let_in($path) : ''), $! == ENOENT);
+}
+
+# How long a broker whose queue is full is waited for.
+sub _longest {
+    my ($deadline) = @_;
+    my $left = $deadline - CPANBridge::Connection::now();
+    return $left < $CPANBridge::DAEMON_TIMEOUT ? $left : $CPANBridge::DAEMON_TIMEOUT;
+}
+
+# Whether a user's broker, by number, is accepted on a socket beside this user's own and root's.
+sub accepts {
+    my ($self, $path, $user) = @_;
+    return 1 if grep { defined $_->[1] && $_->[1] == $user } $self->_named_users;
+    my $owner = $path eq CPANBridge::Launcher::SYSTEM_SOCKET ? CPANBridge::Launcher::system_owner() : undef;
+    return defined $owner && $owner == $user;
+}
+
+# Names, and the numbers that go with them, of the users whose broker somebody said to be the right one.
+sub _named_users {
+    my ($self) = @_;
+    my @names = map { split /\s*,\s*/ } grep { defined } $self->{broker_user}, $ENV{CPAN_BRIDGE_USER};
+    return map { [$_, /\A[0-9]+\z/ ? $_ : scalar getpwnam $_] } grep { length } @names;
+}
+
+sub _refusal {
+    my ($self, $path, $stranger) = @_;
+    return "the kernel does not tell who listens on $path: nothing was sent there" if $stranger < 0;
+    my $name = getpwuid $stranger;
+    my $user = defined $name ? $name : $stranger;
+    my @unknown = map { $_->[0] } grep { !defined $_->[1] } $self->_named_users;
+    return "the one who listens on $path is user $user" . (defined $name ? " (number $stranger)" : '')
+        . ", neither this user nor root: nothing was sent there. If that broker is the one meant, name its user"
+        . " (broker_user => '$user', or CPAN_BRIDGE_USER=$user)"
+        . (@unknown ? "; there is no user @unknown here" : '');
 }
 
 # How a user is let in whom the socket's permissions keep out.
@@ -102,17 +165,15 @@ sub _named {
     return;
 }
 
-# Whether the place was named, and the places to try.
-sub _paths {
+# Whether the place was named, and what it is then.
+sub _named_path {
     my ($self) = @_;
-    if (defined(my $given = $self->_named)) {
-        # Whoever may set the environment or the argument may name the socket; only its form is checked.
-        my ($path) = $given =~ m{\A([^\0]+)\z}s;
-        @{$self}{qw(place path)} = ($given, $path) if defined $path;
-        return (1, defined $path ? $path : ());
-    }
-    my %seen;
-    return (0, map { m{\A([^\0]+)\z}s } grep { !$seen{$_}++ } CPANBridge::Launcher::sockets());
+    my $given = $self->_named;
+    return 0 if !defined $given;
+    # Whoever may set the environment or the argument may name the socket; only its form is checked.
+    my ($path) = $given =~ m{\A([^\0]+)\z}s;
+    @{$self}{qw(place path)} = ($given, $path) if defined $path;
+    return (1, defined $path ? $path : '');
 }
 
 sub _may_start {
@@ -143,11 +204,15 @@ CPANBridge::Locator - where a broker is, and a connection to it (used by CPANBri
 Knows which socket was named, by the object, the package variables and the environment, and where to look if none was;
 starts a broker where that is allowed.
 
+A place that nobody named is only tried if its directory is there, is this user's or root's, and can be written by nobody else.
+Wherever it connects, the kernel is asked who listens before anything is sent: this user, root, one who was named by
+C<broker_user> or C<CPAN_BRIDGE_USER>, or, for the host's own service, the owner of its directory below F</run>.
+
 =head1 METHODS
 
 =head2 new
 
-    my $locator = CPANBridge::Locator->new(socket => $path, autostart => $whether);
+    my $locator = CPANBridge::Locator->new(socket => $path, autostart => $whether, broker_user => $names);
 
 =head2 connect
 
@@ -155,6 +220,12 @@ starts a broker where that is allowed.
 
 A L<CPANBridge::Connection>, or nothing and the reason. A broker that is not there and may not be started is waited for as
 many seconds as C<$patience> says.
+
+=head2 accepts
+
+    $locator->accepts($path, $user) or ...;
+
+Whether a user's broker, by number, is accepted on a socket beside this user's own and root's.
 
 =head2 usual_path
 

@@ -32,7 +32,11 @@ sub new {
 # element would double the time. They are package variables so that `local` keeps a signal handler, which may come
 # between any two steps and make calls of its own, from disturbing what it interrupts.
 our ($CANONICAL, $BOOLEANS, $DEPTH);
-our ($IN, $AT, $END);
+our ($IN, $AT, $END, $ROOM);
+
+# What Perl takes for each thing in a container, in bytes, at the least favourable: an element is a container of its own, a pair has a key
+# that no other hash has. The bytes of texts are counted with the message. The last is more than there is.
+use constant { ELEMENT => 120, PAIR => 210, UNBOUNDED => 2**52, TOO_LARGE => 'it takes more memory than it may' };
 
 # One function for each first byte: an array look-up and a call, instead of a chain of comparisons.
 my @READ;
@@ -54,15 +58,17 @@ sub unpack {    ## no critic (ProhibitBuiltinHomonyms)
 }
 
 sub unpack_at {
-    my ($self, undef, $at) = @_;
-    local ($IN, $AT, $END) = ($_[1], $at, length $_[1]);
-    local $BOOLEANS = ref $self ? $self->{booleans} : 0;
-    local $DEPTH = 0;
+    my ($self, undef, $at, $room) = @_;
+    # Beyond the end there is nothing, and nothing to say about it until the end.
+    no warnings;
+    my $length = length $_[1];
+    local ($IN, $AT, $END, $ROOM, $BOOLEANS, $DEPTH)
+        = ($_[1], $at, $length, $room ? $room - $length : UNBOUNDED, ref $self ? $self->{booleans} : 0, 0);
     _bad('a value of bytes is wanted, not characters') if utf8::is_utf8($IN) && !utf8::downgrade($IN, 1);
-    my $value = _read();
+    my $value = $READ[ord(substr $IN, $AT++, 1)]->();
     # Looked at once, here: reading beyond the end gives empty strings and goes on counting.
     _bad('the value is cut off') if $AT > $END;
-    return ($value, $AT);
+    return ($value, $AT, $ROOM);
 }
 
 sub true  { return _boolean(1) }
@@ -87,7 +93,11 @@ sub _write {
     if (!$type) {
         return "\xc0" if !defined $_[0];
         if (utf8::is_utf8($_[0])) {
+            # The flag is Perl's own business: a string that fits bytes is written as its equal that never had the flag.
             my $bytes = $_[0];
+            if (utf8::downgrade($bytes, 1)) {
+                return $bytes =~ tr/\x80-\xff// ? _bin_head(length $bytes) . $bytes : _str_head(length $bytes) . $bytes;
+            }
             utf8::encode($bytes);
             return _str_head(length $bytes) . $bytes;
         }
@@ -193,11 +203,6 @@ sub _unsigned {
         :                            CORE::pack('CQ>', 0xcf, $integer);
 }
 
-sub _read {
-    no warnings;
-    return $READ[ord substr $IN, $AT++, 1]->();
-}
-
 sub _read_text {
     my ($length) = @_;
     my $text = substr $IN, $AT, $length;
@@ -217,11 +222,12 @@ sub _read_array {
     my ($count) = @_;
     # A count is believed only as far as bytes back it.
     _bad('the value is cut off') if $count > $END - $AT;
+    _bad(TOO_LARGE) if ($ROOM -= ELEMENT * $count) < 0;
     _bad('nested more deeply than ' . MAX_DEPTH . ' levels') if ++$DEPTH > MAX_DEPTH;
     no warnings;
     my @array;
     while ($count-- > 0) {
-        push @array, $READ[ord substr $IN, $AT++, 1]->();
+        push @array, $READ[ord(substr $IN, $AT++, 1)]->();
     }
     --$DEPTH;
     return \@array;
@@ -230,13 +236,14 @@ sub _read_array {
 sub _read_map {
     my ($count) = @_;
     _bad('the value is cut off') if 2 * $count > $END - $AT;
+    _bad(TOO_LARGE) if ($ROOM -= PAIR * $count) < 0;
     _bad('nested more deeply than ' . MAX_DEPTH . ' levels') if ++$DEPTH > MAX_DEPTH;
     my %map;
     no warnings;
     while ($count-- > 0) {
-        my $key = $READ[ord substr $IN, $AT++, 1]->();
+        my $key = $READ[ord(substr $IN, $AT++, 1)]->();
         _bad('a key is no text and no number') if !defined $key || ref $key;
-        $map{$key} = $READ[ord substr $IN, $AT++, 1]->();
+        $map{$key} = $READ[ord(substr $IN, $AT++, 1)]->();
     }
     --$DEPTH;
     return \%map;
@@ -345,8 +352,9 @@ L<https://github.com/msgpack/msgpack/blob/master/spec.md>.
 
 =head2 From Perl
 
-A string that Perl flags as characters becomes C<str>; one that is not flagged becomes C<str> if it is all ASCII, else
-C<bin>. A value that is a number and was never used as a string becomes an integer or a double. C<undef> becomes nil.
+A string that is all ASCII becomes C<str>; one with characters from 0x80 to 0xFF and none above becomes C<bin>, a byte for each
+character; one with a character above 0xFF becomes C<str>. Whether Perl keeps it flagged as characters makes no difference: equal
+strings are equal bytes. Who means text encodes it (C<Encode::encode('UTF-8', $text)>) or has the broker take bytes. A value that is a number and was never used as a string becomes an integer or a double. C<undef> becomes nil.
 C<\0> and C<\1> and objects of the boolean classes become booleans; an object that overloads stringification becomes its
 string. Everything else, code references say, dies with the reason. Hash keys become C<str>.
 
@@ -377,9 +385,10 @@ The value of bytes; there has to be exactly one.
 
 =head2 unpack_at
 
-    my ($value, $end) = $codec->unpack_at($bytes, $offset);
+    my ($value, $end, $left) = $codec->unpack_at($bytes, $offset, $room);
 
-The value that begins at an offset, and the offset after it.
+The value that begins at an offset, and the offset after it. With C<$room>, a value that would take more bytes of memory than
+that, together with the bytes it is read from, is refused before it does; C<$left> is what is left of it.
 
 =head2 true
 

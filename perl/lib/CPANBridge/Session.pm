@@ -16,12 +16,15 @@ use constant FIRST_MSGID => CPANBridge::Envelope::FIRST_MSGID;
 use constant LAST_MSGID  => CPANBridge::Envelope::LARGEST_UINT32;
 # How long to wait between two looks at a message that is not gone yet.
 use constant PAUSE => 0.02;
+# How long what is there already is read on beyond the time that somebody gave: from a broker that does not stop sending.
+use constant DRAIN => 0.25;
 
 sub new {
     my ($class, %fields) = @_;
     return bless {
-        locator    => CPANBridge::Locator->new(socket => $fields{socket}, autostart => $fields{autostart}),
+        locator    => CPANBridge::Locator->new(map { $_ => $fields{$_} } qw(socket autostart broker_user)),
         persistent => $fields{persistent},
+        answer_memory => $fields{answer_memory},
         msgid      => FIRST_MSGID,
         tickets    => {},
         finished   => [],
@@ -37,6 +40,17 @@ sub enter {
     my ($self) = @_;
     $self->lose('lost', 'a call on the same connection was broken off; this call may have run') if $self->{entered};
     $self->{entered} = 1;
+    $self->_make_room;
+    return;
+}
+
+# What the answers may take that come until the next time: half of the memory when they are values, and a quarter for the bytes of one.
+# The rest is for what has to be there twice for a moment.
+sub _make_room {
+    my ($self) = @_;
+    my $memory = $self->{user}->_answer_memory;
+    $self->{room} = int $memory / 2;
+    $self->{connection}->limit_frames($memory / 4) if $self->{connection};
     return;
 }
 
@@ -51,8 +65,8 @@ sub leave {
 use constant {
     # None if each call has a connection of its own.
     LANE_HANDLE => 0,
-    # It counts for this process and time limit only.
-    LANE_PID     => 1,
+    # It counts for this process (and thread) and time limit only.
+    LANE_PROCESS => 1,
     LANE_TIMEOUT => 2,
     # Bytes of methods that were called before, and of the options.
     LANE_NAMES   => 3,
@@ -67,7 +81,7 @@ sub _open_lane {
     return if !$self->{persistent} && !defined $self->{locator}->usual_path;
     my $handle = $self->{persistent} ? $self->{connection}->handle : undef;
     my $options = CPANBridge::Envelope::options($timeout);
-    $self->{lane} = [$handle, $$, $timeout, \%CPANBridge::Envelope::METHOD, $options, 7 + length $options];
+    $self->{lane} = [$handle, CPANBridge::Connection::process(), $timeout, \%CPANBridge::Envelope::METHOD, $options, 7 + length $options];
     return;
 }
 
@@ -76,7 +90,10 @@ sub dial {
     my ($self) = @_;
     my $path = $self->{locator}->usual_path;
     return if !defined $path;
-    return CPANBridge::Connection::dial($path, $CPANBridge::DAEMON_TIMEOUT, $self->{lane}[LANE_TIMEOUT]);
+    my $timeout = $self->{lane}[LANE_TIMEOUT];
+    my ($handle) = CPANBridge::Connection::dial($path, $timeout < $CPANBridge::DAEMON_TIMEOUT ? $timeout : $CPANBridge::DAEMON_TIMEOUT,
+        $timeout, $self->{locator});
+    return $handle;
 }
 
 # (error) or (undef, result) of a call that was made on the lane and did not go smoothly.
@@ -89,6 +106,7 @@ sub after_lane {
         return $self->_finished([$self->_attempt(@attempt, 0)], @attempt);
     }
     my $connection = $self->{connection} ||= CPANBridge::Connection->adopt($handle, $self->{locator}{path}, $timeout);
+    $self->_make_room;
     my @exchanged = $connection->exchanged($request, $sent, $count, $answer);
     return $self->_finished([$self->_answered($method, unpack('x7N', $request), $deadline, @exchanged)], @attempt);
 }
@@ -117,8 +135,9 @@ sub call {
 sub _again {
     my ($self, $error, $method, @attempt) = @_;
     my $tries = $self->{user}->_retry_count;
+    my $deadline = $attempt[2];
     my $result;
-    while ($error && $error->{not_run} && $tries-- > 0) {
+    while ($error && $error->{not_run} && $tries-- > 0 && CPANBridge::Connection::now() < $deadline) {
         $self->{user}->_debug("$method did not run (" . $error->message . '), trying again');
         # There was a broker a moment ago, so another one is probably coming up.
         ($error, $result) = $self->_attempt($method, @attempt, $CPANBridge::DAEMON_STARTUP_TIMEOUT);
@@ -131,9 +150,13 @@ sub _again {
 sub _attempt {
     my ($self, $method, $body, $timeout, $deadline, $progress, $patience) = @_;
     my $connection = $self->{connection};
-    if (!$connection || $connection->{pid} != $$) {
+    my $limit = $timeout;
+    if (!$connection || !$connection->is_mine) {
         ($connection, my $error) = $self->connect($deadline, $patience);
         return $error if $error;
+        # Where that took long, or other tries did, what is left of the time is less.
+        my $left = $deadline - CPANBridge::Connection::now();
+        $limit = $left if $left < 0.95 * $timeout;
     }
     if ($progress || %{ $self->{tickets} }) {
         my $ticket = $self->new_ticket($method, $deadline, $progress);
@@ -142,8 +165,8 @@ sub _attempt {
     }
     my $msgid = $self->{msgid}++;
     $self->{msgid} = FIRST_MSGID if $msgid >= LAST_MSGID;
-    my ($taken, $answer) = $connection->exchange(CPANBridge::Envelope::frame($msgid, $body), $timeout);
-    return $self->_answered($method, $msgid, $deadline, $taken, $answer, $timeout);
+    my ($taken, $answer) = $connection->exchange(CPANBridge::Envelope::frame($msgid, $body), $limit);
+    return $self->_answered($method, $msgid, $deadline, $taken, $answer, $limit == $timeout ? $timeout : undef);
 }
 
 # What came of a call that was sent alone: whether it was taken, and the answer's frame if that is there. With $timeout, the next one
@@ -151,10 +174,11 @@ sub _attempt {
 sub _answered {
     my ($self, $method, $msgid, $deadline, $taken, $answer, $timeout) = @_;
     delete $self->{lane};
-    return $self->_unsent($method) if !$taken;
+    return $self->_unsent($method, $deadline) if !$taken;
     if (defined $answer && substr($answer, 4, 8) eq pack 'A3NA', "\x94\x01\xce", $msgid, "\xc0") {
-        my ($result) = eval { CPANBridge::MessagePack->unpack_at($answer, 12) };
-        if (CPANBridge::Envelope::complaint() eq '') {
+        my ($result, $end) = eval { CPANBridge::MessagePack->unpack_at($answer, 12, $self->{room}) };
+        # What is wrong with it is found out by who looks at the whole message.
+        if (CPANBridge::Envelope::complaint() eq '' && $end == length $answer) {
             $self->_open_lane($timeout) if defined $timeout;
             return (undef, $result);
         }
@@ -167,14 +191,14 @@ sub _answered {
 
 # A request could not be sent whole, so it did not run. Why: the broker may have said so before it closed.
 sub _unsent {
-    my ($self, $method) = @_;
+    my ($self, $method, $deadline) = @_;
     while (defined(my $frame = $self->{connection}->receive(0))) {
         $self->_take($frame);
-        last if !$self->{connection};
+        last if !$self->{connection} || CPANBridge::Connection::now() >= $deadline;
     }
     my $word = $self->{last_word};
     $self->lose('lost', 'the broker closed the connection; the call may have run');
-    return CPANBridge::Error->new(method => $method, code => $word->{code}, message => $word->{message}) if $word;
+    return CPANBridge::Envelope::error($word->[0], $method, $word->[1]) if $word;
     return _not_run($method, 'the broker closed the connection before it took the request');
 }
 
@@ -256,10 +280,10 @@ sub send_all {
         }
         # With one call that is not wholly sent, or several of which no byte is, none can have been acted on.
         my $safe = @$tickets == 1 || (!$unsent && $connection->sent == $before);
-        $error = $self->_unsent($tickets->[0]{method});
+        $error = $self->_unsent($tickets->[0]{method}, $deadline);
         return $error if !$error->{not_run};
         return CPANBridge::Envelope::error('lost', $tickets->[0]{method}, 'the broker closed the connection; calls may have run') if !$safe;
-        return $error if $tries-- <= 0;
+        return $error if $tries-- <= 0 || CPANBridge::Connection::now() >= $deadline;
         $patience = $CPANBridge::DAEMON_STARTUP_TIMEOUT;
     }
 }
@@ -283,10 +307,26 @@ sub send_message {
             }
             return;
         }
-        $error = $self->_unsent($method);
-        return $error if !$error->{not_run} || $tries-- <= 0;
+        $error = $self->_unsent($method, $deadline);
+        return $error if !$error->{not_run} || $tries-- <= 0 || CPANBridge::Connection::now() >= $deadline;
         $patience = $CPANBridge::DAEMON_STARTUP_TIMEOUT;
     }
+}
+
+# Sends a message that is not answered, but only if there is a connection on which nobody is at work, and without waiting: for destructors,
+# which run at any point of a program. What can't be told now is told the next time; it is little, and there are few.
+sub tell {
+    my ($self, $bytes) = @_;
+    my $untold = $self->{untold} ||= [];
+    shift @$untold if @$untold >= 100;
+    push @$untold, $bytes;
+    return if $self->{user} || $self->{entered};
+    my $connection = $self->{connection};
+    return if !$connection || !$connection->is_mine || $connection->has_unsent;
+    $connection->send_now(join '', map { pack 'N/a*', $_ } splice @$untold);
+    # What the kernel did not take goes with the next call, which must not send before it.
+    delete $self->{lane} if $connection->has_unsent;
+    return;
 }
 
 sub has_outstanding {
@@ -302,8 +342,9 @@ sub await {
             $ticket->settle(CPANBridge::Envelope::error('lost', $ticket->method, 'the call was made on a connection that is closed'));
             return;
         }
-        next if $self->_take_answers || $self->receive_one($ticket->{deadline});
-        $self->expire;
+        my $has_come = $self->_take_answers || $self->receive_one($ticket->{deadline});
+        # Whatever comes: a broker that sends something else without end does not hold us.
+        $self->expire if !$has_come || CPANBridge::Connection::now() >= $ticket->{deadline};
     }
     return;
 }
@@ -319,15 +360,16 @@ sub _take_answers {
         last if $kind ne "\x94\x01\xce" || $failure ne "\xc0" || $length < 9 || $have - $at < 4 + $length;
         my $ticket = $tickets->{$msgid} or last;
         my $value;
-        if ($length == 9 && (my $simple = $CPANBridge::MessagePack::SIMPLE[ord substr $$in, $at + 12, 1])) {
+        if ($length == 9 && (my $simple = $CPANBridge::MessagePack::SIMPLE[ord(substr $$in, $at + 12, 1)])) {
             $value = $simple->();
         }
         else {
             my $bytes = substr $$in, $at + 12, $length - 8;
-            ($value, my $end) = eval { CPANBridge::MessagePack->unpack_at($bytes, 0) };
+            ($value, my $end, my $left) = eval { CPANBridge::MessagePack->unpack_at($bytes, 0, $self->{room}) };
             # What is wrong with it is found out by who looks at the whole message.
             CPANBridge::Envelope::complaint();
             last if !defined $end || $end != $length - 8;
+            $self->{room} = $left;
         }
         delete $tickets->{$msgid};
         @{$ticket}{qw(done value)} = (1, $value);
@@ -369,31 +411,41 @@ sub receive_one {
 
 sub _take {
     my ($self, $frame) = @_;
-    my $message = eval { CPANBridge::MessagePack->unpack($frame) };
+    my ($message, $end, $left) = eval { CPANBridge::MessagePack->unpack_at($frame, 0, $self->{room}) };
     my $why = CPANBridge::Envelope::complaint();
-    if (ref $message ne 'ARRAY' || !@$message) {
-        $why ||= 'no array';
-        return $self->lose('protocol', "the broker sent what is no message: $why");
-    }
-    my ($type, @rest) = @$message;
-    if ($type == 1) {
-        my ($msgid, $error, $value) = @rest;
+    return $self->_lose_to_size if CPANBridge::Envelope::is_too_large($why);
+    $why ||= 'bytes follow the value' if defined $end && $end != length $frame;
+    $self->{room} = $left if defined $left;
+    if (!length $why && CPANBridge::Envelope::is_answer($message)) {
+        my (undef, $msgid, $error, $value) = @$message;
         my $ticket = delete $self->{tickets}{$msgid} or return;
         $ticket->settle(defined $error ? CPANBridge::Envelope::broker_error($error, $ticket->method) : undef, $value);
         $self->_finish($ticket);
         return;
     }
-    my ($what, $parameters) = @rest;
-    my $fact = $parameters->[0];
+    # Beside answers there are notifications, [2, what, [parameters]]. Those that are new to us are nothing to us.
+    my ($type, $what, $parameters) = !length $why && ref $message eq 'ARRAY' ? @$message : ();
+    if (!defined $type || ref $type || $type ne '2' || !defined $what || ref $what) {
+        $why = 'neither an answer nor a notification' if !length $why;
+        return $self->lose('protocol', "the broker sent what is no message: $why");
+    }
+    my $fact = ref $parameters eq 'ARRAY' ? $parameters->[0] : undef;
     if ($what eq 'rpc.progress') {
-        my $ticket = $self->{tickets}{ $fact->{msgid} };
-        $ticket->{progress}->(@{$fact}{qw(done total unit)}) if $ticket && $ticket->{progress};
+        my ($msgid, @amounts) = CPANBridge::Envelope::progress($fact) or return;
+        my $ticket = $self->{tickets}{$msgid};
+        $ticket->{progress}->(@amounts) if $ticket && $ticket->{progress};
     }
     elsif ($what eq 'rpc.error') {
         # The end of the connection follows; this is its reason.
-        $self->{last_word} = $fact;
+        $self->{last_word} = [CPANBridge::Envelope::told($fact)];
     }
     return;
+}
+
+# An answer for which there is no memory. What comes behind it can't be found without it.
+sub _lose_to_size {
+    my ($self) = @_;
+    return $self->lose('too_large', CPANBridge::Envelope::too_large($self->{user}->_answer_memory));
 }
 
 sub _finish {
@@ -406,7 +458,8 @@ sub _finish {
 sub _end {
     my ($self, $failure) = @_;
     my $last_word = $self->{last_word};
-    return $self->lose($last_word->{code} || 'protocol', $last_word->{message}) if $last_word;
+    return $self->lose(@{$last_word}[0, 1]) if $last_word;
+    return $self->_lose_to_size if $failure eq 'too_large';
     return $self->lose('protocol', 'the broker sent what is no message') if $failure eq 'protocol';
     my @tickets = values %{ $self->{tickets} };
     if ($failure eq 'reset' && @tickets == 1 && $tickets[0]{queued} == $self->{connection}->queued) {
@@ -442,13 +495,17 @@ sub is_connected {
 sub connect {    ## no critic (ProhibitBuiltinHomonyms)
     my ($self, $deadline, $patience) = @_;
     if (my $connection = $self->{connection}) {
-        return $connection if $connection->{pid} == $$;
-        # After a fork: the parent's connection, and the parent's calls.
+        return $connection if $connection->is_mine;
+        # After a fork: the parent's connection, and the parent's calls. Of a thread they are those of the one that made it.
         $self->lose('lost', 'the call was made by the parent process');
         @{ $self->{finished} } = ();
     }
     my ($connection, $why) = $self->{locator}->connect($deadline, $patience, $self->{user});
-    return $self->{connection} = $connection if $connection;
+    if ($connection) {
+        $self->{connection} = $connection;
+        $self->_make_room;
+        return $connection;
+    }
     return (undef, CPANBridge::Envelope::error('connect', undef, $why));
 }
 
@@ -472,12 +529,16 @@ sub poll {
     while ($self->has_outstanding && !@{ $self->{finished} }) {
         # A call's own time may be over before this wait is.
         my ($first) = sort { $a <=> $b } $deadline, map { $_->{deadline} } values %{ $self->{tickets} };
-        next if $self->receive_one($first);
-        $self->expire;
-        last if CPANBridge::Connection::now() >= $deadline;
+        my $has_come = $self->receive_one($first);
+        my $now = CPANBridge::Connection::now();
+        $self->expire if !$has_come || $now >= $first;
+        last if $now >= $deadline && (!$has_come || $now >= $deadline + DRAIN);
     }
-    # Whatever else has come already.
-    1 while $self->has_outstanding && $self->receive_one(0);
+    # Whatever else has come already: it would not make the socket readable again. But not for ever, where something always has.
+    my $until = CPANBridge::Connection::now() + DRAIN;
+    while ($self->has_outstanding && $self->receive_one(0)) {
+        last if CPANBridge::Connection::now() >= $until;
+    }
     return splice @{ $self->{finished} };
 }
 
@@ -500,7 +561,7 @@ not thrown: a list of the error alone, or of undef and the result.
 
 =head2 new
 
-    my $session = CPANBridge::Session->new(socket => $path, autostart => $whether, persistent => $whether);
+    my $session = CPANBridge::Session->new(socket => $path, autostart => $whether, persistent => $whether, broker_user => $names);
 
 =head2 enter
 
@@ -544,6 +605,12 @@ Numbers a call; sends calls in one write.
     my $error = $session->send_message($message, $method);
 
 Sends a message that is not answered.
+
+=head2 tell
+
+    $session->tell($bytes);
+
+Sends a message's bytes if that can be done at once, else the next time.
 
 =head2 await
 

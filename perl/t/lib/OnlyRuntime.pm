@@ -10,7 +10,9 @@ use CPANBridge::Launcher ();
 
 {
     no warnings 'redefine';
-    *CPANBridge::Launcher::sockets = sub { return CPANBridge::Launcher::user_socket() };
+    *CPANBridge::Launcher::usual_sockets = sub { return CPANBridge::Launcher::user_socket() };
+    *CPANBridge::Launcher::private_sockets = sub { return };
+    *CPANBridge::Launcher::system_socket = sub { return };
 }
 
 1;

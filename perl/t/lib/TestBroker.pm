@@ -86,6 +86,9 @@ sub stop {
     return $?;
 }
 
+# A thread's copy is not to end it.
+sub CLONE_SKIP { return 1 }
+
 sub DESTROY {
     my ($self) = @_;
     return if $self->{owner} != $$;
@@ -130,7 +133,7 @@ sub fake {
 # For fakes: reads one frame.
 sub read_frame {
     my ($connection) = @_;
-    read($connection, my $head, 4) == 4 or return;
+    (read($connection, my $head, 4) || 0) == 4 or return;
     read($connection, my $body, unpack 'N', $head);
     return $body;
 }

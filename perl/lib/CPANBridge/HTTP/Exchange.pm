@@ -4,6 +4,7 @@ use strict;
 use warnings;
 
 use CPANBridge::Error ();
+use CPANBridge::HTTP::Answer ();
 use CPANBridge::HTTP::Settings ();
 use CPANBridge::Shared ();
 
@@ -14,6 +15,8 @@ use constant PIECE => 1 << 20;
 use constant AHEAD => 2;
 # A body to be sent that is longer than this goes in pieces as well.
 use constant AT_ONCE => 4 << 20;
+# The broker answers a read when there is something, or the end. So many that are neither are no answer of a body's.
+use constant EMPTY_PIECES => 100;
 # How long a server may do nothing is told to the broker with each request. How long all of it may take, nobody said.
 use constant NO_LIMIT => 30 * 86_400;
 
@@ -62,13 +65,13 @@ sub _ask {
     my ($self, $bridge, $request, $body) = @_;
     my $settings = $self->{settings};
     for my $try (1, 2) {
-        my $session = $settings->session($bridge);
+        my $session = $settings->session;
         my $begun = 0;
         my $answer = eval { _send($bridge, $session, $request, \$body, \$begun) };
         return $answer if $answer;
         my $error = $@;
         # A session that nobody used for long has ended; another is as good. Nothing was sent.
-        die $error if $try > 1 || $begun || !eval { $error->code eq 'not_found' };
+        die $error if $try > 1 || $begun || !CPANBridge::Error::is_one($error) || $error->code ne 'not_found';
         $settings->forget;
     }
     return;
@@ -79,9 +82,9 @@ sub _send {
     my @options = (timeout => NO_LIMIT);
     if (!ref $$body && (!defined $$body || length $$body <= AT_ONCE)) {
         my %content = defined $$body ? (content => $$body) : ();
-        return $bridge->call('http_helper.request', { %$request, %content, session_id => $session }, @options);
+        return _call($bridge, 'http_helper.request', { %$request, %content, session_id => $session }, @options);
     }
-    my $id = $bridge->call('http_helper.body_new', { session_id => $session })->{body_id};
+    my $id = _call($bridge, 'http_helper.body_new', { session_id => $session })->{body_id};
     # What a code reference gave once it may not give again.
     $$begun = 1;
     my $gathered = eval { _gather($bridge, $id, $body); 1 };
@@ -90,7 +93,12 @@ sub _send {
         eval { $bridge->call('http_helper.body_free', { body_id => $id }) };
         die $error;
     }
-    return $bridge->call('http_helper.body_send', { %$request, body_id => $id }, @options);
+    return _call($bridge, 'http_helper.body_send', { %$request, body_id => $id }, @options);
+}
+
+sub _call {
+    my ($bridge, $method, @more) = @_;
+    return CPANBridge::HTTP::Answer::check($method, $bridge->call($method, @more));
 }
 
 sub _gather {
@@ -142,13 +150,20 @@ sub _take {
 sub read_on {
     my ($bridge, $id, $take, $reply) = @_;
     my (@ahead, $why);
+    my $empty = 0;
     my $going = eval {
         while (1) {
             push @ahead, $bridge->send_call('http_helper.read', { stream_id => $id, length => PIECE }, timeout => NO_LIMIT)
                 while @ahead < AHEAD;
-            my $piece = eval { $bridge->wait_for(shift @ahead) };
+            my $ticket = shift @ahead;
+            my $piece = eval { CPANBridge::HTTP::Answer::check($ticket->method, $bridge->wait_for($ticket)) };
             if (!$piece) {
                 $why = _failure($@);
+                last;
+            }
+            $empty = length $piece->{content} ? 0 : $empty + 1;
+            if ($empty > EMPTY_PIECES) {
+                $why = { error => 'the broker answers with empty pieces without end', code => 'protocol' };
                 last;
             }
             my $more = !length $piece->{content} || $take->($piece->{content});

@@ -4,6 +4,8 @@ use strict;
 use warnings;
 
 use Carp ();
+use CPANBridge::Connection ();
+use CPANBridge::Handle ();
 use CPANBridge::Shared ();
 
 our $VERSION = '0.100';
@@ -47,35 +49,24 @@ sub _directory {
     return join '', grep { /-----BEGIN / } map { _file($_) } @files;
 }
 
-# The session's id. Each process has its own: calls in one session wait for each other.
+# The session's id. Each process, and each thread, has its own: calls in one session wait for each other.
 sub session {
-    my ($self, $bridge) = @_;
-    if ($OWNER != $$) {
+    my ($self) = @_;
+    my $process = CPANBridge::Connection::process();
+    if ($OWNER != $process) {
         # After a fork: the parent's sessions.
         %SESSION = ();
-        $OWNER = $$;
+        $OWNER = $process;
     }
-    return $SESSION{ $self->{key} } ||= $bridge->call('http_helper.session_new', $self->{session})->{session_id};
+    my $session = $SESSION{ $self->{key} } ||= CPANBridge::Handle->make(CPANBridge::Shared::bridge(), 'http_helper.session_new',
+        $self->{session}, id => 'session_id', free => 'http_helper.session_free');
+    return $session->id;
 }
 
 sub forget {
     my ($self) = @_;
     delete $SESSION{ $self->{key} };
     return;
-}
-
-END {
-    if ($OWNER == $$) {
-        local ($@, $!, $?);
-        # What is not freed ends by itself after some time: nobody waits for an answer, or for a broker that is gone.
-        local $CPANBridge::RETRY_COUNT = 0;
-        my $bridge = CPANBridge::Shared::bridge();
-        for my $id (values %SESSION) {
-            last if !$bridge->is_connected;
-            eval { $bridge->notify('http_helper.session_free', { session_id => $id }) };
-        }
-        %SESSION = ();
-    }
 }
 
 1;
@@ -100,7 +91,7 @@ croaks for one that can't be read.
 
 =head2 session
 
-    my $id = $settings->session($bridge);
+    my $id = $settings->session;
 
 The session's id; it is made when it is first needed.
 

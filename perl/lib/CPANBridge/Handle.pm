@@ -1,0 +1,146 @@
+package CPANBridge::Handle;
+
+use strict;
+use warnings;
+
+use Carp ();
+use CPANBridge::Connection ();
+use CPANBridge::Envelope ();
+use CPANBridge::MessagePack ();
+
+our $VERSION = '0.100';
+
+# State that the broker keeps for this process, and ends when the object does. The rules that all such objects have in common:
+# - The handle is the process's (and thread's) that made it: a child has a copy of the object, but neither frees the handle nor uses it,
+#   because what it did to the state would be done to its parent's.
+# - To free one is a courtesy: it ends by itself when nobody used it for long. So a destructor sends a notification over a connection that is
+#   there and on which nothing is being sent, and otherwise leaves it at that. It starts no broker, opens nothing, waits for nothing.
+
+# What is to be freed when the program ends, by id: at the end objects are taken apart in any order.
+my %LIVE;
+
+sub make {
+    my ($class, $bridge, $method, $params, %names) = @_;
+    my $result = $bridge->call($method, $params);
+    my $id = ref $result eq 'HASH' ? $result->{ $names{id} } : undef;
+    die CPANBridge::Envelope::error('protocol', $method, "the broker's answer has no $names{id}")
+        if !defined $id || ref $id || !length $id;
+    my $self = bless { id => "$id", bridge => $bridge, process => CPANBridge::Connection::process(), name => $names{id}, free => $names{free} },
+        $class;
+    $LIVE{$id} = [@{$self}{qw(bridge process name free)}];
+    return $self;
+}
+
+sub id      { return $_[0]->{id} }
+sub is_mine { return $_[0]->{process} == $$ + $CPANBridge::Connection::THREAD }
+
+sub call {
+    my ($self, $method, $params, %options) = @_;
+    $self->_check($method);
+    return $self->{bridge}->call($method, { %$params, $self->{name} => $self->{id} }, %options);
+}
+
+sub send_call {
+    my ($self, $bridge, $method, $params, %options) = @_;
+    $self->_check($method);
+    return $bridge->send_call($method, { %$params, $self->{name} => $self->{id} }, %options);
+}
+
+sub _check {
+    my ($self, $method) = @_;
+    Carp::croak("$method: this object was freed already") if !defined $self->{id};
+    Carp::croak("$method: what this object stands for belongs to the process or thread that made it; make another one here")
+        if !$self->is_mine;
+    return;
+}
+
+sub free {
+    my ($self) = @_;
+    my $id = delete $self->{id};
+    return if !defined $id;
+    my $entry = delete $LIVE{$id};
+    _tell($id, $entry) if $entry && $self->is_mine;
+    return;
+}
+
+sub _tell {
+    my ($id, $entry) = @_;
+    my ($bridge, undef, $name, $free) = @$entry;
+    local ($@, $!, $?);
+    local $SIG{__DIE__} = 'DEFAULT';
+    # At the program's end it may be taken apart already.
+    my $session = $bridge->{ CPANBridge::KEY() } or return;
+    $session->tell(CPANBridge::MessagePack->pack([2, $free, { $name => $id }]));
+    return;
+}
+
+sub DESTROY {
+    my ($self) = @_;
+    return if defined ${^GLOBAL_PHASE} && ${^GLOBAL_PHASE} eq 'DESTRUCT';
+    $self->free;
+    return;
+}
+
+END {
+    my $process = CPANBridge::Connection::process();
+    for my $id (keys %LIVE) {
+        my $entry = delete $LIVE{$id};
+        _tell($id, $entry) if $entry->[1] == $process;
+    }
+}
+
+1;
+
+__END__
+
+=encoding utf8
+
+=head1 NAME
+
+CPANBridge::Handle - an object that stands for state in the broker (used by the stand-ins)
+
+=head1 SYNOPSIS
+
+    my $chain = CPANBridge::Handle->make($bridge, 'crypto.chain_new', \%parameters, id => 'chain_id', free => 'crypto.chain_free');
+    my $data = $chain->call('crypto.chain_next', { data => $bytes })->{data};
+
+=head1 DESCRIPTION
+
+The state is freed when the object goes, by a notification that is sent only if a connection is there and nothing is being sent over it;
+otherwise it ends by itself when it was not used for long. Destructors never start a broker, wait or warn.
+
+A handle is the process's, and the thread's, that made it: in a child or another thread the copy of the object frees nothing, and using it
+croaks.
+
+=head1 METHODS
+
+=head2 make
+
+    my $handle = CPANBridge::Handle->make($bridge, $method, \%parameters, id => $name, free => $method);
+
+Calls a function that makes a handle. C<id> is the name under which its id is in the result and goes into later calls; C<free> is the
+function that frees it. Dies as L<CPANBridge/call> does.
+
+=head2 id
+
+=head2 is_mine
+
+The handle's id; whether it is this process's and thread's.
+
+=head2 call
+
+    my $result = $handle->call($method, \%parameters, %options);
+
+L<CPANBridge/call> with the id among the parameters.
+
+=head2 send_call
+
+    my $ticket = $handle->send_call($bridge, $method, \%parameters, %options);
+
+The same for L<CPANBridge/send_call>, over a client that is L<CPANBridge/available>.
+
+=head2 free
+
+Frees it now. Nobody is told whether that could be done.
+
+=cut

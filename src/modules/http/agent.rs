@@ -215,3 +215,69 @@ pub fn basic((user, password): &(Vec<u8>, Vec<u8>)) -> String {
     let pair = zeroize::Zeroizing::new([user, &b":"[..], password].concat());
     format!("Basic {}", super::content::base64(&pair))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::modules::http::exchange::{Payload, Reply, Trouble, run};
+    use crate::modules::http::functions::Wanted;
+    use crate::modules::http::limits::SOCKETS;
+    use crate::modules::http::session::Session;
+    use crate::modules::http::transport::{Watcher, watched};
+    use crate::protocol::Code;
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    /// A server that keeps its connections.
+    fn server() -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            for client in listener.incoming() {
+                let Ok(mut client) = client else { return };
+                std::thread::spawn(move || {
+                    let mut request = [0; 4096];
+                    while client.read(&mut request).is_ok_and(|count| count > 0) {
+                        let _ = client.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
+                    }
+                });
+            }
+        });
+        url
+    }
+
+    fn fetch(session: &Arc<Session>, url: &str) -> Result<Reply, Trouble> {
+        let wanted = Wanted::of(Arc::clone(session), None, None).unwrap();
+        let order = wanted.order("GET", url, None, None, Payload::Nothing).unwrap();
+        watched(Watcher::default(), Some(Duration::from_secs(10)), || run(session, order, &mut |_| {}))
+    }
+
+    fn session() -> Arc<Session> {
+        let ways = Ways::new(Trust::plain(false), Proxies::default(), None);
+        Arc::new(Session { ways, ..Session::none(true) })
+    }
+
+    #[test]
+    fn kept_connections_make_room_and_used_ones_do_not() {
+        let (here, there) = (server(), server());
+        let (first, second) = (session(), session());
+        SOCKETS.set(1, usize::MAX);
+        let mut body = String::new();
+        fetch(&first, &here).unwrap().body.read_to_string(&mut body).unwrap();
+        assert_eq!((body.as_str(), first.ways.open()), ("hi", 1), "kept for the next request");
+        assert!(first.size() >= crate::modules::http::transport::CONNECTION_BYTES);
+        let in_use = fetch(&second, &there).unwrap();
+        assert_eq!((first.ways.open(), second.ways.open()), (0, 1), "given up for one that is needed");
+        match fetch(&first, &here) {
+            Err(Trouble::Call(error)) => {
+                assert_eq!(error.code, Code::Overloaded);
+                assert!(error.message.contains("connections"), "{}", error.message);
+            }
+            Err(other) => panic!("{other:?}"),
+            Ok(_) => panic!("a socket too many"),
+        }
+        drop(in_use);
+        assert!(fetch(&first, &here).is_ok());
+        SOCKETS.set(usize::MAX, usize::MAX);
+    }
+}

@@ -76,8 +76,8 @@ impl Bound {
         Ok(Permit { of: self, holder })
     }
 
-    /// How many are taken.
-    pub fn taken(&self) -> usize {
+    #[cfg(test)]
+    fn taken(&self) -> usize {
         self.lock().taken
     }
 

@@ -283,24 +283,31 @@ fn trust(call: &Call<'_>, params: &SessionNew<'_>) -> Result<Trust, CallError> {
             return Err(CallError::invalid("client_cert", message));
         }
     };
-    Trust::new(wishes(params), Pem { authorities, client })
+    Trust::new(wishes(params)?, Pem { authorities, client })
 }
 
-fn wishes(params: &SessionNew<'_>) -> Wishes {
+fn wishes(params: &SessionNew<'_>) -> Result<Wishes, CallError> {
     let text = |text: &Option<Text<'_>>| text.as_ref().map(|text| text.to_string());
-    let list = |list: &Option<List>| list.as_ref().map(|list| list.0.clone()).unwrap_or_default();
-    Wishes {
+    let list = |parameter: &str, list: &Option<List>| match list {
+        Some(List(texts)) if texts.is_empty() => {
+            // Taken for none it would allow what it was to forbid.
+            Err(CallError::invalid(parameter, format!("parameter `{parameter}` is an empty list")))
+        }
+        Some(List(texts)) => Ok(texts.clone()),
+        None => Ok(Vec::new()),
+    };
+    Ok(Wishes {
         anybody: params.verify_ssl.is_some_and(|verify| !verify.0),
         any_name: params.verify_hostname.is_some_and(|verify| !verify.0),
         verify_name: text(&params.verify_name),
         server_name: text(&params.server_name),
         verify_cn: text(&params.verify_cn),
-        fingerprints: list(&params.fingerprint),
-        versions: list(&params.tls_versions),
+        fingerprints: list("fingerprint", &params.fingerprint)?,
+        versions: list("tls_versions", &params.tls_versions)?,
         ciphers: text(&params.ciphers),
         ciphersuites: text(&params.ciphersuites),
         curves: text(&params.curves),
-    }
+    })
 }
 
 /// The parameter `private_headers`.

@@ -258,7 +258,7 @@ mod tests {
             assert!(old(list).unwrap_err().message.contains("no cipher match"), "{list}");
         }
         for list in ["HIHG", "ALL:!foo", "DEFAULT@SECLEVEL=5", "ALL@SECLEVEL=x", "SUITEB128", "!"] {
-            let message = old(list).unwrap_err().message;
+            let message = old(list).unwrap_err().message.clone();
             assert!(!message.contains("no cipher match"), "{list}: {message}");
         }
         assert_eq!(new("TLS_AES_128_GCM_SHA256:TLS_AES_128_CCM_SHA256").unwrap().len(), 1);

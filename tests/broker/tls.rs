@@ -246,7 +246,10 @@ fn a_certificate_among_the_authorities_is_trusted_itself() {
     assert!(error(&by_address).contains("hostname mismatch"), "{by_address}");
     let others = session(&broker, settings(&[("ca", ours.pem().into())]));
     let refused = get(&broker, &at(&web), &others);
-    assert!(error(&refused).contains("self-signed certificate") && error(&refused).contains("CN=localhost"), "{refused}");
+    assert!(
+        error(&refused).contains("self-signed certificate") && error(&refused).contains("CN=localhost"),
+        "{refused}"
+    );
     no_program_speaks(error(&refused));
     let old = make(2001);
     let web = hello(&old, None);
@@ -275,9 +278,8 @@ fn a_common_name_counts_where_it_is_asked_for() {
     let web = hello(&named, None);
     let url = web.url("/").replace("127.0.0.1", "localhost");
     let ca = ("ca", Value::from(ours.pem()));
-    let fetch = |more: &[(&str, Value)]| {
-        get(&broker, &url, &session(&broker, settings(&[&[ca.clone()], more].concat())))
-    };
+    let fetch =
+        |more: &[(&str, Value)]| get(&broker, &url, &session(&broker, settings(&[&[ca.clone()], more].concat())));
     let refused = fetch(&[]);
     assert!(error(&refused).contains("common name") && error(&refused).contains("CN=localhost"), "{refused}");
     for scheme in ["http", "www", "default", "ldap", "smtp"] {
@@ -333,6 +335,8 @@ fn what_speaks_no_tls_is_told_in_words() {
     let broker = Broker::start(&[]);
     let plain = Web::start(|_, stream| answer(stream, "200 OK", &[], b"hello"));
     let url = plain.url("/").replace("http:", "https:");
-    let got = broker.call("http_helper.get", map([("url", url.into()), ("verify_ssl", false.into()), ("timeout", 5.into())])).unwrap();
+    let got = broker
+        .call("http_helper.get", map([("url", url.into()), ("verify_ssl", false.into()), ("timeout", 5.into())]))
+        .unwrap();
     no_program_speaks(error(&got));
 }

@@ -59,7 +59,11 @@ fn inflated(mut body: Stream) -> io::Result<Stream> {
     body.by_ref().take(2).read_to_end(&mut first)?;
     let zlib = matches!(first[..], [method, flags] if method & 0x0f == 8 && (u16::from(method) << 8 | u16::from(flags)) % 31 == 0);
     let whole = Cursor::new(first).chain(body);
-    Ok(if zlib { Box::new(Cancellable(ZlibDecoder::new(whole))) } else { Box::new(Cancellable(DeflateDecoder::new(whole))) })
+    Ok(if zlib {
+        Box::new(Cancellable(ZlibDecoder::new(whole)))
+    } else {
+        Box::new(Cancellable(DeflateDecoder::new(whole)))
+    })
 }
 
 /// What a body is to a script: text by the charset of its `Content-Type` (UTF-8 if that names none), or bytes.

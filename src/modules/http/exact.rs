@@ -125,7 +125,13 @@ pub fn request(call: &mut Call<'_>, params: ExactRequest<'_>) -> Result<Answer, 
         Wanted::find(call, params.session_id.as_deref(), params.verify_ssl, params.timeout, params.max_redirect)?;
     wanted.max_size = max_size(params.max_size)?.or(wanted.max_size);
     let stream = stream_of(params.stream, params.eager)?;
-    let order = wanted.order(&params.method, &params.url, params.headers, params.private_headers, payload(params.content.as_deref()))?;
+    let order = wanted.order(
+        &params.method,
+        &params.url,
+        params.headers,
+        params.private_headers,
+        payload(params.content.as_deref()),
+    )?;
     exactly(call, &wanted, order, stream, begun, &params.url)
 }
 
@@ -142,7 +148,13 @@ pub fn body_send(call: &mut Call<'_>, params: BodySend<'_>) -> Result<Answer, Ca
     call.handles().remove(BODY_KIND, &params.body_id)?;
     let mut wanted = Wanted::of(session, params.timeout, params.max_redirect)?;
     wanted.max_size = max_size(params.max_size)?.or(wanted.max_size);
-    let order = wanted.order(&params.method, &params.url, params.headers, params.private_headers, Payload::Pieces(&pieces, length))?;
+    let order = wanted.order(
+        &params.method,
+        &params.url,
+        params.headers,
+        params.private_headers,
+        Payload::Pieces(&pieces, length),
+    )?;
     exactly(call, &wanted, order, stream, begun, &params.url)
 }
 

@@ -172,8 +172,9 @@ impl Fields {
     pub fn headers(&self) -> Result<Vec<(HeaderName, HeaderValue)>, CallError> {
         let mut headers = Vec::with_capacity(self.0.len());
         for (name, value) in &self.0 {
-            let wrong =
-                |why: &str| CallError::invalid("headers", format!("parameter `headers`: {} {why}", quote(&characters(name))));
+            let wrong = |why: &str| {
+                CallError::invalid("headers", format!("parameter `headers`: {} {why}", quote(&characters(name))))
+            };
             let name = HeaderName::from_bytes(name).map_err(|_| wrong("is no header's name"))?;
             let value = HeaderValue::from_bytes(value)
                 .map_err(|_| wrong("has a value with line ends or other control characters"))?;

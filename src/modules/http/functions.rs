@@ -7,8 +7,8 @@ use super::exchange::{Order, Payload, Reply, Target, Trouble, body_trouble, inac
 use super::fields::{Fields, List};
 use super::json::Json;
 use super::session::{
-    Session, SessionCookies, SessionFree, SessionNew, find, max_redirect, max_size, private, session_cookies, session_free,
-    session_new,
+    Session, SessionCookies, SessionFree, SessionNew, find, max_redirect, max_size, private, session_cookies,
+    session_free, session_new,
 };
 use super::transfer::{
     BodyAdd, BodyFree, BodyNew, Close, Download, ReadMore, Teller, Upload, body_add, body_free, body_new, close,
@@ -267,7 +267,8 @@ fn lwp_request(call: &mut Call<'_>, params: LwpRequest<'_>) -> Result<Answer, Ca
         Wanted::find(call, params.session_id.as_deref(), params.verify_ssl, params.timeout, params.max_redirect)?;
     wanted.max_size = max_size(params.max_size)?.or(wanted.max_size);
     let content = params.form_encoded_content.as_deref().or(params.content.as_deref());
-    let mut order = wanted.order(&params.method, &params.url, params.headers, params.private_headers, payload(content))?;
+    let mut order =
+        wanted.order(&params.method, &params.url, params.headers, params.private_headers, payload(content))?;
     if params.form_encoded_content.is_some() {
         typed(&mut order, FORM);
     }
@@ -325,7 +326,8 @@ fn short(call: &mut Call<'_>, method: &str, params: Short<'_>) -> Result<Answer,
         (None, None, Some(form)) => (Some(form.encoded().into_bytes().into()), Some(FORM)),
         _ => return Err(CallError::invalid("content", "give one of content, json and form")),
     };
-    let mut order = wanted.order(method, &params.url, params.headers, params.private_headers, payload(content.as_deref()))?;
+    let mut order =
+        wanted.order(method, &params.url, params.headers, params.private_headers, payload(content.as_deref()))?;
     if let Some(kind) = kind {
         typed(&mut order, kind);
     }

@@ -40,9 +40,9 @@ impl Resolver for Names {
 
 fn look_up(host: String, port: u16, timeout: NextTimeout) -> Result<Vec<SocketAddr>, Error> {
     const NAP: Duration = Duration::from_millis(50);
-    let permit = RESOLVERS.take(holder()).map_err(|_| {
-        refused("too many names are being looked up at this time; the name server may not answer")
-    })?;
+    let permit = RESOLVERS
+        .take(holder())
+        .map_err(|_| refused("too many names are being looked up at this time; the name server may not answer"))?;
     let (sender, receiver) = sync_channel(1);
     std::thread::Builder::new().name("resolver".to_owned()).spawn(move || {
         let _permit = permit;

@@ -220,8 +220,12 @@ impl Place {
             SOCKETS.take(holder)
         });
         let permit = permit.map_err(|full| match full {
-            Full::Total => refused("all connections to other servers that the broker may have are in use; try again later"),
-            Full::Guest => refused("you have as many connections to other servers as one user may have; end some first"),
+            Full::Total => {
+                refused("all connections to other servers that the broker may have are in use; try again later")
+            }
+            Full::Guest => {
+                refused("you have as many connections to other servers as one user may have; end some first")
+            }
         })?;
         open.fetch_add(1, Ordering::Relaxed);
         Ok(Self { open: Arc::clone(open), _permit: permit })
@@ -497,7 +501,9 @@ mod tests {
         let cancellation = Arc::new(Cancellation::default());
         let other = Arc::clone(&cancellation);
         let canceller = std::thread::spawn(move || other.cancel());
-        let outcome = watched(Watcher { cancellation: Some(cancellation), ..Watcher::default() }, None, || wait(&ours, PollFlags::POLLIN, None, Timeout::Global));
+        let outcome = watched(Watcher { cancellation: Some(cancellation), ..Watcher::default() }, None, || {
+            wait(&ours, PollFlags::POLLIN, None, Timeout::Global)
+        });
         canceller.join().unwrap();
         assert!(matches!(outcome, Err(Error::Io(error)) if error.kind() == ErrorKind::ConnectionAborted));
         let soon = Some(Instant::now());

@@ -124,8 +124,7 @@ impl std::fmt::Display for Names {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         const MOST: usize = 8;
         let addresses = self.addresses.iter().map(ToString::to_string);
-        let all: Vec<String> =
-            self.hosts.iter().filter(|name| !name.is_empty()).cloned().chain(addresses).collect();
+        let all: Vec<String> = self.hosts.iter().filter(|name| !name.is_empty()).cloned().chain(addresses).collect();
         let shown: Vec<_> = all.iter().take(MOST).map(|name| quote(name)).collect();
         f.write_str(&shown.join(", "))?;
         if all.len() > MOST { write!(f, " and {} more", all.len() - MOST) } else { Ok(()) }

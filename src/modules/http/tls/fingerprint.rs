@@ -39,9 +39,8 @@ impl Fingerprint {
     /// # Errors
     /// `invalid_params` for what can be no certificate's.
     pub fn parse(text: &str) -> Result<Self, CallError> {
-        let wrong = |why: &str| {
-            CallError::invalid("fingerprint", format!("parameter `fingerprint`: {} {why}", quote(text)))
-        };
+        let wrong =
+            |why: &str| CallError::invalid("fingerprint", format!("parameter `fingerprint`: {} {why}", quote(text)));
         let parts: Vec<&str> = text.split('$').collect();
         let (name, of_key, digits) = match parts[..] {
             [digits] => (None, false, digits),
@@ -125,7 +124,9 @@ mod tests {
         assert!(Fingerprint::parse(&shown(text)).unwrap().fits(text, None));
         let of_key = Fingerprint::parse(&shown(text).replace('$', "$pub$")).unwrap();
         assert!(of_key.of_key && !of_key.fits(text, None));
-        for wrong in ["", "$", "sha256$", "sha256$abc", "sha256$abcd", "abcd", "blake$00", "sha1$key$00", "zz", "a$b$c$d"] {
+        for wrong in
+            ["", "$", "sha256$", "sha256$abc", "sha256$abcd", "abcd", "blake$00", "sha1$key$00", "zz", "a$b$c$d"]
+        {
             assert!(Fingerprint::parse(wrong).is_err(), "{wrong}");
         }
     }

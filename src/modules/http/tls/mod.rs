@@ -73,7 +73,8 @@ pub struct Wishes {
 
 impl Wishes {
     fn size(&self) -> usize {
-        let texts = [&self.verify_name, &self.server_name, &self.verify_cn, &self.ciphers, &self.ciphersuites, &self.curves];
+        let texts =
+            [&self.verify_name, &self.server_name, &self.verify_cn, &self.ciphers, &self.ciphersuites, &self.curves];
         let lists = self.fingerprints.iter().chain(&self.versions).map(|text| 48 + 2 * text.len());
         texts.into_iter().flatten().map(String::len).sum::<usize>() + lists.sum::<usize>()
     }
@@ -212,8 +213,7 @@ fn cryptography(wishes: &Wishes) -> Result<(CryptoProvider, Vec<&'static Support
             "1.2" => &version::TLS12,
             "1.3" => &version::TLS13,
             _ => {
-                let message =
-                    format!("parameter `tls_versions`: {} is not spoken here; 1.2 and 1.3 are", quote(text));
+                let message = format!("parameter `tls_versions`: {} is not spoken here; 1.2 and 1.3 are", quote(text));
                 return Err(CallError::invalid("tls_versions", message));
             }
         };

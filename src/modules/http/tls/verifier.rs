@@ -158,12 +158,10 @@ impl Verifier {
         let Err(error) = verified else { return Ok(()) };
         let is_own = |facts: &Facts| facts.is_self_issued();
         Err(match (&error, facts) {
-            (webpki::Error::UnknownIssuer | webpki::Error::CaUsedAsEndEntity, Some(facts)) if is_own(facts) => {
-                Refusal(
-                    "self-signed certificate; to trust it, put it itself into the CA file, or give its fingerprint"
-                        .to_owned(),
-                )
-            }
+            (webpki::Error::UnknownIssuer | webpki::Error::CaUsedAsEndEntity, Some(facts)) if is_own(facts) => Refusal(
+                "self-signed certificate; to trust it, put it itself into the CA file, or give its fingerprint"
+                    .to_owned(),
+            ),
             (webpki::Error::UnknownIssuer, _)
                 if intermediates.iter().any(|other| Facts::read(other).as_ref().is_some_and(is_own)) =>
             {

@@ -61,11 +61,13 @@ pub fn of_error(error: &Error) -> String {
 
 fn of_certificate(error: &CertificateError) -> String {
     match error {
-        CertificateError::Other(why) => match (why.0.downcast_ref::<Refusal>(), why.0.downcast_ref::<webpki::Error>()) {
-            (Some(Refusal(words)), _) => words.clone(),
-            (None, Some(error)) => of_webpki(error),
-            (None, None) => plain(&why.to_string()),
-        },
+        CertificateError::Other(why) => {
+            match (why.0.downcast_ref::<Refusal>(), why.0.downcast_ref::<webpki::Error>()) {
+                (Some(Refusal(words)), _) => words.clone(),
+                (None, Some(error)) => of_webpki(error),
+                (None, None) => plain(&why.to_string()),
+            }
+        }
         CertificateError::UnknownIssuer => "unable to get local issuer certificate".to_owned(),
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => "certificate has expired".to_owned(),
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
@@ -99,12 +101,16 @@ pub fn of_webpki(error: &webpki::Error) -> String {
         E::CaUsedAsEndEntity => "the server shows the certificate of a certificate authority (CA:TRUE) that somebody \
              else issued; have one issued for the server with CA:FALSE, or put this one itself into the CA file"
             .to_owned(),
-        E::EndEntityUsedAsCa => "invalid CA certificate: an issuer's certificate is not that of a certificate authority \
+        E::EndEntityUsedAsCa => {
+            "invalid CA certificate: an issuer's certificate is not that of a certificate authority \
              (no CA:TRUE)"
-            .to_owned(),
-        E::UnsupportedCertVersion => "the certificate is of version 1 or 2, which names no hosts; have it issued anew as \
+                .to_owned()
+        }
+        E::UnsupportedCertVersion => {
+            "the certificate is of version 1 or 2, which names no hosts; have it issued anew as \
              version 3 with a subjectAltName, or put it itself into the CA file, or give its fingerprint"
-            .to_owned(),
+                .to_owned()
+        }
         E::InvalidSignatureForPublicKey => "certificate signature failure".to_owned(),
         E::PathLenConstraintViolated => "path length constraint exceeded".to_owned(),
         E::NameConstraintViolation => "permitted subtree violation".to_owned(),
@@ -199,7 +205,9 @@ fn plain(text: &str) -> String {
 fn is_plain(text: &str) -> bool {
     let camel = text.split(|c: char| !c.is_alphanumeric()).any(|word| {
         let letters: Vec<char> = word.chars().collect();
-        letters.windows(2).any(|pair| pair[0].is_lowercase() && pair[1].is_uppercase())
+        // Names in certificates, as subjectAltName, are for people as well.
+        letters[..1.min(letters.len())].iter().any(|first| first.is_uppercase())
+            && letters.windows(2).any(|pair| pair[0].is_lowercase() && pair[1].is_uppercase())
     });
     !camel && !text.contains(['{', '}']) && !text.contains("Some(") && !text.contains("Other(")
 }

@@ -210,7 +210,9 @@ fn names_of_the_library_become_words() {
     assert_eq!(spoken(&AlertDescription::UnknownCA), "unknown ca");
     assert_eq!(spoken(&AlertDescription::UnknownPSKIdentity), "unknown psk identity");
     assert_eq!(spoken(&InvalidMessage::MissingData("X")), "missing data");
-    assert!(!is_plain("CamelCase") && !is_plain("a { b }") && !is_plain("Some(1)") && is_plain("CN=example.com, TLS 1.2"));
+    assert!(
+        !is_plain("CamelCase") && !is_plain("a { b }") && !is_plain("Some(1)") && is_plain("CN=example.com, TLS 1.2")
+    );
 }
 
 #[test]

@@ -16,6 +16,13 @@ pub struct Identity {
     private: Vec<u8>,
 }
 
+impl Identity {
+    /// The certificate's bytes.
+    pub fn der(&self) -> &[u8] {
+        &self.chain[0]
+    }
+}
+
 /// The authority.
 pub struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
@@ -49,10 +56,35 @@ impl Authority {
         }
     }
 
+    /// A certificate that is made as the test says, and signed by the authority, or by itself.
+    pub fn certify_as(&self, own: bool, make: impl FnOnce(&mut CertificateParams)) -> Identity {
+        let mut params = CertificateParams::default();
+        (params.not_before, params.not_after) = (date_time_ymd(2000, 1, 1), date_time_ymd(2100, 1, 1));
+        make(&mut params);
+        let key = KeyPair::generate().unwrap();
+        let certificate = if own { params.self_signed(&key) } else { params.signed_by(&key, &self.issuer) }.unwrap();
+        Identity {
+            certificate: certificate.pem(),
+            key: key.serialize_pem(),
+            chain: vec![certificate.der().clone()],
+            private: key.serialize_der(),
+        }
+    }
+
     /// A server with that certificate. It wants one from its clients if `wants` says whose.
     pub fn serve(identity: &Identity, wants: Option<&Self>, handler: Arc<Handler>) -> Web {
+        Self::serve_versions(identity, wants, rustls::ALL_VERSIONS, handler)
+    }
+
+    /// As [`Self::serve`], with these versions of TLS.
+    pub fn serve_versions(
+        identity: &Identity,
+        wants: Option<&Self>,
+        versions: &[&'static rustls::SupportedProtocolVersion],
+        handler: Arc<Handler>,
+    ) -> Web {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions();
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider)).with_protocol_versions(versions);
         let builder = match wants {
             None => builder.unwrap().with_no_client_auth(),
             Some(authority) => {

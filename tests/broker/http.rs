@@ -185,6 +185,57 @@ fn a_redirect_takes_no_credentials_elsewhere() {
 }
 
 #[test]
+fn private_headers_stay_at_home() {
+    let broker = Broker::start(&[]);
+    let elsewhere = redirector(None);
+    let web = redirector(Some(elsewhere.url("/302/end")));
+    let names = ["Authorization", "Cookie", "Proxy-Authorization", "X-Api-Key", "X-Kept"];
+    let headers = || Value::Map(names.iter().map(|name| ((*name).into(), "hush".into())).collect());
+    let api_key = || Value::Array(vec!["x-api-KEY".into()]);
+    let of_session = map([("headers", headers()), ("private_headers", api_key()), ("cookies", false.into())]);
+    let id = broker.call("http_helper.session_new", of_session).unwrap()["session_id"].clone();
+    let url = || Value::from(web.url("/302/x"));
+    broker.call("http_helper.get", map([("url", url()), ("session_id", id)])).unwrap();
+    for method in ["get", "request"] {
+        let mut params = vec![("url", url()), ("headers", headers()), ("private_headers", api_key())];
+        if method == "request" {
+            params.push(("method", "GET".into()));
+        }
+        let params = Value::Map(params.into_iter().map(|(name, value)| (name.into(), value)).collect());
+        broker.call(&format!("http_helper.{method}"), params).unwrap();
+    }
+    let (home, away) = (web.requests(), elsewhere.requests());
+    assert_eq!((home.len(), away.len()), (3, 6));
+    for name in names {
+        assert!(home.iter().all(|request| request.header(name) == Some("hush")), "{name} at home");
+        let expected = (name == "X-Kept").then_some("hush");
+        assert!(away.iter().all(|request| request.header(name) == expected), "{name} elsewhere");
+    }
+    let odd = map([("url", url()), ("private_headers", "X Y:".into())]);
+    assert_eq!(crate::support::code(&broker.call("http_helper.get", odd)), "invalid_params");
+}
+
+#[test]
+fn equal_strings_are_equal_bytes() {
+    let broker = Broker::start(&[]);
+    let web = Web::start(|_, stream| answer(stream, "200 OK", &[], b"there"));
+    let password = |value: Value| {
+        let session = map([("user", "u".into()), ("password", value)]);
+        let id = broker.call("http_helper.session_new", session).unwrap()["session_id"].clone();
+        broker.call("http_helper.get", map([("url", web.url("/").into()), ("session_id", id)])).unwrap();
+        web.requests().pop().unwrap().header("authorization").unwrap().to_owned()
+    };
+    assert_eq!(password(Value::Binary(b"p\xe4".to_vec())), "Basic dTpw5A==", "bytes are sent as they are");
+    let posted = |name: &str, value: Value| {
+        broker.call("http_helper.post", map([("url", web.url("/").into()), (name, value)])).unwrap();
+        web.requests().pop().unwrap().body
+    };
+    let latin = || Value::Binary(b"\xe4".to_vec());
+    assert_eq!(posted("json", Value::Map(vec![(latin(), latin())])), "{\"ä\":\"ä\"}".as_bytes());
+    assert_eq!(posted("form", Value::Map(vec![(latin(), latin())])), b"%E4=%E4");
+}
+
+#[test]
 fn redirects_end() {
     let broker = Broker::start(&[]);
     let web = Web::start(|_, stream| answer(stream, "302 Found", &[("Location", "/again")], b""));

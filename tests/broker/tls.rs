@@ -147,9 +147,196 @@ fn a_proxy_digs_a_tunnel_and_sees_nothing() {
         let id = session(&broker, map([("ca", authority.pem().into()), ("proxy", proxy.into())]));
         get(&broker, &web.url("/"), &id)
     };
-    assert_eq!(through("me:hush@")["content"], "hello".into());
+    let through_it = through("me:hush@");
+    assert_eq!(through_it["content"], "hello".into());
+    assert_eq!(through_it["reason"], "OK".into(), "the head is the server's, not the tunnel's");
     let refused = through("");
     assert!(error(&refused).contains("407"), "{refused}");
     let wrong = through("me:wrong@");
     assert!(!error(&wrong).contains("wrong"), "{wrong}");
+}
+
+fn settings(pairs: &[(&str, Value)]) -> Value {
+    Value::Map(pairs.iter().map(|(key, value)| ((*key).into(), value.clone())).collect())
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
+    format!("sha256${}", digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+}
+
+fn no_program_speaks(said: &str) {
+    for trace in ["Some(", "Other(", "{", "CaUsedAs", "UnknownIssuer", "os error"] {
+        assert!(!said.contains(trace), "{said}");
+    }
+}
+
+#[test]
+fn who_vouches_and_the_name_are_asked_for_apart() {
+    let broker = Broker::start(&[]);
+    let (ours, stranger) = (Authority::new("ours"), Authority::new("a stranger"));
+    let web = hello(&ours.certify(&["elsewhere.example"], 2100), None);
+    let strange = hello(&stranger.certify(&["127.0.0.1"], 2100), None);
+    let ca = ("ca", Value::from(ours.pem()));
+    let any_name = session(&broker, settings(&[ca.clone(), ("verify_hostname", false.into())]));
+    assert_eq!(get(&broker, &web.url("/"), &any_name)["content"], "hello".into());
+    let refused = get(&broker, &strange.url("/"), &any_name);
+    assert!(error(&refused).contains("unable to get local issuer certificate"), "{refused}");
+    assert!(strange.requests().is_empty());
+    let by_name = session(&broker, settings(&[ca.clone(), ("verify_name", "elsewhere.example".into())]));
+    assert_eq!(get(&broker, &web.url("/"), &by_name)["content"], "hello".into());
+    let other = session(&broker, settings(&[ca.clone(), ("verify_name", "other.example".into())]));
+    let refused = get(&broker, &web.url("/"), &other);
+    assert!(error(&refused).contains("hostname mismatch"), "{refused}");
+    assert!(error(&refused).contains("other.example") && error(&refused).contains("elsewhere.example"), "{refused}");
+    // The name that is told is the one that is compared with.
+    let told = session(&broker, settings(&[ca.clone(), ("server_name", "elsewhere.example".into())]));
+    assert_eq!(get(&broker, &web.url("/"), &told)["content"], "hello".into());
+    let untold = session(&broker, settings(&[ca, ("server_name", "".into()), ("verify_cn", "none".into())]));
+    assert_eq!(get(&broker, &web.url("/"), &untold)["content"], "hello".into());
+}
+
+#[test]
+fn a_fingerprint_decides() {
+    let broker = Broker::start(&[]);
+    let ours = Authority::new("ours");
+    let old = ours.certify(&["elsewhere.example"], 2001);
+    let web = hello(&old, None);
+    let right = sha256(old.der());
+    let fetch = |pairs: &[(&str, Value)]| get(&broker, &web.url("/"), &session(&broker, settings(pairs)));
+    let with = |fingerprint: &str| fetch(&[("fingerprint", fingerprint.into())]);
+    assert_eq!(with(&right)["content"], "hello".into(), "whatever else is wrong with it");
+    assert_eq!(with(&right["sha256$".len()..].to_uppercase())["content"], "hello".into());
+    let either = Value::Array(vec![format!("sha1${}", "0".repeat(40)).into(), right.clone().into()]);
+    assert_eq!(fetch(&[("fingerprint", either)])["content"], "hello".into());
+    let wrong = format!("sha256${}", "0".repeat(64));
+    for verify in [true, false] {
+        let refused = fetch(&[("fingerprint", wrong.clone().into()), ("verify_ssl", verify.into())]);
+        assert!(error(&refused).contains("another fingerprint") && error(&refused).contains(&right), "{refused}");
+    }
+    let good = hello(&ours.certify(&["127.0.0.1"], 2100), None);
+    let id = session(&broker, settings(&[("fingerprint", wrong.into()), ("ca", ours.pem().into())]));
+    assert!(error(&get(&broker, &good.url("/"), &id)).contains("another fingerprint"), "also if somebody vouches");
+    assert!(good.requests().is_empty());
+    for wrong in ["", "sha256$00", "sha3$00", "x"] {
+        let params = settings(&[("fingerprint", Value::Array(vec![wrong.into()]))]);
+        assert_eq!(code(&broker.call("http_helper.session_new", params)), "invalid_params", "{wrong}");
+    }
+}
+
+#[test]
+fn a_certificate_among_the_authorities_is_trusted_itself() {
+    let broker = Broker::start(&[]);
+    let ours = Authority::new("ours");
+    // As `openssl req -x509 -addext subjectAltName=DNS:localhost` makes it.
+    let make = |until: i32| {
+        ours.certify_as(true, |params| {
+            params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+            params.distinguished_name.push(rcgen::DnType::CommonName, "localhost");
+            params.subject_alt_names.push(rcgen::SanType::DnsName("localhost".try_into().unwrap()));
+            params.not_after = rcgen::date_time_ymd(until, 1, 1);
+        })
+    };
+    let at = |web: &Web| web.url("/").replace("127.0.0.1", "localhost");
+    let own = make(2100);
+    let web = hello(&own, None);
+    let trusting = session(&broker, settings(&[("ca", own.certificate.clone().into())]));
+    assert_eq!(get(&broker, &at(&web), &trusting)["content"], "hello".into());
+    let by_address = get(&broker, &web.url("/"), &trusting);
+    assert!(error(&by_address).contains("hostname mismatch"), "{by_address}");
+    let others = session(&broker, settings(&[("ca", ours.pem().into())]));
+    let refused = get(&broker, &at(&web), &others);
+    assert!(
+        error(&refused).contains("self-signed certificate") && error(&refused).contains("CN=localhost"),
+        "{refused}"
+    );
+    no_program_speaks(error(&refused));
+    let old = make(2001);
+    let web = hello(&old, None);
+    let id = session(&broker, settings(&[("ca", old.certificate.clone().into())]));
+    assert!(error(&get(&broker, &at(&web), &id)).contains("certificate has expired"));
+    // One with CA:TRUE that the authority issued.
+    let issued = ours.certify_as(false, |params| {
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        params.distinguished_name.push(rcgen::DnType::CommonName, "box");
+        params.subject_alt_names.push(rcgen::SanType::DnsName("localhost".try_into().unwrap()));
+    });
+    let web = hello(&issued, None);
+    let refused = get(&broker, &at(&web), &others);
+    assert!(error(&refused).contains("CA:TRUE") && error(&refused).contains("CN=box"), "{refused}");
+    no_program_speaks(error(&refused));
+}
+
+#[test]
+fn a_common_name_counts_where_it_is_asked_for() {
+    let broker = Broker::start(&[]);
+    let ours = Authority::new("ours");
+    let named = ours.certify_as(false, |params| {
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params.distinguished_name.push(rcgen::DnType::CommonName, "localhost");
+    });
+    let web = hello(&named, None);
+    let url = web.url("/").replace("127.0.0.1", "localhost");
+    let ca = ("ca", Value::from(ours.pem()));
+    let fetch =
+        |more: &[(&str, Value)]| get(&broker, &url, &session(&broker, settings(&[&[ca.clone()], more].concat())));
+    let refused = fetch(&[]);
+    assert!(error(&refused).contains("common name") && error(&refused).contains("CN=localhost"), "{refused}");
+    for scheme in ["http", "www", "default", "ldap", "smtp"] {
+        assert_eq!(fetch(&[("verify_cn", scheme.into())])["content"], "hello".into(), "{scheme}");
+    }
+    let other = fetch(&[("verify_cn", "http".into()), ("verify_name", "other.example".into())]);
+    assert!(error(&other).contains("hostname mismatch"), "{other}");
+    let params = settings(&[("verify_cn", "htttp".into())]);
+    assert_eq!(code(&broker.call("http_helper.session_new", params)), "invalid_params");
+}
+
+#[test]
+fn versions_and_ciphers_are_kept_to() {
+    let broker = Broker::start(&[]);
+    let ours = Authority::new("ours");
+    let identity = ours.certify(&["127.0.0.1"], 2100);
+    let old = Authority::serve_versions(
+        &identity,
+        None,
+        &[&rustls::version::TLS12],
+        Arc::new(|_, stream| answer(stream, "200 OK", &[], b"hello")),
+    );
+    let ca = ("ca", Value::from(ours.pem()));
+    let with = |more: &[(&str, Value)]| {
+        let id = session(&broker, settings(&[&[ca.clone()], more].concat()));
+        get(&broker, &old.url("/"), &id)
+    };
+    let list = |text: &str| Value::Array(vec![text.into()]);
+    assert_eq!(with(&[("tls_versions", list("1.2"))])["content"], "hello".into());
+    assert_eq!(with(&[("ciphers", "AES128".into())])["content"], "hello".into());
+    let refused = with(&[("tls_versions", list("1.3"))]);
+    assert!(error(&refused).contains("protocol version"), "{refused}");
+    no_program_speaks(error(&refused));
+    // Keys of the server are ECDSA's.
+    let refused = with(&[("ciphers", "aRSA".into())]);
+    assert!(error(&refused).contains("handshake failure"), "{refused}");
+    for (name, value) in [
+        ("tls_versions", list("1.1")),
+        ("ciphers", "AES128-SHA".into()),
+        ("ciphers", "HIHG".into()),
+        ("ciphersuites", "TLS_AES_128_CCM_SHA256".into()),
+        ("curves", "P-521".into()),
+        ("verify_name", "not a name".into()),
+    ] {
+        let result = broker.call("http_helper.session_new", settings(&[(name, value)]));
+        assert_eq!(code(&result), "invalid_params", "{name}");
+        assert_eq!(result.unwrap_err()["data"]["parameter"], name.into());
+    }
+}
+
+#[test]
+fn what_speaks_no_tls_is_told_in_words() {
+    let broker = Broker::start(&[]);
+    let plain = Web::start(|_, stream| answer(stream, "200 OK", &[], b"hello"));
+    let url = plain.url("/").replace("http:", "https:");
+    let got = broker
+        .call("http_helper.get", map([("url", url.into()), ("verify_ssl", false.into()), ("timeout", 5.into())]))
+        .unwrap();
+    no_program_speaks(error(&got));
 }

@@ -195,3 +195,20 @@ fn a_piece_comes_as_soon_as_it_is_there() {
     crate::support::eventually("the end of the connection", || web.open() == 0);
     assert_eq!(client.call("http_helper.ping", none()).unwrap()["message"], "pong".into());
 }
+
+#[test]
+fn what_is_no_regular_file_is_not_replaced() {
+    let (broker, web) = (Broker::start(&[]), library());
+    let pipe = broker.dir().join("pipe");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let link = broker.dir().join("link");
+    std::os::unix::fs::symlink("/dev/null", &link).unwrap();
+    for path in [&pipe, &link] {
+        let result = broker.call("http_helper.download", download(&web, "/long", path));
+        assert_eq!(code(&result), "invalid_params");
+        assert!(message(&result).contains("no regular file"), "{}", message(&result));
+        assert!(!path.metadata().unwrap().is_file());
+    }
+    let left: Vec<_> = std::fs::read_dir(broker.dir()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(!left.iter().any(|name| name.to_string_lossy().contains(".part")), "{left:?}");
+}

@@ -38,6 +38,8 @@ sub clone {
     my $clone = bless $self->SUPER::clone, ref $self;
     $clone->method($self->method);
     $clone->uri($self->uri);
+    # Whose server the script meant when it asked first (LWP::UserAgent).
+    $clone->{home} = $self->{home} if defined $self->{home};
     return $clone;
 }
 

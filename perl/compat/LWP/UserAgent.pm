@@ -7,6 +7,7 @@ use strict;
 use warnings;
 
 use Carp ();
+use CPANBridge::HTTP::Part ();
 use HTTP::Config ();
 use HTTP::Headers ();
 use HTTP::Request ();
@@ -70,6 +71,8 @@ sub new {
         $cache = LWP::ConnCache->new(ref $keep_alive eq 'HASH' ? %$keep_alive : (total_capacity => $keep_alive));
     }
     $self->{conn_cache} = $cache;
+    my $private = delete $options{private_headers};
+    $self->private_headers(ref $private ? @$private : $private) if defined $private;
     my ($environment, $exempt, $proxies) = delete @options{qw(env_proxy no_proxy proxy)};
     $environment = $ENV{PERL_LWP_ENV_PROXY} if !defined $environment;
     $self->no_proxy(@$exempt) if ref $exempt;
@@ -171,6 +174,14 @@ sub default_headers {
 sub default_header {
     my ($self, @args) = @_;
     return $self->default_headers->header(@args);
+}
+
+# Names of headers that do not go to another server, besides those that never do. The original has no such thing.
+sub private_headers {
+    my ($self, @names) = @_;
+    my @old = @{ $self->{private_headers} || [] };
+    $self->{private_headers} = [@names] if @names;
+    return @old;
 }
 
 sub credentials {
@@ -290,7 +301,9 @@ sub prepare_request {
     $self->run_handlers('request_preprepare', $request);
     my $default = $self->{def_headers};
     if ($default) {
-        $request->init_header($_, [$default->header($_)]) for $default->header_field_names;
+        my $away = defined $request->{home} && _origin($request->uri) ne $request->{home};
+        my %private = $away ? map { lc $_ => 1 } $self->_private_headers : ();
+        $request->init_header($_, [$default->header($_)]) for grep { !$private{ lc $_ } } $default->header_field_names;
     }
     $request->init_header('User-Agent', $self->{agent}) if defined $self->{agent} && length $self->{agent};
     $request->init_header('From', $self->{from}) if defined $self->{from} && length $self->{from};
@@ -358,6 +371,8 @@ sub _new_response {
 
 sub request {
     my ($self, $request, $arg, $size, $previous) = @_;
+    # What the script asks itself begins anew, wherever its request has been.
+    delete $request->{home} if !$previous && ref $request;
     my $response = $self->simple_request($request, $arg, $size);
     $response->previous($previous) if $previous;
     if ($response->redirects >= $self->{max_redirect}) {
@@ -395,8 +410,8 @@ sub _follow {
     $next->remove_header('Referer')
         if $next->header('Referer') && $from->scheme eq 'https' && ($to->scheme || '') eq 'http';
     # What identifies the script is not for another server. The original leaves it on; see WHAT DIFFERS.
-    $next->remove_header('Authorization', 'Proxy-Authorization')
-        if !$to->can('host_port') || !$from->can('host_port') || ($to->scheme || '') ne $from->scheme || ($to->host_port || '') ne ($from->host_port || '');
+    $next->{home} = $request->{home} = defined $request->{home} ? $request->{home} : _origin($from);
+    $next->remove_header($self->_private_headers) if _origin($to) ne _origin($from);
     if ($response->code == 303 || $response->code == 302) {
         if ($next->method ne 'GET' && $next->method ne 'HEAD') {
             $next->method('GET');
@@ -406,6 +421,18 @@ sub _follow {
     }
     return $response if !$self->redirect_ok($next, $response);
     return $self->request($next, $arg, $size, $response);
+}
+
+sub _private_headers {
+    my ($self) = @_;
+    return (qw(Authorization Cookie Proxy-Authorization), $self->private_headers);
+}
+
+# The server of a URL: its scheme, host and port.
+sub _origin {
+    my ($uri) = @_;
+    return "$uri" if !$uri->can('host_port');
+    return lc join '://', map { defined $_ ? $_ : '' } $uri->scheme, $uri->host_port;
 }
 
 # Servers that send characters beyond ASCII mean their UTF-8.
@@ -463,35 +490,21 @@ sub mirror {
         my $changed = (stat $file)[9];
         $request->header('If-Modified-Since' => HTTP::Date::time2str($changed)) if $changed;
     }
-    my $part = "$file-$$";
-    my $response = $self->request($request, $part);
-    if (my $died = $response->header('X-Died')) {
-        unlink $part;
-        die $died;
-    }
+    my $part = CPANBridge::HTTP::Part->beside($file) or die "Cannot write '$file': $!\n";
+    my $got = 0;
+    my $response = $self->request($request, sub {
+        $got += length $_[0];
+        $part->write($_[0]) or die "Can't write to '$file': $!\n";
+    });
+    die $response->header('X-Died') if defined $response->header('X-Died');
     if ($response->is_success) {
-        my $got = -s $part;
-        $got = 0 if !defined $got;
         my $length = $response->header('Content-Length');
-        if (defined $length && $got < $length) {
-            unlink $part;
-            die "Transfer truncated: only $got out of $length bytes received\n";
-        }
-        if (defined $length && $got > $length) {
-            unlink $part;
-            die "Content-length mismatch: expected $length bytes, got $got\n";
-        }
-        rename $part, $file or do {
-            my $why = $!;
-            unlink $part;
-            die "Cannot rename '$part' to '$file': $why\n";
-        };
+        die "Transfer truncated: only $got out of $length bytes received\n"   if defined $length && $got < $length;
+        die "Content-length mismatch: expected $length bytes, got $got\n" if defined $length && $got > $length;
+        $part->finish or die "Cannot write '$file': $!\n";
         if (my $changed = $response->last_modified) {
             utime $changed, $changed, $file or warn "Cannot update modification time of '$file': $!\n";
         }
-    }
-    else {
-        unlink $part;
     }
     return $response;
 }

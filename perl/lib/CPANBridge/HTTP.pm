@@ -5,7 +5,9 @@ use warnings;
 
 use Carp ();
 use CPANBridge::HTTP::Exchange ();
+use CPANBridge::HTTP::Part ();
 use CPANBridge::HTTP::Proxy ();
+use CPANBridge::TLS ();
 
 our $VERSION = '0.100';
 
@@ -13,7 +15,7 @@ my @ATTRIBUTES;
 
 BEGIN {
     @ATTRIBUTES = qw(cookie_jar default_headers http_proxy https_proxy keep_alive local_address max_redirect max_size no_proxy
-        proxy SSL_options timeout verify_SSL);
+        private_headers proxy SSL_options timeout verify_SSL);
     ## no critic (ProhibitNoStrict)
     no strict 'refs';
     for my $name (@ATTRIBUTES) {
@@ -103,23 +105,19 @@ sub mirror {
         my $changed = (stat $file)[9];
         $args{headers} = { %{ $args{headers} || {} }, 'if-modified-since' => _http_date($changed) } if $changed;
     }
-    my $part = sprintf '%s.%d%d', $file, $$, int rand 1e9;
-    require Fcntl;
-    sysopen my $out, $part, Fcntl::O_CREAT() | Fcntl::O_EXCL() | Fcntl::O_WRONLY()
-        or Carp::croak("Error: Could not create temporary file $part for downloading: $!\n");
-    binmode $out;
-    $args{data_callback} = sub { print {$out} $_[0] or die "Error: Could not write to $part: $!\n" };
+    my $part = CPANBridge::HTTP::Part->beside($file)
+        or Carp::croak("Error: Could not create temporary file beside $file for downloading: $!\n");
+    $args{data_callback} = sub { $part->write($_[0]) or die "Error: Could not write to $file: $!\n" };
     my $response = eval { $self->request('GET', $url, \%args) };
     my $error = $@;
-    my $closed = close $out;
     my $saved = 1;
     if ($response && $response->{success}) {
-        $saved = $closed && rename $part, $file;
-        $error = "Error: Could not replace $file with $part: $!\n" if !$saved;
+        $saved = $part->finish;
+        $error = "Error: Could not replace $file: $!\n" if !$saved;
         my $changed = _seconds($response->{headers}{'last-modified'});
         utime $changed, $changed, $file if $saved && defined $changed;
     }
-    unlink $part if -e $part;
+    undef $part;
     die $error if !$response;
     Carp::croak($error) if !$saved;
     $response->{success} ||= $response->{status} eq '304';
@@ -158,9 +156,10 @@ sub _internal {
 }
 
 sub _request {
-    my ($self, $method, $url, $args, $redirects) = @_;
-    my ($scheme, $authority) = $url =~ m{\A(https?)://([^/?#]+)}i or die "Cannot parse URL: '$url'\n";
-    my %headers = $self->_headers($method, $url, $args);
+    my ($self, $method, $url, $args, $redirects, $home) = @_;
+    my ($origin) = $url =~ m{\A(https?://[^/?#]+)}i or die "Cannot parse URL: '$url'\n";
+    $home = lc $origin if !defined $home;
+    my %headers = $self->_headers($method, $url, $args, lc $origin eq $home);
     my ($on_data, $most, $length, $response) = ($args->{data_callback}, $self->{max_size}, 0);
     my $too_long = sub {
         die "Size of response body exceeds the maximum allowed of $most\n" if defined $most && $_[0] > $most;
@@ -182,7 +181,7 @@ sub _request {
             $response->{success} ? $on_data->($data, $response) : ($response->{content} .= $data);
         }) : (),
     );
-    die _complaint($reply) . "\n" if $reply->{error};
+    die $self->_complaint($reply) . "\n" if $reply->{error};
     die "Unexpected end of stream ($reply->{aborted})\n" if $reply->{aborted};
     if (!$on_data) {
         $response->{content} = CORE::delete $reply->{content};
@@ -200,18 +199,26 @@ sub _request {
             $again{headers} = { map { $_ => $args->{headers}{$_} } grep { !/\Acontent-/i } keys %{ $args->{headers} || {} } };
         }
         # What identifies the script is for the server it was meant for.
-        my $elsewhere = lc(($next =~ m{\A(https?://[^/?#]+)}i)[0]) ne lc "$scheme://$authority";
-        $again{headers} = { map { $_ => $again{headers}{$_} } grep { !/\A(?:authorization|cookie)\z/i } keys %{ $again{headers} || {} } }
-            if $elsewhere;
-        my $last = eval { $self->_request($then, $next, \%again, [@$redirects, $response]) };
+        my $elsewhere = lc(($next =~ m{\A(https?://[^/?#]+)}i)[0]) ne lc $origin;
+        my %private = $self->_private($args);
+        $again{headers} = { map { $_ => $again{headers}{$_} } grep { !$private{ lc $_ } } keys %{ $again{headers} || {} } } if $elsewhere;
+        my $last = eval { $self->_request($then, $next, \%again, [@$redirects, $response], $home) };
         return $last || $self->_internal($next, [@$redirects, $response], $@);
     }
     return $response;
 }
 
+# Headers for the server alone that was asked: what identifies the script, and what it named.
+sub _private {
+    my ($self, $args) = @_;
+    return map { lc $_ => 1 } qw(authorization cookie proxy-authorization), map { ref $_ ? @$_ : defined $_ ? $_ : () }
+        $self->{private_headers}, $args->{private_headers};
+}
+
 sub _complaint {
-    my ($reply) = @_;
+    my ($self, $reply) = @_;
     my $error = $reply->{error};
+    $error = CPANBridge::TLS::in_words_of_options($error, %{ $self->{SSL_options} || {} }) if $reply->{code} eq 'invalid_params';
     return "Timed out while waiting for socket to become ready for reading" if $error eq 'read timeout';
     return "Could not connect to '$1': $2" if $error =~ /\ACan't connect to (\S+) \((.*)\)\z/;
     return $error;
@@ -271,9 +278,11 @@ sub _absolute {
 }
 
 sub _headers {
-    my ($self, $method, $url, $args) = @_;
+    my ($self, $method, $url, $args, $at_home) = @_;
     my (%headers, %name);
-    for my $given ($self->{default_headers}, $args->{headers}) {
+    my %private = $at_home ? () : $self->_private($args);
+    my $defaults = $self->{default_headers} || {};
+    for my $given ({ map { $_ => $defaults->{$_} } grep { !$private{ lc $_ } } keys %$defaults }, $args->{headers}) {
         for my $name (keys %{ $given || {} }) {
             my $value = $given->{$name};
             next if !defined $value;
@@ -306,19 +315,12 @@ sub _exchange {
     my ($self, $url) = @_;
     my ($scheme, $host) = $url =~ m{\A(https?)://(?:[^/?#@]*@)?(\[[^\]]*\]|[^/?#:]*)}i;
     my $proxy = CPANBridge::HTTP::Proxy::of_tiny($self, lc $scheme, $host);
-    my $key = defined $proxy ? $proxy : '';
+    # Without TLS, what is said of it is not looked at.
+    my $tls = lc $scheme eq 'https' || defined $proxy && $proxy =~ /\Ahttps:/i;
+    my $key = join ' ', $tls ? 'tls' : 'plain', defined $proxy ? $proxy : '';
     return $self->{exchange}{$key} ||= do {
-        my %ssl = %{ $self->{SSL_options} || {} };
-        my $verify = $self->{verify_SSL};
-        $verify = $ssl{SSL_verify_mode} if exists $ssl{SSL_verify_mode};
-        CPANBridge::HTTP::Exchange->new(
-            verify    => $verify,
-            proxy     => $proxy,
-            ca_file   => $ssl{SSL_ca_file},
-            ca_path   => $ssl{SSL_ca_path},
-            cert_file => $ssl{SSL_cert_file},
-            key_file  => $ssl{SSL_key_file},
-        );
+        my %tls = $tls ? CPANBridge::TLS::of_tiny($self->{verify_SSL}, %{ $self->{SSL_options} || {} }) : ();
+        CPANBridge::HTTP::Exchange->new(tls => \%tls, proxy => $proxy);
     };
 }
 
@@ -387,8 +389,12 @@ does the network. Certificates are checked, against the system's authorities unl
 
 What differs: connections are kept by the broker, so C<keep_alive> and C<local_address> are accepted and change nothing, and
 a C<peer> cannot be chosen. A body from a code reference is gathered by the broker (up to 256 MiB) and sent with its
-length. C<trailer_callback> is not called. A redirect to another server takes no C<Authorization> and no C<Cookie> along.
-C<SSL_options> that are heard: C<SSL_verify_mode>, C<SSL_ca_file>, C<SSL_ca_path>, C<SSL_cert_file>, C<SSL_key_file>.
+length. C<trailer_callback> is not called.
+
+A redirect to another server (another scheme, host or port) takes no C<Authorization>, C<Cookie> and C<Proxy-Authorization> along,
+be they the request's or C<default_headers>, and none of the headers that C<private_headers> names.
+
+C<SSL_options> work as L<CPANBridge::TLS> says: one that does not is refused, by an answer with the status 599 that names it.
 
 =head1 METHODS
 
@@ -398,7 +404,7 @@ C<SSL_options> that are heard: C<SSL_verify_mode>, C<SSL_ca_file>, C<SSL_ca_path
 
 Attributes: C<agent>, C<cookie_jar> (an object with C<add> and C<cookie_header>, as L<HTTP::CookieJar>), C<default_headers>,
 C<local_address>, C<keep_alive>, C<max_redirect> (5), C<max_size>, C<http_proxy>, C<https_proxy>, C<proxy>, C<no_proxy> (from the
-environment if not given), C<timeout> (60 seconds without a byte), C<verify_SSL> (true), C<SSL_options>.
+environment if not given), C<private_headers> (a list of names), C<timeout> (60 seconds without a byte), C<verify_SSL> (true), C<SSL_options>.
 
 =head2 get
 
@@ -420,7 +426,7 @@ L</request> with that method.
 
     my $response = $http->request($method, $url, \%options);
 
-Options: C<headers>, C<content> (bytes, or a code reference that returns them piece by piece), C<data_callback> (called with each
+Options: C<headers>, C<private_headers> (a list of names, besides the attribute's), C<content> (bytes, or a code reference that returns them piece by piece), C<data_callback> (called with each
 piece of a successful body, and the response). Returns a hash: C<success>, C<url>, C<status>, C<reason>, C<headers> (names in lower
 case; a list where there are several values), C<content>, C<redirects>. What fails without an answer has the status 599,
 and the reason in C<content>.

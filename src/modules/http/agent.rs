@@ -1,90 +1,69 @@
-//! Connections that are kept, and what they are made with: certificates, proxies.
+//! Connections that are kept, and what they are made with.
 
+use super::limits::{Full, Holder};
 use super::proxy::{Proxies, ProxyAddress};
-use super::transport::{HeadConnector, PlainProxy, SocketConnector, is_cancelled};
-use crate::protocol::{CallError, Code};
+use super::resolver::Names;
+use super::tls::{Leads, Pem, Terms, TlsConnector, Trust, Wishes};
+use super::transport::{HeadConnector, INPUT, OUTPUT, PlainProxy, SocketConnector};
+use crate::protocol::CallError;
 use std::collections::HashMap;
-use std::net::{SocketAddr, ToSocketAddrs};
-use std::sync::mpsc::{RecvTimeoutError, sync_channel};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
-use ureq::config::Config;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::time::Duration;
 use ureq::http::Uri;
-use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
-use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::{ConnectProxyConnector, Connector, NextTimeout, RustlsConnector, time};
-use ureq::{Agent, Error, Proxy, ProxyProtocol, Timeout};
+use ureq::unversioned::transport::{ConnectProxyConnector, Connector};
+use ureq::{Agent, Error, Proxy, ProxyProtocol};
 use url::Url;
-use zeroize::Zeroizing;
 
 /// Connections kept for one place, and for all.
 const IDLE_PER_HOST: usize = 8;
 const IDLE: usize = 64;
 /// How long a connection is kept that nobody uses. Servers close theirs after a minute or so.
 const MAX_IDLE_AGE: Duration = Duration::from_secs(15);
-/// The most addresses of one name that are tried.
-const MAX_ADDRESSES: usize = 16;
-
-/// Certificates and keys as they were given, in PEM form.
-#[derive(Default)]
-pub struct Pem {
-    /// Certificate authorities in place of the system's.
-    pub authorities: Option<Vec<u8>>,
-    /// The certificate to show, with its chain, and its key.
-    pub client: Option<(Vec<u8>, Zeroizing<Vec<u8>>)>,
-}
-
-/// What TLS connections are made with.
-#[derive(Default)]
-pub struct Trust {
-    anybody: bool,
-    authorities: Option<Arc<Vec<Certificate<'static>>>>,
-    client: Option<ClientCert>,
-    pem: Pem,
-}
-
-impl Trust {
-    /// Trusts `anybody` whatever certificate is shown, or those whom the authorities vouch for.
-    ///
-    /// # Errors
-    /// `invalid_params` for texts without certificates or keys, and for a key that is not the certificate's.
-    pub fn new(anybody: bool, pem: Pem) -> Result<Self, CallError> {
-        let authorities = pem.authorities.as_deref().map(|text| certificates("ca", text)).transpose()?;
-        let client = pem.client.as_ref().map(|(certificate, key)| client_certificate(certificate, key)).transpose()?;
-        Ok(Self { anybody, authorities: authorities.map(Arc::new), client, pem })
-    }
-
-    /// Whether a server's certificate is not looked at.
-    pub fn anybody(&self) -> bool {
-        self.anybody
-    }
-
-    /// What it was made of.
-    pub fn pem(&self) -> &Pem {
-        &self.pem
-    }
-}
+/// What an agent takes besides its connections, in bytes.
+const AGENT_BYTES: usize = 4 << 10;
 
 /// The ways to servers with one set of settings. Connections are kept a way.
 pub struct Ways {
     trust: Trust,
     proxies: Proxies,
+    owner: Option<u32>,
     agents: Mutex<HashMap<Way, Agent>>,
+    // Made when TLS is first spoken.
+    terms: OnceLock<Terms>,
+    open: Arc<AtomicUsize>,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum Way {
-    Direct,
+    Direct { tls: bool },
     // Requests for `http` are sent to the proxy itself.
     Plain(ProxyAddress),
     // For `https` it opens a tunnel.
     Tunnel(ProxyAddress),
 }
 
+/// All ways there are, for when their connections are in the way.
+static ALL: Mutex<Vec<Weak<Ways>>> = Mutex::new(Vec::new());
+
 impl Ways {
-    /// Ways that connections are made on when they are first wanted.
-    pub fn new(trust: Trust, proxies: Proxies) -> Self {
-        Self { trust, proxies, agents: Mutex::default() }
+    /// Ways that connections are made on when they are first wanted; `owner` is the user whose they are, if that is known.
+    pub fn new(trust: Trust, proxies: Proxies, owner: Option<u32>) -> Arc<Self> {
+        let ways = Arc::new(Self {
+            trust,
+            proxies,
+            owner,
+            agents: Mutex::default(),
+            terms: OnceLock::new(),
+            open: Arc::default(),
+        });
+        let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
+        // The list grows, so it is swept when it would.
+        if all.len() == all.capacity() {
+            all.retain(|other| other.strong_count() > 0);
+        }
+        all.push(Arc::downgrade(&ways));
+        ways
     }
 
     /// What TLS connections are made with.
@@ -97,12 +76,37 @@ impl Ways {
         &self.proxies
     }
 
+    /// How many connections are open, in use or kept.
+    pub fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// The bytes that all but the connections takes.
+    pub fn size(&self) -> usize {
+        // One agent for each kind of way, and the table.
+        self.trust.size() + self.proxies.size() + 4 * AGENT_BYTES
+    }
+
+    /// Gives up connections that are kept for later, so that there is room for one that is needed now: those that a guest
+    /// may have taken, or all.
+    pub fn give_up_idle(full: Full, holder: Holder) {
+        let all: Vec<Arc<Self>> =
+            ALL.lock().unwrap_or_else(PoisonError::into_inner).iter().filter_map(Weak::upgrade).collect();
+        for ways in all {
+            if full == Full::Total || ways.owner.is_none_or(|owner| owner == holder.uid) {
+                let agents = std::mem::take(&mut *ways.agents.lock().unwrap_or_else(PoisonError::into_inner));
+                // Dropped without the lock: closing takes system calls.
+                drop(agents);
+            }
+        }
+    }
+
     /// The ways of calls that name no session: the system's certificates, or none; the broker's environment's proxies.
     pub fn shared(verify: bool) -> Arc<Self> {
         static SHARED: [OnceLock<Arc<Ways>>; 2] = [OnceLock::new(), OnceLock::new()];
         let shared = SHARED[usize::from(verify)].get_or_init(|| {
             let proxies = Proxies::of_environment(|name| std::env::var(name).ok());
-            Arc::new(Self::new(Trust { anybody: !verify, ..Trust::default() }, proxies))
+            Self::new(Trust::plain(!verify), proxies, None)
         });
         Arc::clone(shared)
     }
@@ -112,29 +116,22 @@ impl Ways {
     /// # Errors
     /// `failed` if the host has no certificate authorities to trust.
     pub fn agent(&self, url: &Url) -> Result<Agent, CallError> {
+        let tls = url.scheme() == "https";
         let way = match self.proxies.of(url) {
-            None => Way::Direct,
-            Some(proxy) if url.scheme() == "http" => Way::Plain(proxy.clone()),
-            Some(proxy) => Way::Tunnel(proxy.clone()),
+            None => Way::Direct { tls },
+            Some(proxy) if tls => Way::Tunnel(proxy.clone()),
+            Some(proxy) => Way::Plain(proxy.clone()),
         };
         let mut agents = self.agents.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(agent) = agents.get(&way) {
             return Ok(agent.clone());
         }
-        let agent = self.make(&way, url.scheme() == "https")?;
-        // Without the system's certificates `http` works all the same, so what has none is not kept for `https`.
-        if url.scheme() == "https" || way != Way::Direct {
-            agents.insert(way, agent.clone());
-            return Ok(agent);
-        }
-        if let Ok(agent) = self.make(&way, true) {
-            agents.insert(way, agent.clone());
-            return Ok(agent);
-        }
+        let agent = self.make(&way)?;
+        agents.insert(way, agent.clone());
         Ok(agent)
     }
 
-    fn make(&self, way: &Way, tls: bool) -> Result<Agent, CallError> {
+    fn make(&self, way: &Way) -> Result<Agent, CallError> {
         let mut config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -146,40 +143,57 @@ impl Ways {
             .max_idle_connections(IDLE)
             .max_idle_connections_per_host(IDLE_PER_HOST)
             .max_idle_age(MAX_IDLE_AGE)
+            .input_buffer_size(INPUT)
+            .output_buffer_size(OUTPUT)
             .proxy(None);
-        if tls {
-            config = config.tls_config(self.tls()?);
-        }
         let mut resolver = Names { instead: None };
         let mut head = HeadConnector::default();
+        let mut link = TlsConnector { leads: Leads::Direct, terms: None };
         match way {
-            Way::Direct => {}
+            Way::Direct { tls } => {
+                if *tls {
+                    link.terms = Some(self.terms()?);
+                }
+            }
             Way::Plain(proxy) => {
                 resolver.instead = proxy.url.parse().ok();
-                head.proxy = Some(PlainProxy { authorization: proxy.credentials.as_ref().map(basic) });
+                head.proxy = Some(PlainProxy { authorization: proxy.credentials.as_ref().map(proxy_credentials) });
+                let host = proxy.tls_host();
+                if host.is_some() {
+                    link.terms = Some(self.terms()?);
+                }
+                link.leads = Leads::ToProxy(host);
             }
-            Way::Tunnel(proxy) => config = config.proxy(Some(tunnel(proxy)?)),
+            Way::Tunnel(proxy) => {
+                config = config.proxy(Some(tunnel(proxy)?));
+                link = TlsConnector { leads: Leads::Through, terms: Some(self.terms()?) };
+                head.tunnel = true;
+            }
         }
-        let links =
-            ConnectProxyConnector::default().chain(SocketConnector).chain(RustlsConnector::default()).chain(head);
+        let sockets = SocketConnector { open: Arc::clone(&self.open) };
+        let links = ConnectProxyConnector::default().chain(sockets).chain(link).chain(head);
         Ok(Agent::with_parts(config.build(), links, resolver))
     }
 
-    fn tls(&self) -> Result<TlsConfig, CallError> {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut tls = TlsConfig::builder()
-            .unversioned_rustls_crypto_provider(provider)
-            .client_cert(self.trust.client.clone())
-            .disable_verification(self.trust.anybody);
-        if !self.trust.anybody {
-            let authorities = match &self.trust.authorities {
-                Some(authorities) => authorities,
-                None => system_authorities()?,
-            };
-            tls = tls.root_certs(RootCerts::Specific(Arc::clone(authorities)));
+    fn terms(&self) -> Result<Terms, CallError> {
+        if let Some(terms) = self.terms.get() {
+            return Ok(terms.clone());
         }
-        Ok(tls.build())
+        let made = self.trust.terms()?;
+        Ok(self.terms.get_or_init(|| made).clone())
     }
+}
+
+impl Trust {
+    /// As calls without a session have it.
+    fn plain(anybody: bool) -> Self {
+        let wishes = Wishes { anybody, ..Wishes::default() };
+        Self::new(wishes, Pem::default()).expect("no wish of these can be refused")
+    }
+}
+
+fn proxy_credentials((user, password): &(String, String)) -> String {
+    basic(&(user.as_bytes().to_vec(), password.as_bytes().to_vec()))
 }
 
 fn tunnel(proxy: &ProxyAddress) -> Result<Proxy, CallError> {
@@ -197,114 +211,73 @@ fn tunnel(proxy: &ProxyAddress) -> Result<Proxy, CallError> {
 }
 
 /// The value of `Authorization` for a user and a password (RFC 7617).
-pub fn basic((user, password): &(String, String)) -> String {
-    format!("Basic {}", super::content::base64(format!("{user}:{password}").as_bytes()))
+pub fn basic((user, password): &(Vec<u8>, Vec<u8>)) -> String {
+    let pair = zeroize::Zeroizing::new([user, &b":"[..], password].concat());
+    format!("Basic {}", super::content::base64(&pair))
 }
 
-/// The system's certificate authorities, from where OpenSSL would take them; `SSL_CERT_FILE` and `SSL_CERT_DIR` say
-/// otherwise. Read once.
-fn system_authorities() -> Result<&'static Arc<Vec<Certificate<'static>>>, CallError> {
-    static AUTHORITIES: OnceLock<Arc<Vec<Certificate<'static>>>> = OnceLock::new();
-    let authorities = AUTHORITIES.get_or_init(|| {
-        let found = rustls_native_certs::load_native_certs().certs;
-        Arc::new(found.iter().map(|certificate| Certificate::from_der(certificate).to_owned()).collect())
-    });
-    if authorities.is_empty() {
-        return Err(CallError::new(
-            Code::Failed,
-            "this host has no certificate authorities to check servers by; install its ca-certificates package, set \
-             SSL_CERT_FILE for the broker, or give `ca`",
-        ));
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::modules::http::exchange::{Payload, Reply, Trouble, run};
+    use crate::modules::http::functions::Wanted;
+    use crate::modules::http::limits::SOCKETS;
+    use crate::modules::http::session::Session;
+    use crate::modules::http::transport::{Watcher, watched};
+    use crate::protocol::Code;
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    /// A server that keeps its connections.
+    fn server() -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            for client in listener.incoming() {
+                let Ok(mut client) = client else { return };
+                std::thread::spawn(move || {
+                    let mut request = [0; 4096];
+                    while client.read(&mut request).is_ok_and(|count| count > 0) {
+                        let _ = client.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
+                    }
+                });
+            }
+        });
+        url
     }
-    Ok(authorities)
-}
 
-/// The certificates of a PEM text, given as `parameter`.
-///
-/// # Errors
-/// `invalid_params` naming the parameter, for a text without any.
-pub fn certificates(parameter: &str, pem: &[u8]) -> Result<Vec<Certificate<'static>>, CallError> {
-    let found: Vec<_> = parse_pem(pem)
-        .filter_map(|item| match item {
-            Ok(PemItem::Certificate(certificate)) => Some(certificate),
-            _ => None,
-        })
-        .collect();
-    if found.is_empty() {
-        return Err(CallError::invalid(parameter, format!("parameter `{parameter}` holds no certificate in PEM form")));
+    fn fetch(session: &Arc<Session>, url: &str) -> Result<Reply, Trouble> {
+        let wanted = Wanted::of(Arc::clone(session), None, None).unwrap();
+        let order = wanted.order("GET", url, None, None, Payload::Nothing).unwrap();
+        watched(Watcher::default(), Some(Duration::from_secs(10)), || run(session, order, &mut |_| {}))
     }
-    Ok(found)
-}
 
-/// The certificate to show, with its key.
-///
-/// # Errors
-/// `invalid_params` for texts without them, and for a key that is not the certificate's.
-fn client_certificate(certificate: &[u8], key: &[u8]) -> Result<ClientCert, CallError> {
-    let chain = certificates("client_cert", certificate)?;
-    let wrong = |why: &str| CallError::invalid("client_key", format!("parameter `client_key` {why}"));
-    let key =
-        PrivateKey::from_pem(key).map_err(|_| wrong("holds no private key in PEM form, or one with a password"))?;
-    // The library takes what it gets and fails late, so it is checked here.
-    let der =
-        rustls::pki_types::PrivateKeyDer::try_from(key.der().to_vec()).map_err(|_| wrong("holds no private key"))?;
-    let signer = rustls::crypto::ring::sign::any_supported_type(&der)
-        .map_err(|_| wrong("is of a kind that is not supported; RSA, ECDSA and Ed25519 are"))?;
-    let der = chain.iter().map(|certificate| certificate.der().to_vec().into()).collect();
-    match rustls::sign::CertifiedKey::new(der, signer).keys_match() {
-        Ok(()) | Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown)) => {}
-        Err(_) => return Err(wrong("is not the certificate's")),
+    fn session() -> Arc<Session> {
+        let ways = Ways::new(Trust::plain(false), Proxies::default(), None);
+        Arc::new(Session { ways, ..Session::none(true) })
     }
-    Ok(ClientCert::new_with_certs(&chain, key))
-}
 
-/// Looks names up on a thread of their own: the system's way of doing so can be neither cut short nor cancelled.
-#[derive(Debug)]
-struct Names {
-    // The proxy, where requests go to one.
-    instead: Option<Uri>,
-}
-
-impl Resolver for Names {
-    fn resolve(&self, uri: &Uri, _: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
-        let uri = self.instead.as_ref().unwrap_or(uri);
-        let host = uri.host().ok_or(Error::HostNotFound)?.trim_matches(['[', ']']).to_owned();
-        let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
-        let mut addresses = self.empty();
-        let found = match host.parse() {
-            Ok(ip) => vec![SocketAddr::new(ip, port)],
-            Err(_) => look_up(host, port, timeout)?,
-        };
-        for address in found.into_iter().take(MAX_ADDRESSES) {
-            addresses.push(address);
+    #[test]
+    fn kept_connections_make_room_and_used_ones_do_not() {
+        let (here, there) = (server(), server());
+        let (first, second) = (session(), session());
+        SOCKETS.set(1, usize::MAX);
+        let mut body = String::new();
+        fetch(&first, &here).unwrap().body.read_to_string(&mut body).unwrap();
+        assert_eq!((body.as_str(), first.ways.open()), ("hi", 1), "kept for the next request");
+        assert!(first.size() >= crate::modules::http::transport::CONNECTION_BYTES);
+        let in_use = fetch(&second, &there).unwrap();
+        assert_eq!((first.ways.open(), second.ways.open()), (0, 1), "given up for one that is needed");
+        match fetch(&first, &here) {
+            Err(Trouble::Call(error)) => {
+                assert_eq!(error.code, Code::Overloaded);
+                assert!(error.message.contains("connections"), "{}", error.message);
+            }
+            Err(other) => panic!("{other:?}"),
+            Ok(_) => panic!("a socket too many"),
         }
-        if addresses.is_empty() { Err(Error::HostNotFound) } else { Ok(addresses) }
-    }
-}
-
-fn look_up(host: String, port: u16, timeout: NextTimeout) -> Result<Vec<SocketAddr>, Error> {
-    const NAP: Duration = Duration::from_millis(50);
-    let (sender, receiver) = sync_channel(1);
-    std::thread::Builder::new().name("resolver".to_owned()).spawn(move || {
-        let found = (host.as_str(), port).to_socket_addrs().map(Iterator::collect::<Vec<_>>);
-        // Nobody listens any more if the call is over.
-        let _ = sender.send(found);
-    })?;
-    let mut left = match timeout.after {
-        time::Duration::Exact(after) => after,
-        time::Duration::NotHappening => Duration::MAX,
-    };
-    if let Some(inactivity) = super::transport::inactivity() {
-        left = left.min(inactivity);
-    }
-    let begin = Instant::now();
-    loop {
-        match receiver.recv_timeout(NAP) {
-            Ok(Ok(found)) => return Ok(found),
-            Ok(Err(_)) | Err(RecvTimeoutError::Disconnected) => return Err(Error::HostNotFound),
-            Err(RecvTimeoutError::Timeout) if is_cancelled() => return Err(super::transport::cancelled()),
-            Err(RecvTimeoutError::Timeout) if begin.elapsed() >= left => return Err(Error::Timeout(Timeout::Resolve)),
-            Err(RecvTimeoutError::Timeout) => {}
-        }
+        drop(in_use);
+        assert!(fetch(&first, &here).is_ok());
+        SOCKETS.set(usize::MAX, usize::MAX);
     }
 }

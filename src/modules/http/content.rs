@@ -6,6 +6,7 @@ use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use std::borrow::Cow;
 use std::io::{self, Cursor, Read};
 
+use super::transport::Cancellable;
 use crate::protocol::lenient::TextOrBytes;
 
 /// The codings that are undone, as `Accept-Encoding` says it.
@@ -35,13 +36,14 @@ pub fn decoded(encoding: &str, body: Stream) -> io::Result<Stream> {
     if codings.len() > MOST_CODINGS {
         return Err(io::Error::other(format!("the body is encoded {} times over", codings.len())));
     }
-    let mut body = body;
+    // The call may end while a body is undone that gives little or nothing for much.
+    let mut body: Stream = if codings.is_empty() { body } else { Box::new(Cancellable(body)) };
     for coding in codings.iter().rev() {
         body = match coding.as_str() {
             "identity" => body,
-            "gzip" | "x-gzip" => Box::new(MultiGzDecoder::new(body)),
+            "gzip" | "x-gzip" => Box::new(Cancellable(MultiGzDecoder::new(body))),
             "deflate" => inflated(body)?,
-            "br" => Box::new(brotli_decompressor::Decompressor::new(body, 8 << 10)),
+            "br" => Box::new(Cancellable(brotli_decompressor::Decompressor::new(body, 8 << 10))),
             other => {
                 let shown = crate::protocol::error::quote(other);
                 return Err(io::Error::other(format!("the body is encoded as {shown}, which is not known here")));
@@ -57,7 +59,11 @@ fn inflated(mut body: Stream) -> io::Result<Stream> {
     body.by_ref().take(2).read_to_end(&mut first)?;
     let zlib = matches!(first[..], [method, flags] if method & 0x0f == 8 && (u16::from(method) << 8 | u16::from(flags)) % 31 == 0);
     let whole = Cursor::new(first).chain(body);
-    Ok(if zlib { Box::new(ZlibDecoder::new(whole)) } else { Box::new(DeflateDecoder::new(whole)) })
+    Ok(if zlib {
+        Box::new(Cancellable(ZlibDecoder::new(whole)))
+    } else {
+        Box::new(Cancellable(DeflateDecoder::new(whole)))
+    })
 }
 
 /// What a body is to a script: text by the charset of its `Content-Type` (UTF-8 if that names none), or bytes.
@@ -102,7 +108,8 @@ fn is_text(kind: &str, body: &[u8]) -> bool {
 ///
 /// # Errors
 /// Whatever reading brings.
-pub fn read_up_to(mut body: impl Read, limit: u64) -> io::Result<(Vec<u8>, bool)> {
+pub fn read_up_to(body: impl Read, limit: u64) -> io::Result<(Vec<u8>, bool)> {
+    let mut body = Cancellable(body);
     let mut bytes = Vec::new();
     body.by_ref().take(limit).read_to_end(&mut bytes)?;
     let more = bytes.len() as u64 == limit && {

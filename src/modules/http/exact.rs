@@ -6,7 +6,7 @@ use super::fields::Fields;
 use super::functions::{Wanted, payload, perform, sent};
 use super::session::max_size;
 use super::transfer::{BODY_KIND, Collected, Open, keep, no_such_body, read_what_there_is};
-use super::transport::watched;
+use super::transport::{Cancellable, Watcher, watched};
 use crate::modules::Call;
 use crate::protocol::CallError;
 use crate::protocol::lenient::{Bytes, Flag, Integer, Number, Text};
@@ -29,6 +29,10 @@ pub struct ExactRequest<'a> {
     /// Headers; a list sends one more than once.
     #[serde(default)]
     headers: Option<Fields>,
+    /// Names of headers that do not go to another server after a redirect, besides Authorization, Cookie and
+    /// Proxy-Authorization.
+    #[serde(default)]
+    private_headers: Option<super::fields::List>,
     /// The body.
     #[serde(borrow, default)]
     content: Option<Bytes<'a>>,
@@ -71,6 +75,10 @@ pub struct BodySend<'a> {
     /// Headers; a list sends one more than once.
     #[serde(default)]
     headers: Option<Fields>,
+    /// Names of headers that do not go to another server after a redirect, besides Authorization, Cookie and
+    /// Proxy-Authorization.
+    #[serde(default)]
+    private_headers: Option<super::fields::List>,
     /// Seconds that the server may do nothing; 180 if not given.
     #[serde(default)]
     timeout: Option<Number>,
@@ -117,7 +125,13 @@ pub fn request(call: &mut Call<'_>, params: ExactRequest<'_>) -> Result<Answer, 
         Wanted::find(call, params.session_id.as_deref(), params.verify_ssl, params.timeout, params.max_redirect)?;
     wanted.max_size = max_size(params.max_size)?.or(wanted.max_size);
     let stream = stream_of(params.stream, params.eager)?;
-    let order = wanted.order(&params.method, &params.url, params.headers, payload(params.content.as_deref()))?;
+    let order = wanted.order(
+        &params.method,
+        &params.url,
+        params.headers,
+        params.private_headers,
+        payload(params.content.as_deref()),
+    )?;
     exactly(call, &wanted, order, stream, begun, &params.url)
 }
 
@@ -134,7 +148,13 @@ pub fn body_send(call: &mut Call<'_>, params: BodySend<'_>) -> Result<Answer, Ca
     call.handles().remove(BODY_KIND, &params.body_id)?;
     let mut wanted = Wanted::of(session, params.timeout, params.max_redirect)?;
     wanted.max_size = max_size(params.max_size)?.or(wanted.max_size);
-    let order = wanted.order(&params.method, &params.url, params.headers, Payload::Pieces(&pieces, length))?;
+    let order = wanted.order(
+        &params.method,
+        &params.url,
+        params.headers,
+        params.private_headers,
+        Payload::Pieces(&pieces, length),
+    )?;
     exactly(call, &wanted, order, stream, begun, &params.url)
 }
 
@@ -147,7 +167,7 @@ fn exactly(
     url: &str,
 ) -> Result<Answer, CallError> {
     let Some(begin) = stream else { return perform(call, wanted, order, Shape::Exact, begun, url) };
-    let outcome = watched(call.cancellation(), Some(wanted.timeout), || {
+    let outcome = watched(Watcher::of(call), Some(wanted.timeout), || {
         let mut reply = sent(call, wanted, order)?;
         let begun_body = begin_body(&mut reply, begin)?;
         Ok((reply, begun_body))
@@ -165,7 +185,8 @@ fn exactly(
             Some(most) => Box::new(rest.take(most.saturating_sub(taken))),
             None => Box::new(rest),
         };
-        answer.stream_id = Some(keep(call, Open { body, timeout: wanted.timeout })?);
+        let open = Open::new(body, wanted.timeout, Arc::clone(&wanted.session));
+        answer.stream_id = Some(keep(call, open)?);
     }
     Ok(answer)
 }
@@ -195,7 +216,7 @@ fn begin_body(reply: &mut Reply, begin: Begin) -> Result<Begun, Trouble> {
         })
     } else {
         // One byte more tells whether that was all; it goes back in front of the rest.
-        let read = reply.body.by_ref().take(begin.most + 1).read_to_end(&mut begun.content);
+        let read = Cancellable(&mut reply.body).take(begin.most + 1).read_to_end(&mut begun.content);
         begun.whole = begun.content.len() as u64 <= begin.most;
         begun.rest = begun.content.split_off(begun.content.len().min(begin.most as usize));
         read.map(|_| ())

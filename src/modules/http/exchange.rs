@@ -5,6 +5,7 @@ use super::answer::Head;
 use super::content::Stream;
 use super::session::Session;
 use super::spelling::Spelling;
+use super::tls::words;
 use super::transport;
 use crate::protocol::CallError;
 use crate::protocol::error::quote;
@@ -54,6 +55,8 @@ pub struct Order<'a> {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// The names of those as they were written.
     pub names: Vec<String>,
+    /// Names of headers, in lower case, that do not go to another server, besides those that never do.
+    pub private: Vec<String>,
     /// Its body.
     pub payload: Payload<'a>,
     /// How many redirects are followed.
@@ -66,7 +69,7 @@ pub struct Target {
     /// The URL, for everything but the request line.
     pub url: Url,
     uri: Uri,
-    credentials: Option<(String, String)>,
+    credentials: Option<(Vec<u8>, Vec<u8>)>,
 }
 
 impl Target {
@@ -86,7 +89,7 @@ impl Target {
         }
         url.set_fragment(None);
         let credentials = (!url.username().is_empty()).then(|| {
-            let decoded = super::proxy::percent_decode;
+            let decoded = super::proxy::percent_decode_bytes;
             (decoded(url.username()), decoded(url.password().unwrap_or_default()))
         });
         // Both can fail only for URLs without a host, which these have.
@@ -167,7 +170,7 @@ pub fn run(session: &Session, mut order: Order<'_>, watch: &mut dyn FnMut(u64)) 
         match next {
             Some(next) if !one_too_many => {
                 drain(response.into_body());
-                redirects.push(turn(&mut order, head.status, next));
+                redirects.push(turn(session, &mut order, head.status, next));
             }
             _ => {
                 let length = response.body().content_length();
@@ -197,7 +200,7 @@ fn redirection(order: &Order<'_>, response: &Response<Body>) -> Option<Target> {
 }
 
 /// Makes the request the next one. Returns where it went before.
-fn turn(order: &mut Order<'_>, status: u16, next: Target) -> Url {
+fn turn(session: &Session, order: &mut Order<'_>, status: u16, next: Target) -> Url {
     let to_get = match status {
         // What everybody does, and RFC 9110 permits: a POST becomes a GET.
         301 | 302 => order.method == Method::POST,
@@ -210,9 +213,16 @@ fn turn(order: &mut Order<'_>, status: u16, next: Target) -> Url {
         order.headers.retain(|(name, _)| !name.as_str().starts_with("content-"));
     }
     let elsewhere = next.url.origin() != order.target.url.origin();
-    let private = [header::AUTHORIZATION, header::COOKIE, header::PROXY_AUTHORIZATION];
-    order.headers.retain(|(name, _)| !(elsewhere && private.contains(name)) && *name != header::HOST);
+    let private = std::mem::take(&mut order.private);
+    order.headers.retain(|(name, _)| !(elsewhere && is_private(name, session, &private)) && *name != header::HOST);
+    order.private = private;
     std::mem::replace(&mut order.target, next).url
+}
+
+/// Whether a header is for the server alone that it was meant for: what identifies the caller, and what it named.
+fn is_private(name: &HeaderName, session: &Session, own: &[String]) -> bool {
+    const ALWAYS: [HeaderName; 3] = [header::AUTHORIZATION, header::COOKIE, header::PROXY_AUTHORIZATION];
+    ALWAYS.contains(name) || session.private.iter().chain(own).any(|private| private == name.as_str())
 }
 
 fn drain(body: Body) {
@@ -233,7 +243,7 @@ fn send(
         request = request.header(name, value);
     }
     for (name, value) in &session.headers {
-        if !given(name) && (at_home || *name != header::AUTHORIZATION) {
+        if !given(name) && (at_home || !is_private(name, session, &order.private)) {
             request = request.header(name, value);
         }
     }
@@ -275,7 +285,9 @@ fn send(
 
 fn open(path: &Path) -> Result<File, CallError> {
     let shown = path.display().to_string();
-    File::open(path).map_err(|error| CallError::invalid("path", format!("Failed to read {}: {error}", quote(&shown))))
+    File::open(path).map_err(|error| {
+        CallError::invalid("path", format!("Failed to read {}: {}", quote(&shown), words::of_io(&error)))
+    })
 }
 
 /// Pieces, one after the other.
@@ -326,7 +338,12 @@ impl Session {
         let Some(jar) = &self.cookies else { return };
         let set = head.all("set-cookie").filter_map(|value| std::str::from_utf8(value).ok());
         let cookies: Vec<_> = set.filter_map(|text| RawCookie::parse(text.to_owned()).ok()).collect();
-        jar.lock().unwrap_or_else(PoisonError::into_inner).store_response_cookies(cookies.into_iter(), url);
+        if cookies.is_empty() {
+            return;
+        }
+        let mut jar = jar.lock().unwrap_or_else(PoisonError::into_inner);
+        jar.store_response_cookies(cookies.into_iter(), url);
+        self.weigh_cookies(&jar);
     }
 }
 
@@ -337,17 +354,40 @@ fn trouble(error: &Error, url: &Url) -> Trouble {
     }
     let place = format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(0));
     let cant_connect = |why: &str| format!("Can't connect to {place} ({why})");
+    if let Some(refused) = refused(error) {
+        return Trouble::Call(refused);
+    }
     let text = match error {
         Error::HostNotFound => cant_connect("Name or service not known"),
         Error::Timeout(Timeout::Connect | Timeout::Resolve) => cant_connect("Connection timed out"),
-        Error::Timeout(_) => "read timeout".to_owned(),
         Error::ConnectProxyFailed(why) => format!("the proxy refuses: {why}"),
         Error::Tls(why) => cant_connect(why),
-        Error::Rustls(why) => cant_connect(&tls_words(why)),
+        Error::Rustls(why) => cant_connect(&words::of_error(why)),
         Error::Io(why) => io_words(why, &place),
-        other => other.to_string(),
+        other => library_words(other),
     };
     Trouble::Network(text)
+}
+
+/// What the broker itself refused, if that is what an error holds.
+fn refused(error: &Error) -> Option<CallError> {
+    let Error::Io(error) = error else { return None };
+    let inner = error.get_ref()?;
+    match inner.downcast_ref::<transport::Refused>() {
+        Some(refused) => Some(refused.0.clone()),
+        None => refused(inner.downcast_ref::<Error>()?),
+    }
+}
+
+/// The words for what the library of HTTP complains of.
+fn library_words(error: &Error) -> String {
+    match error {
+        Error::Timeout(_) => "read timeout".to_owned(),
+        Error::Io(why) => words::of_io(why),
+        Error::Rustls(why) => words::of_error(why),
+        Error::Pem(_) => "a certificate can't be read".to_owned(),
+        other => other.to_string(),
+    }
 }
 
 /// The error of a call that was given up.
@@ -359,30 +399,19 @@ pub fn nobody_waits() -> CallError {
 fn io_words(error: &io::Error, place: &str) -> String {
     use io::ErrorKind::{ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable, UnexpectedEof};
     let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    let words = |text: &str| format!("Can't connect to {place} ({text})");
+    let cant_connect = |text: &str| format!("Can't connect to {place} ({text})");
     match (tls, error.kind()) {
-        (Some(error), _) => words(&tls_words(error)),
-        (None, ConnectionRefused) => words("Connection refused"),
-        (None, HostUnreachable) => words("No route to host"),
-        (None, NetworkUnreachable) => words("Network is unreachable"),
+        (Some(error), _) => cant_connect(&words::of_error(error)),
+        (None, ConnectionRefused) => cant_connect("Connection refused"),
+        (None, HostUnreachable) => cant_connect("No route to host"),
+        (None, NetworkUnreachable) => cant_connect("Network is unreachable"),
         (None, UnexpectedEof) => "Server closed connection without sending any data back".to_owned(),
         (None, ConnectionReset) => "Connection reset by peer".to_owned(),
         (None, _) => match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
-            Some(Error::Timeout(_)) => "read timeout".to_owned(),
             Some(Error::Io(inner)) => io_words(inner, place),
-            _ => error.to_string(),
+            Some(other) => library_words(other),
+            None => words::of_io(error),
         },
-    }
-}
-
-fn tls_words(error: &rustls::Error) -> String {
-    match error {
-        // In OpenSSL's words, which are what people look up.
-        rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer) => {
-            "certificate verify failed: unable to get local issuer certificate".to_owned()
-        }
-        rustls::Error::InvalidCertificate(why) => format!("certificate verify failed: {why}"),
-        other => format!("SSL connect attempt failed: {other}"),
     }
 }
 
@@ -391,14 +420,17 @@ pub fn body_trouble(error: &io::Error) -> Trouble {
     if transport::is_cancelled() {
         return Trouble::Call(nobody_waits());
     }
+    if let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        return Trouble::Network(format!("the body is cut off: {}", words::of_error(error)));
+    }
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
     Trouble::Network(match (inner, error.kind()) {
         (Some(Error::Timeout(_)), _) | (_, io::ErrorKind::TimedOut) => "read timeout".to_owned(),
         (_, io::ErrorKind::UnexpectedEof) => {
             "the body is cut off: the server closed the connection within it".to_owned()
         }
-        (Some(other), _) => format!("the body is cut off: {other}"),
-        (None, _) => format!("the body can't be read: {error}"),
+        (Some(other), _) => format!("the body is cut off: {}", library_words(other)),
+        (None, _) => format!("the body can't be read: {}", words::of_io(error)),
     })
 }
 

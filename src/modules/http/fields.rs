@@ -10,7 +10,56 @@ use ureq::http::{HeaderName, HeaderValue};
 
 /// Names with one or more values each, in the order given. A value that is nil is left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Fields(pub Vec<(String, Vec<u8>)>);
+pub struct Fields(pub Vec<(Vec<u8>, Vec<u8>)>);
+
+/// Texts: a list of them, or one in which they are separated by commas or blanks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct List(pub Vec<String>);
+
+/// What bytes say: UTF-8 if they are, else Latin-1, as Perl has it.
+pub fn characters(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.to_owned(),
+        Err(_) => bytes.iter().map(|byte| char::from(*byte)).collect(),
+    }
+}
+
+/// A name: a text, or its bytes.
+struct Name(Vec<u8>);
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Values::deserialize(deserializer)?.0 {
+            mut values if values.len() == 1 => Ok(Self(values.remove(0))),
+            _ => Err(de::Error::custom("a name that is no text")),
+        }
+    }
+}
+
+impl JsonSchema for List {
+    fn schema_name() -> Cow<'static, str> {
+        "list".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "x-type": "list" })
+    }
+}
+
+impl<'de> Deserialize<'de> for List {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Values(values) = Values::deserialize(deserializer)?;
+        let texts = values.iter().flat_map(|value| {
+            let text = characters(value);
+            text.split([',', ' ']).filter(|part| !part.is_empty()).map(str::to_owned).collect::<Vec<_>>()
+        });
+        Ok(Self(texts.collect()))
+    }
+}
 
 impl JsonSchema for Fields {
     fn schema_name() -> Cow<'static, str> {
@@ -90,7 +139,7 @@ impl<'de> Deserialize<'de> for Fields {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
                 let mut fields = Vec::new();
-                while let Some((name, Values(values))) = map.next_entry::<String, Values>()? {
+                while let Some((Name(name), Values(values))) = map.next_entry()? {
                     fields.extend(values.into_iter().map(|value| (name.clone(), value)));
                 }
                 Ok(Fields(fields))
@@ -105,13 +154,14 @@ impl Fields {
     pub fn encoded(&self) -> String {
         let escape = |bytes: &[u8]| url::form_urlencoded::byte_serialize(bytes).collect::<String>();
         let pairs: Vec<String> =
-            self.0.iter().map(|(name, value)| format!("{}={}", escape(name.as_bytes()), escape(value))).collect();
+            self.0.iter().map(|(name, value)| format!("{}={}", escape(name), escape(value))).collect();
         pairs.join("&")
     }
 
     /// The names as they were given.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|(name, _)| name.as_str())
+        // What is no text is no header's name either, and refused as such.
+        self.0.iter().map(|(name, _)| std::str::from_utf8(name).unwrap_or_default())
     }
 
     /// As headers of a request. Those that the body decides are left out, whatever the script says of them.
@@ -122,9 +172,10 @@ impl Fields {
     pub fn headers(&self) -> Result<Vec<(HeaderName, HeaderValue)>, CallError> {
         let mut headers = Vec::with_capacity(self.0.len());
         for (name, value) in &self.0 {
-            let wrong =
-                |why: &str| CallError::invalid("headers", format!("parameter `headers`: {} {why}", quote(name)));
-            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong("is no header's name"))?;
+            let wrong = |why: &str| {
+                CallError::invalid("headers", format!("parameter `headers`: {} {why}", quote(&characters(name))))
+            };
+            let name = HeaderName::from_bytes(name).map_err(|_| wrong("is no header's name"))?;
             let value = HeaderValue::from_bytes(value)
                 .map_err(|_| wrong("has a value with line ends or other control characters"))?;
             if !["content-length", "transfer-encoding", "connection", "upgrade"].contains(&name.as_str()) {
@@ -162,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_header_stays_one_header() {
-        let header = |name: &str, value: &[u8]| Fields(vec![(name.to_owned(), value.to_vec())]).headers();
+        let header = |name: &str, value: &[u8]| Fields(vec![(name.as_bytes().to_vec(), value.to_vec())]).headers();
         assert_eq!(header("X-A", b"b").unwrap().len(), 1);
         assert_eq!(header("Content-Length", b"5").unwrap().len(), 0);
         for (name, value) in

@@ -4,22 +4,23 @@ use super::answer::{Answer, Shape};
 use super::content::{CODINGS, decoded, read_up_to};
 use super::exact::{BodySend, ExactRequest, body_send, request};
 use super::exchange::{Order, Payload, Reply, Target, Trouble, body_trouble, inactivity, run};
-use super::fields::Fields;
+use super::fields::{Fields, List};
+use super::json::Json;
 use super::session::{
-    Session, SessionCookies, SessionFree, SessionNew, find, max_redirect, max_size, session_cookies, session_free,
-    session_new,
+    Session, SessionCookies, SessionFree, SessionNew, find, max_redirect, max_size, private, session_cookies,
+    session_free, session_new,
 };
 use super::transfer::{
     BodyAdd, BodyFree, BodyNew, Close, Download, ReadMore, Teller, Upload, body_add, body_free, body_new, close,
     download, read, too_long, upload,
 };
-use super::transport::watched;
+use super::transport::{Watcher, watched};
 use crate::modules::function::NoParameters;
 use crate::modules::{Call, Function, Module, Placement, Touches};
 use crate::protocol::CallError;
 use crate::protocol::error::quote;
 use crate::protocol::lenient::{Bytes, Flag, Integer, Number, Text};
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -139,6 +140,7 @@ impl Wanted {
         method: &str,
         url: &str,
         headers: Option<Fields>,
+        private_headers: Option<List>,
         payload: Payload<'a>,
     ) -> Result<Order<'a>, CallError> {
         let method = Method::from_bytes(method.as_bytes()).map_err(|_| {
@@ -148,7 +150,8 @@ impl Wanted {
         let fields = headers.unwrap_or_default();
         let names: Vec<String> = fields.names().map(str::to_owned).collect();
         let headers = fields.headers()?;
-        Ok(Order { method, target, headers, names, payload, max_redirect: self.max_redirect })
+        let private = private(private_headers)?;
+        Ok(Order { method, target, headers, names, private, payload, max_redirect: self.max_redirect })
     }
 }
 
@@ -168,7 +171,7 @@ pub fn perform(
     if decode {
         ask_for_codings(&mut order);
     }
-    let outcome = watched(call.cancellation(), Some(wanted.timeout), || {
+    let outcome = watched(Watcher::of(call), Some(wanted.timeout), || {
         let mut reply = sent(call, wanted, order)?;
         if decode {
             undo_codings(&mut reply)?;
@@ -216,6 +219,10 @@ struct LwpRequest<'a> {
     /// Headers; a list sends one more than once.
     #[serde(default)]
     headers: Option<Fields>,
+    /// Names of headers that do not go to another server after a redirect, besides Authorization, Cookie and
+    /// Proxy-Authorization.
+    #[serde(default)]
+    private_headers: Option<List>,
     /// The body.
     #[serde(borrow, default)]
     content: Option<Bytes<'a>>,
@@ -260,34 +267,12 @@ fn lwp_request(call: &mut Call<'_>, params: LwpRequest<'_>) -> Result<Answer, Ca
         Wanted::find(call, params.session_id.as_deref(), params.verify_ssl, params.timeout, params.max_redirect)?;
     wanted.max_size = max_size(params.max_size)?.or(wanted.max_size);
     let content = params.form_encoded_content.as_deref().or(params.content.as_deref());
-    let mut order = wanted.order(&params.method, &params.url, params.headers, payload(content))?;
+    let mut order =
+        wanted.order(&params.method, &params.url, params.headers, params.private_headers, payload(content))?;
     if params.form_encoded_content.is_some() {
         typed(&mut order, FORM);
     }
     perform(call, &wanted, order, Shape::Friendly, begun, &params.url)
-}
-
-/// Any structure, as JSON.
-struct Json(serde_json::Value);
-
-impl JsonSchema for Json {
-    fn schema_name() -> Cow<'static, str> {
-        "any".into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "x-type": "any" })
-    }
-}
-
-impl<'de> Deserialize<'de> for Json {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        serde_json::Value::deserialize(deserializer).map(Self)
-    }
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -299,6 +284,10 @@ struct Short<'a> {
     /// Headers; a list sends one more than once.
     #[serde(default)]
     headers: Option<Fields>,
+    /// Names of headers that do not go to another server after a redirect, besides Authorization, Cookie and
+    /// Proxy-Authorization.
+    #[serde(default)]
+    private_headers: Option<List>,
     /// The body.
     #[serde(borrow, default)]
     content: Option<Bytes<'a>>,
@@ -337,7 +326,8 @@ fn short(call: &mut Call<'_>, method: &str, params: Short<'_>) -> Result<Answer,
         (None, None, Some(form)) => (Some(form.encoded().into_bytes().into()), Some(FORM)),
         _ => return Err(CallError::invalid("content", "give one of content, json and form")),
     };
-    let mut order = wanted.order(method, &params.url, params.headers, payload(content.as_deref()))?;
+    let mut order =
+        wanted.order(method, &params.url, params.headers, params.private_headers, payload(content.as_deref()))?;
     if let Some(kind) = kind {
         typed(&mut order, kind);
     }

@@ -11,11 +11,21 @@ mod exact;
 mod exchange;
 mod fields;
 mod functions;
+mod json;
+mod limits;
 mod moved;
 mod proxy;
+mod resolver;
 mod session;
 mod spelling;
+mod tls;
 mod transfer;
 mod transport;
 
 pub use functions::module;
+
+/// Bounds how many sockets to other servers there may be: in total, and for each user who is not the broker's own. Without
+/// it there is no bound.
+pub fn limit_sockets(total: usize, per_guest: usize) {
+    limits::SOCKETS.set(total, per_guest);
+}

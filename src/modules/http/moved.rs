@@ -4,15 +4,18 @@
 //! Connections to servers do not move: the first request there makes new ones. Streams can't move, being such a connection;
 //! a reload waits for their end.
 
-use super::agent::{Pem, Trust, Ways};
+use super::agent::Ways;
 use super::proxy::{Proxies, ProxyAddress};
-use super::session::{self, Session};
+use super::session::{self, Session, text_bytes};
+use super::tls::{Pem, Trust, Wishes};
 use super::transfer::{self, Collected};
+use super::transport::CONNECTION_BYTES;
 use crate::modules::keep::{Keep, Kind, Shared, State, pack, unpack, unreadable};
 use crate::protocol::{Buffer, CallError};
 use cookie_store::{CookieStore, serde::json};
 use serde::{Deserialize, Serialize};
 use serde_bytes::{ByteBuf, Bytes};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use ureq::http::{HeaderName, HeaderValue};
@@ -27,18 +30,40 @@ struct PackedSession {
     number: u64,
     headers: Vec<(String, ByteBuf)>,
     names: Vec<String>,
-    credentials: Option<(String, String)>,
+    #[serde(default)]
+    private: Vec<String>,
+    credentials: Option<(Packed, Packed)>,
     cookies: Option<ByteBuf>,
     timeout: Duration,
     max_redirect: u32,
     max_size: Option<u64>,
     decode: Option<bool>,
     anybody: bool,
+    // None from an earlier program, which knew of no others.
+    #[serde(default)]
+    wishes: Option<Wishes>,
     authorities: Option<ByteBuf>,
     client: Option<(ByteBuf, ByteBuf)>,
     http_proxy: Option<PackedProxy>,
     https_proxy: Option<PackedProxy>,
     exempt: Vec<String>,
+}
+
+/// Bytes; an earlier program packed text.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Packed {
+    Bytes(ByteBuf),
+    Text(String),
+}
+
+impl Packed {
+    fn into_vec(self) -> Vec<u8> {
+        match self {
+            Self::Bytes(bytes) => bytes.into_vec(),
+            Self::Text(text) => text.into_bytes(),
+        }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -56,7 +81,7 @@ struct PackedBody<'a> {
 
 impl Keep for Arc<Session> {
     fn size(&self) -> usize {
-        size_of::<Session>()
+        Session::size(self)
     }
 
     fn pack(&self) -> Result<Buffer, CallError> {
@@ -66,7 +91,8 @@ impl Keep for Arc<Session> {
 
 impl Keep for Collected {
     fn size(&self) -> usize {
-        self.length
+        // The session may be its alone.
+        self.length + self.pieces.len() * text_bytes(0) + self.session.size()
     }
 
     fn pack(&self) -> Result<Buffer, CallError> {
@@ -77,7 +103,8 @@ impl Keep for Collected {
 
 impl Keep for transfer::Open {
     fn size(&self) -> usize {
-        size_of::<Self>()
+        // As above; the connection holds on to it.
+        CONNECTION_BYTES + self.session.size()
     }
 }
 
@@ -103,13 +130,18 @@ fn packed(session: &Arc<Session>) -> Result<PackedSession, CallError> {
         number: Arc::as_ptr(session) as u64,
         headers: session.headers.iter().map(|(name, value)| (name.to_string(), bytes(value.as_bytes()))).collect(),
         names: session.names.clone(),
-        credentials: session.credentials.clone(),
+        private: session.private.clone(),
+        credentials: session
+            .credentials
+            .as_ref()
+            .map(|(user, password)| (Packed::Bytes(bytes(user)), Packed::Bytes(bytes(password)))),
         cookies: session.cookies.as_ref().map(packed_cookies).transpose()?,
         timeout: session.timeout,
         max_redirect: session.max_redirect,
         max_size: session.max_size,
         decode: session.decode,
-        anybody: trust.anybody(),
+        anybody: trust.wishes().anybody,
+        wishes: Some(trust.wishes().clone()),
         authorities: authorities.as_deref().map(bytes),
         client: client.as_ref().map(|(certificate, key)| (bytes(certificate), bytes(key))),
         http_proxy: proxy(&proxies.http),
@@ -138,17 +170,24 @@ fn made(packed: PackedSession, shared: &mut Shared) -> Result<Arc<Session>, Call
         };
         let proxies =
             Proxies { http: proxy(packed.http_proxy), https: proxy(packed.https_proxy), exempt: packed.exempt };
-        Ok(Session {
-            ways: Arc::new(Ways::new(Trust::new(packed.anybody, pem)?, proxies)),
+        let wishes = packed.wishes.unwrap_or(Wishes { anybody: packed.anybody, ..Wishes::default() });
+        let mut session = Session {
+            ways: Ways::new(Trust::new(wishes, pem)?, proxies, None),
             headers: packed.headers.iter().map(header).collect::<Result<_, _>>()?,
             names: packed.names,
-            credentials: packed.credentials,
+            private: packed.private,
+            credentials: packed.credentials.map(|(user, password)| (user.into_vec(), password.into_vec())),
             cookies: packed.cookies.map(|text| cookies(&text)).transpose()?.map(Mutex::new),
             timeout: packed.timeout,
             max_redirect: packed.max_redirect,
             max_size: packed.max_size,
             decode: packed.decode,
-        })
+            weight: 0,
+            cookie_bytes: AtomicUsize::new(0),
+            lent: AtomicUsize::new(0),
+        };
+        session.weigh();
+        Ok(session)
     })
 }
 
@@ -179,10 +218,21 @@ mod tests {
         let proxy = ProxyAddress::parse("http://user:secret@proxy.example:3128").unwrap();
         let proxies = Proxies { http: Some(proxy), https: None, exempt: vec!["localhost".to_owned()] };
         let mut session = Session::none(true);
-        session.ways = Arc::new(Ways::new(Trust::new(false, Pem::default()).unwrap(), proxies));
+        let wishes = Wishes {
+            any_name: true,
+            verify_name: Some("other.example".to_owned()),
+            server_name: Some(String::new()),
+            verify_cn: Some("http".to_owned()),
+            fingerprints: vec![format!("sha256${}", "0".repeat(64))],
+            versions: vec!["1.3".to_owned()],
+            ciphers: Some("HIGH:!CHACHA20".to_owned()),
+            ..Wishes::default()
+        };
+        session.ways = Ways::new(Trust::new(wishes, Pem::default()).unwrap(), proxies, None);
+        session.private = vec!["x-api-key".to_owned()];
         session.headers = vec![(HeaderName::from_static("x-odd"), HeaderValue::from_bytes(b"caf\xe9").unwrap())];
         session.names = vec!["X-Odd".to_owned()];
-        session.credentials = Some(("alice".to_owned(), "secret".to_owned()));
+        session.credentials = Some((b"alice".to_vec(), b"s\xe4cret".to_vec()));
         session.cookies = Some(Mutex::new(jar));
         session.timeout = Duration::from_millis(1500);
         session.max_redirect = 3;
@@ -212,6 +262,8 @@ mod tests {
             (after.timeout, after.max_redirect, after.max_size, after.decode),
             (before.timeout, before.max_redirect, before.max_size, before.decode)
         );
+        assert_eq!(after.private, before.private);
+        assert_eq!(after.ways.trust().wishes(), before.ways.trust().wishes());
         let proxies = (after.ways.proxies(), before.ways.proxies());
         assert_eq!(
             (&proxies.0.http, &proxies.0.https, &proxies.0.exempt),

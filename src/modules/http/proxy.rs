@@ -39,8 +39,21 @@ impl ProxyAddress {
     }
 }
 
-/// Decodes `%XX`; what does not decode to UTF-8 stays as it is.
-pub fn percent_decode(text: &str) -> String {
+impl ProxyAddress {
+    /// The proxy's name, if it is spoken to by TLS.
+    pub fn tls_host(&self) -> Option<String> {
+        let rest = self.url.strip_prefix("https://")?;
+        Some(rest.rsplit_once(':').map_or(rest, |(host, _)| host).to_owned())
+    }
+
+    fn size(&self) -> usize {
+        let credentials = self.credentials.as_ref().map_or(0, |(user, password)| user.len() + password.len());
+        128 + self.url.len() + credentials
+    }
+}
+
+/// Decodes `%XX`.
+pub fn percent_decode_bytes(text: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, after)) = rest.split_first() {
@@ -56,7 +69,12 @@ pub fn percent_decode(text: &str) -> String {
             }
         }
     }
-    String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
+    bytes
+}
+
+/// Decodes `%XX`; what does not decode to UTF-8 stays as it is.
+pub fn percent_decode(text: &str) -> String {
+    String::from_utf8(percent_decode_bytes(text)).unwrap_or_else(|_| text.to_owned())
 }
 
 /// The proxies of a session, or of the broker's environment.
@@ -81,6 +99,12 @@ impl Proxies {
             https: address(set("https_proxy").or_else(|| set("HTTPS_PROXY"))),
             exempt: exemptions(&set("no_proxy").or_else(|| set("NO_PROXY")).unwrap_or_default()),
         }
+    }
+
+    /// The bytes that they take.
+    pub fn size(&self) -> usize {
+        let exempt = self.exempt.iter().map(|host| super::session::text_bytes(host.len())).sum::<usize>();
+        [&self.http, &self.https].into_iter().flatten().map(ProxyAddress::size).sum::<usize>() + exempt
     }
 
     /// The proxy for a URL, if it goes through one.

@@ -1,9 +1,11 @@
 //! Sessions: what stays the same from request to request.
 
-use super::agent::{Pem, Trust, Ways, certificates};
+use super::agent::Ways;
 use super::exchange::inactivity;
-use super::fields::Fields;
+use super::fields::{Fields, List};
 use super::proxy::{Proxies, ProxyAddress, exemptions};
+use super::tls::{Pem, Trust, Wishes, certificates, words};
+use super::transport::CONNECTION_BYTES;
 use crate::modules::Call;
 use crate::protocol::error::quote;
 use crate::protocol::lenient::{Bytes, Flag, Integer, Number, Text};
@@ -12,6 +14,7 @@ use cookie_store::CookieStore;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::io::Read;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use ureq::http::{HeaderName, HeaderValue};
@@ -34,8 +37,10 @@ pub struct Session {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// The names of those as they were written.
     pub names: Vec<String>,
+    /// Names of headers, in lower case, that do not go to another server, besides those that never do.
+    pub private: Vec<String>,
     /// User and password for the servers that requests are for.
-    pub credentials: Option<(String, String)>,
+    pub credentials: Option<(Vec<u8>, Vec<u8>)>,
     /// Cookies that servers set, if they are kept.
     pub cookies: Option<Mutex<CookieStore>>,
     /// How long a server may do nothing.
@@ -46,21 +51,68 @@ pub struct Session {
     pub max_size: Option<u64>,
     /// Whether compressed bodies are asked for and undone.
     pub decode: Option<bool>,
+    /// What all of it but cookies and connections takes, in bytes; see [`Session::weigh`].
+    pub weight: usize,
+    /// What its cookies take, in bytes.
+    pub cookie_bytes: AtomicUsize,
+    /// Connections that bodies which are read in pieces have, and count.
+    pub lent: AtomicUsize,
+}
+
+/// What a text takes in a list, in bytes: itself, where it stands, and what the allocator adds.
+pub const fn text_bytes(length: usize) -> usize {
+    const LEAST: usize = 24;
+    24 + 8 + if length < LEAST { LEAST } else { length }
 }
 
 impl Session {
+    /// The bytes that it takes, with the connections that are kept for it.
+    pub fn size(&self) -> usize {
+        let connections = self.ways.open().saturating_sub(self.lent.load(Ordering::Relaxed)) * CONNECTION_BYTES;
+        self.weight + self.cookie_bytes.load(Ordering::Relaxed) + connections
+    }
+
+    /// Weighs what does not change any more. The loop asks for the size after each call, so it is not reckoned then.
+    pub fn weigh(&mut self) {
+        // One name and value in the library's form, besides their bytes.
+        const HEADER: usize = 128;
+        let headers: usize = self.headers.iter().map(|(name, value)| HEADER + name.as_str().len() + value.len()).sum();
+        let names: usize = self.names.iter().chain(&self.private).map(|name| text_bytes(name.len())).sum();
+        let credentials = self.credentials.as_ref().map_or(0, |(user, password)| user.len() + password.len());
+        self.weight = size_of::<Self>() + headers + names + credentials + self.ways.size();
+        if let Some(jar) = &self.cookies {
+            self.weigh_cookies(&jar.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+
+    /// Weighs the cookies, as they were changed.
+    pub fn weigh_cookies(&self, jar: &CookieStore) {
+        // In maps by domain and path, and with a domain, a path and times of its own.
+        const COOKIE: usize = 768;
+        let weight = |cookie: &cookie_store::Cookie<'_>| {
+            let (domain, path) = (String::from(&cookie.domain), String::from(&cookie.path));
+            COOKIE + 2 * (cookie.name().len() + cookie.value().len() + domain.len() + path.len())
+        };
+        self.cookie_bytes.store(jar.iter_any().map(weight).sum(), Ordering::Relaxed);
+    }
+
     /// What a call without a session goes by.
     pub fn none(verify: bool) -> Self {
         Self {
             ways: Ways::shared(verify),
             headers: Vec::new(),
             names: Vec::new(),
+            private: Vec::new(),
             credentials: None,
             cookies: None,
             timeout: TIMEOUT,
             max_redirect: MAX_REDIRECT,
             max_size: None,
             decode: None,
+            // Nobody's: it is there once for all.
+            weight: 0,
+            cookie_bytes: AtomicUsize::new(0),
+            lent: AtomicUsize::new(0),
         }
     }
 }
@@ -90,12 +142,16 @@ pub struct SessionNew<'a> {
     /// Headers of every request that does not give its own.
     #[serde(default)]
     headers: Option<Fields>,
+    /// Names of headers that do not go to another server after a redirect, besides Authorization, Cookie and
+    /// Proxy-Authorization.
+    #[serde(default)]
+    private_headers: Option<List>,
     /// User name for basic authentication.
     #[serde(borrow, default)]
-    user: Option<Text<'a>>,
+    user: Option<Bytes<'a>>,
     /// Password for basic authentication.
     #[serde(borrow, default)]
-    password: Option<Text<'a>>,
+    password: Option<Bytes<'a>>,
     /// Whether cookies are kept and sent; true if not given.
     #[serde(default)]
     cookies: Option<Flag>,
@@ -111,9 +167,38 @@ pub struct SessionNew<'a> {
     /// Hosts that are reached without a proxy, separated by commas.
     #[serde(borrow, default)]
     no_proxy: Option<Text<'a>>,
-    /// Whether servers' certificates are checked; true if not given.
+    /// Whether servers' certificates are checked; true if not given. Fingerprints are compared all the same.
     #[serde(default)]
     verify_ssl: Option<Flag>,
+    /// Whether a certificate has to be for the server's name; true if not given.
+    #[serde(default)]
+    verify_hostname: Option<Flag>,
+    /// The name that certificates have to be for, in place of the URL's.
+    #[serde(borrow, default)]
+    verify_name: Option<Text<'a>>,
+    /// The rules for names in certificates, as SSL_verifycn_scheme has them: http, default, ldap, smtp, ..., none. Without
+    /// it only the subjectAltName counts.
+    #[serde(borrow, default)]
+    verify_cn: Option<Text<'a>>,
+    /// The name that servers are told (SNI), in place of the URL's; empty for none.
+    #[serde(borrow, default)]
+    server_name: Option<Text<'a>>,
+    /// Fingerprints of certificates (sha256$HEX) or of their keys (sha256$pub$HEX). A certificate that has one of them is
+    /// believed, every other one refused.
+    #[serde(default)]
+    fingerprint: Option<List>,
+    /// Versions of TLS that are spoken, of 1.2 and 1.3; both if not given.
+    #[serde(default)]
+    tls_versions: Option<List>,
+    /// Ciphers for TLS 1.2, as a list of OpenSSL's.
+    #[serde(borrow, default)]
+    ciphers: Option<Text<'a>>,
+    /// Cipher suites for TLS 1.3, as a list of OpenSSL's; empty for none.
+    #[serde(borrow, default)]
+    ciphersuites: Option<Text<'a>>,
+    /// Curves for the exchange of keys, as a list of OpenSSL's.
+    #[serde(borrow, default)]
+    curves: Option<Text<'a>>,
     /// Certificate authorities in place of the system's, PEM.
     #[serde(borrow, default)]
     ca: Option<Bytes<'a>>,
@@ -155,19 +240,26 @@ pub fn session_new(call: &mut Call<'_>, params: SessionNew<'_>) -> Result<Made, 
     let trust = trust(call, &params)?;
     let proxies = proxies(&params)?;
     let fields = params.headers.unwrap_or_default();
-    let session = Session {
-        ways: Arc::new(Ways::new(trust, proxies)),
+    let mut session = Session {
+        ways: Ways::new(trust, proxies, Some(call.caller.uid)),
         names: fields.names().map(str::to_owned).collect(),
         headers: fields.headers()?,
+        private: private(params.private_headers)?,
         credentials: params
             .user
-            .map(|user| (user.to_string(), params.password.map(|password| password.to_string()).unwrap_or_default())),
+            .map(|user| (user.to_vec(), params.password.map(|password| password.to_vec()).unwrap_or_default())),
         cookies: params.cookies.is_none_or(|flag| flag.0).then(|| Mutex::new(CookieStore::default())),
         timeout: params.timeout.map_or(Ok(TIMEOUT), |seconds| inactivity(seconds.0))?,
         max_redirect: max_redirect(params.max_redirect)?.unwrap_or(MAX_REDIRECT),
         max_size: max_size(params.max_size)?,
         decode: params.decode.map(|flag| flag.0),
+        weight: 0,
+        cookie_bytes: AtomicUsize::new(0),
+        lent: AtomicUsize::new(0),
     };
+    session.weigh();
+    // It may be larger than what it was made of: certificates are kept as text, as bytes, and read.
+    call.handles().may_grow(session.size())?;
     let id = call.handles().insert(KIND, Arc::new(session))?;
     Ok(Made { session_id: id.to_string() })
 }
@@ -191,13 +283,54 @@ fn trust(call: &Call<'_>, params: &SessionNew<'_>) -> Result<Trust, CallError> {
             return Err(CallError::invalid("client_cert", message));
         }
     };
-    Trust::new(params.verify_ssl.is_some_and(|verify| !verify.0), Pem { authorities, client })
+    Trust::new(wishes(params)?, Pem { authorities, client })
+}
+
+fn wishes(params: &SessionNew<'_>) -> Result<Wishes, CallError> {
+    let text = |text: &Option<Text<'_>>| text.as_ref().map(|text| text.to_string());
+    let list = |parameter: &str, list: &Option<List>| match list {
+        Some(List(texts)) if texts.is_empty() => {
+            // Taken for none it would allow what it was to forbid.
+            Err(CallError::invalid(parameter, format!("parameter `{parameter}` is an empty list")))
+        }
+        Some(List(texts)) => Ok(texts.clone()),
+        None => Ok(Vec::new()),
+    };
+    Ok(Wishes {
+        anybody: params.verify_ssl.is_some_and(|verify| !verify.0),
+        any_name: params.verify_hostname.is_some_and(|verify| !verify.0),
+        verify_name: text(&params.verify_name),
+        server_name: text(&params.server_name),
+        verify_cn: text(&params.verify_cn),
+        fingerprints: list("fingerprint", &params.fingerprint)?,
+        versions: list("tls_versions", &params.tls_versions)?,
+        ciphers: text(&params.ciphers),
+        ciphersuites: text(&params.ciphersuites),
+        curves: text(&params.curves),
+    })
+}
+
+/// The parameter `private_headers`.
+///
+/// # Errors
+/// `invalid_params` for what can be no header's name.
+pub fn private(names: Option<List>) -> Result<Vec<String>, CallError> {
+    let names = names.unwrap_or_default().0;
+    let parsed = names.iter().map(|name| match HeaderName::from_bytes(name.as_bytes()) {
+        Ok(name) => Ok(name.as_str().to_owned()),
+        Err(_) => {
+            let message = format!("parameter `private_headers`: {} is no header's name", quote(name));
+            Err(CallError::invalid("private_headers", message))
+        }
+    });
+    parsed.collect()
 }
 
 fn read_pem(call: &Call<'_>, parameter: &str, path: &str) -> Result<Vec<u8>, CallError> {
     let path = super::transfer::allowed_path(call, parameter, path, "read the file and send `ca`")?;
     let failed = |error: std::io::Error| {
-        CallError::invalid(parameter, format!("Failed to read {}: {error}", quote(&path.display().to_string())))
+        let why = words::of_io(&error);
+        CallError::invalid(parameter, format!("Failed to read {}: {why}", quote(&path.display().to_string())))
     };
     let mut text = Vec::new();
     std::fs::File::open(&path).and_then(|file| file.take(MAX_PEM).read_to_end(&mut text)).map_err(failed)?;

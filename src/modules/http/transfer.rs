@@ -5,7 +5,8 @@ use super::content::{Stream, read_up_to};
 use super::exchange::{Payload, Reply, Trouble, body_trouble, nobody_waits};
 use super::functions::{MAX_CONTENT, Wanted};
 use super::session::{Freed, Session};
-use super::transport::watched;
+use super::tls::words;
+use super::transport::{Watcher, watched};
 use crate::modules::Call;
 use crate::modules::handles::HandleId;
 use crate::protocol::error::quote;
@@ -19,6 +20,7 @@ use std::io::{Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// What a stream's handle is called in the statistics.
@@ -79,6 +81,10 @@ pub struct Download<'a> {
     /// Headers of the request.
     #[serde(default)]
     headers: Option<super::fields::Fields>,
+    /// Names of headers that do not go to another server after a redirect, besides Authorization, Cookie and
+    /// Proxy-Authorization.
+    #[serde(default)]
+    private_headers: Option<super::fields::List>,
     /// The session.
     #[serde(borrow, default)]
     session_id: Option<Text<'a>>,
@@ -115,6 +121,10 @@ pub struct Upload<'a> {
     /// Headers of the request.
     #[serde(default)]
     headers: Option<super::fields::Fields>,
+    /// Names of headers that do not go to another server after a redirect, besides Authorization, Cookie and
+    /// Proxy-Authorization.
+    #[serde(default)]
+    private_headers: Option<super::fields::List>,
     /// The session.
     #[serde(borrow, default)]
     session_id: Option<Text<'a>>,
@@ -142,8 +152,8 @@ pub fn download(call: &mut Call<'_>, params: Download<'_>) -> Result<Answer, Cal
     let mut wanted =
         Wanted::find(call, params.session_id.as_deref(), params.verify_ssl, params.timeout, params.max_redirect)?;
     wanted.max_size = super::session::max_size(params.max_size)?.or(wanted.max_size);
-    let order = wanted.order("GET", &params.url, params.headers, Payload::Nothing)?;
-    let outcome = watched(call.cancellation(), Some(wanted.timeout), || {
+    let order = wanted.order("GET", &params.url, params.headers, params.private_headers, Payload::Nothing)?;
+    let outcome = watched(Watcher::of(call), Some(wanted.timeout), || {
         let reply = super::exchange::run(&wanted.session, order, &mut |_| {})?;
         take_to_file(call, reply, &path, mode, wanted.max_size, begun)
     });
@@ -221,15 +231,18 @@ impl Part {
         let (Some(directory), Some(name)) = (target.parent(), target.file_name()) else {
             return Err(failed("it names no file".to_owned()));
         };
-        if target.is_dir() {
-            return Err(failed("Is a directory".to_owned()));
+        // A device or a pipe is somebody's: a file in its place would be of no use to anybody.
+        match fs::metadata(target) {
+            Ok(there) if there.is_dir() => return Err(failed("Is a directory".to_owned())),
+            Ok(there) if !there.is_file() => return Err(failed("it is there and no regular file".to_owned())),
+            _ => {}
         }
         let unique = HandleId::random()?.to_string();
         let path = directory.join(format!(".{}.{}.part", name.to_string_lossy(), &unique[..8]));
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-        let file = file.map_err(|error| failed(error.to_string()))?;
+        let file = file.map_err(|error| failed(words::of_io(&error)))?;
         let part = Self { file, path, done: false };
-        part.file.set_permissions(Permissions::from_mode(mode)).map_err(|error| failed(error.to_string()))?;
+        part.file.set_permissions(Permissions::from_mode(mode)).map_err(|error| failed(words::of_io(&error)))?;
         Ok(part)
     }
 
@@ -244,7 +257,10 @@ impl Part {
     }
 
     fn failed(&self, error: &std::io::Error) -> CallError {
-        CallError::new(Code::Failed, format!("Failed to write {}: {error}", quote(&self.path.display().to_string())))
+        CallError::new(
+            Code::Failed,
+            format!("Failed to write {}: {}", quote(&self.path.display().to_string()), words::of_io(error)),
+        )
     }
 }
 
@@ -266,7 +282,7 @@ pub fn upload(call: &mut Call<'_>, params: Upload<'_>) -> Result<Answer, CallErr
     let path = allowed_path(call, "path", &params.path, way_out)?;
     let shown = quote(&params.path);
     let failed = |why: &str| CallError::invalid("path", format!("Failed to read {shown}: {why}"));
-    let metadata = fs::metadata(&path).map_err(|error| failed(&error.to_string()))?;
+    let metadata = fs::metadata(&path).map_err(|error| failed(&words::of_io(&error)))?;
     if !metadata.is_file() {
         return Err(failed("it is no file"));
     }
@@ -274,7 +290,8 @@ pub fn upload(call: &mut Call<'_>, params: Upload<'_>) -> Result<Answer, CallErr
     let wanted =
         Wanted::find(call, params.session_id.as_deref(), params.verify_ssl, params.timeout, params.max_redirect)?;
     let method = params.method.as_deref().unwrap_or("PUT");
-    let order = wanted.order(method, &params.url, params.headers, Payload::File(path, length))?;
+    let order =
+        wanted.order(method, &params.url, params.headers, params.private_headers, Payload::File(path, length))?;
     let mut answer = super::functions::perform(call, &wanted, order, Shape::Friendly, begun, &params.url)?;
     answer.file = Some((params.path.to_string(), length));
     Ok(answer)
@@ -286,6 +303,22 @@ pub struct Open {
     pub body: Stream,
     /// How long the server may do nothing.
     pub timeout: Duration,
+    /// The session whose settings the connection holds on to, also when it has ended.
+    pub session: Arc<Session>,
+}
+
+impl Open {
+    /// The rest of a body that came in a session.
+    pub fn new(body: Stream, timeout: Duration, session: Arc<Session>) -> Self {
+        session.lent.fetch_add(1, Ordering::Relaxed);
+        Self { body, timeout, session }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.session.lent.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Keeps a body for later calls.
@@ -333,11 +366,11 @@ pub fn read(call: &mut Call<'_>, params: ReadMore<'_>) -> Result<Piece, CallErro
         length @ 1..=4_194_304 => length as u64,
         _ => return Err(CallError::invalid("length", "parameter `length` must be from 1 to 4194304")),
     };
-    let cancellation = call.cancellation().cloned();
+    let watcher = Watcher::of(call);
     let Some(open) = call.handles().get::<Open>(&params.stream_id)? else {
         return Err(CallError::new(Code::NotFound, "no such stream: it ended, expired, or is not yours"));
     };
-    let outcome = watched(cancellation.as_ref(), Some(open.timeout), || {
+    let outcome = watched(watcher, Some(open.timeout), || {
         read_what_there_is(&mut open.body, length).map_err(|error| body_trouble(&error))
     });
     let ended = !matches!(&outcome, Ok((_, false)));

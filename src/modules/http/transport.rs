@@ -4,14 +4,19 @@
 //! transports for whom it works ([`watched`]). The chain is: tunnel through a proxy if there is one, socket, TLS for
 //! `https`, and outermost [`HeadConnector`].
 
+use super::agent::Ways;
+use super::limits::{Full, Holder, Permit, SOCKETS};
 use super::spelling::Spelling;
+use crate::modules::Call;
 use crate::modules::cancellation::Cancellation;
+use crate::protocol::{CallError, Code};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use socket2::{Domain, Socket, Type};
 use std::cell::RefCell;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use ureq::unversioned::transport::{
@@ -26,9 +31,32 @@ const LEAST_FOR_ADDRESS: Duration = Duration::from_secs(2);
 /// The largest head that is kept; the library's own limit on heads is below it.
 const MAX_HEAD: usize = 256 << 10;
 
+/// The library's buffers of a connection, in bytes: what came, and what is to go.
+pub const INPUT: usize = 128 << 10;
+/// See [`INPUT`].
+pub const OUTPUT: usize = 128 << 10;
+/// What an open connection takes, in bytes: those buffers, once more below TLS, and a message of TLS each way.
+pub const CONNECTION_BYTES: usize = 2 * (INPUT + OUTPUT) + (64 << 10);
+
+/// For whom a thread works, and who tells when that is over.
+#[derive(Clone, Default)]
+pub struct Watcher {
+    holder: Holder,
+    cancellation: Option<Arc<Cancellation>>,
+}
+
+impl Watcher {
+    /// As a call says.
+    pub fn of(call: &Call<'_>) -> Self {
+        let holder = Holder { uid: call.caller.uid, privileged: call.caller.privileged };
+        Self { holder, cancellation: call.cancellation().cloned() }
+    }
+}
+
 /// What a thread's transports are told, and tell.
 #[derive(Default)]
 struct Watch {
+    holder: Holder,
     cancellation: Option<Arc<Cancellation>>,
     inactivity: Option<Duration>,
     // The head that is being read, while one is expected.
@@ -43,19 +71,16 @@ thread_local! {
     static WATCH: RefCell<Watch> = RefCell::default();
 }
 
-/// Runs work whose waits end when `cancellation` is set, or with an error after `inactivity`.
-pub fn watched<T>(
-    cancellation: Option<&Arc<Cancellation>>,
-    inactivity: Option<Duration>,
-    work: impl FnOnce() -> T,
-) -> T {
+/// Runs work whose waits end when its call is cancelled, or with an error after `inactivity`.
+pub fn watched<T>(watcher: Watcher, inactivity: Option<Duration>, work: impl FnOnce() -> T) -> T {
     struct Unwatch;
     impl Drop for Unwatch {
         fn drop(&mut self) {
             WATCH.take();
         }
     }
-    WATCH.set(Watch { cancellation: cancellation.cloned(), inactivity, ..Watch::default() });
+    let Watcher { holder, cancellation } = watcher;
+    WATCH.set(Watch { holder, cancellation, inactivity, ..Watch::default() });
     let _unwatch = Unwatch;
     work()
 }
@@ -86,6 +111,28 @@ fn current() -> Option<Arc<Cancellation>> {
 /// How long the thread's call waits for a server that does nothing.
 pub fn inactivity() -> Option<Duration> {
     WATCH.with_borrow(|watch| watch.inactivity)
+}
+
+/// Whom what the thread opens is counted for.
+pub fn holder() -> Holder {
+    WATCH.with_borrow(|watch| watch.holder)
+}
+
+/// What the broker refuses, on its way through the library.
+#[derive(Debug)]
+pub struct Refused(pub CallError);
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl std::error::Error for Refused {}
+
+/// The error for what there is no room for.
+pub fn refused(why: &str) -> Error {
+    Error::Io(io::Error::other(Refused(CallError::new(Code::Overloaded, why))))
 }
 
 /// The error of a wait that was cancelled.
@@ -138,9 +185,58 @@ fn deadline(timeout: NextTimeout) -> Option<Instant> {
     Instant::now().checked_add(after)
 }
 
+/// Reads that end with the call, also where they need not wait: what a small body is decoded to may be without end.
+pub struct Cancellable<R>(pub R);
+
+impl<R: Read> Read for Cancellable<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if is_cancelled() {
+            return Err(cancelled().into_io());
+        }
+        self.0.read(buffer)
+    }
+}
+
 /// Opens sockets.
 #[derive(Debug, Default)]
-pub struct SocketConnector;
+pub struct SocketConnector {
+    /// How many of its sockets are open.
+    pub open: Arc<AtomicUsize>,
+}
+
+/// A socket's place among those there may be.
+#[derive(Debug)]
+struct Place {
+    open: Arc<AtomicUsize>,
+    _permit: Permit,
+}
+
+impl Place {
+    fn take(open: &Arc<AtomicUsize>) -> Result<Self, Error> {
+        let holder = holder();
+        let permit = SOCKETS.take(holder).or_else(|full| {
+            // What is kept only in case that it is wanted again makes room.
+            Ways::give_up_idle(full, holder);
+            SOCKETS.take(holder)
+        });
+        let permit = permit.map_err(|full| match full {
+            Full::Total => {
+                refused("all connections to other servers that the broker may have are in use; try again later")
+            }
+            Full::Guest => {
+                refused("you have as many connections to other servers as one user may have; end some first")
+            }
+        })?;
+        open.fetch_add(1, Ordering::Relaxed);
+        Ok(Self { open: Arc::clone(open), _permit: permit })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 impl<In: Transport> Connector<In> for SocketConnector {
     type Out = Either<In, SocketTransport>;
@@ -149,6 +245,7 @@ impl<In: Transport> Connector<In> for SocketConnector {
         if let Some(chained) = chained {
             return Ok(Some(Either::A(chained)));
         }
+        let place = Place::take(&self.open)?;
         let until = deadline(details.timeout);
         let mut last = Error::HostNotFound;
         for (index, address) in details.addrs.iter().enumerate() {
@@ -157,7 +254,7 @@ impl<In: Transport> Connector<In> for SocketConnector {
                 Ok(stream) => {
                     let config = details.config;
                     let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
-                    return Ok(Some(Either::B(SocketTransport { stream: Arc::new(stream), buffers })));
+                    return Ok(Some(Either::B(SocketTransport { stream: Arc::new(stream), buffers, _place: place })));
                 }
                 Err(error) if is_cancelled() => return Err(error),
                 Err(error) => last = error,
@@ -196,6 +293,7 @@ fn connect_to(address: SocketAddr, until: Option<Instant>, others: usize, reason
 pub struct SocketTransport {
     stream: Arc<TcpStream>,
     buffers: LazyBuffers,
+    _place: Place,
 }
 
 impl Transport for SocketTransport {
@@ -261,6 +359,8 @@ pub struct PlainProxy {
 pub struct HeadConnector {
     /// The proxy that the socket is connected to, if requests are for it.
     pub proxy: Option<PlainProxy>,
+    /// Whether its connections lead through a tunnel: making that is no business of the request's.
+    pub tunnel: bool,
 }
 
 impl<In: Transport> Connector<In> for HeadConnector {
@@ -272,7 +372,8 @@ impl<In: Transport> Connector<In> for HeadConnector {
             authorization: proxy.authorization.clone(),
             begun: false,
         });
-        Ok(chained.map(|inner| HeadTransport { inner, rewrite }))
+        let digs = self.tunnel && details.config.proxy().is_none();
+        Ok(chained.map(|inner| HeadTransport { inner, rewrite, digs }))
     }
 }
 
@@ -288,6 +389,8 @@ struct Rewrite {
 pub struct HeadTransport<In> {
     inner: In,
     rewrite: Option<Rewrite>,
+    // Whether it is the connection to a proxy that a tunnel is dug on.
+    digs: bool,
 }
 
 impl<In: Transport> HeadTransport<In> {
@@ -319,6 +422,9 @@ impl<In: Transport> Transport for HeadTransport<In> {
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
+        if self.digs {
+            return self.inner.transmit_output(amount, timeout);
+        }
         if let Some(spelling) = WATCH.with_borrow_mut(|watch| watch.spelling.take()) {
             spelling.apply(&mut self.inner.buffers().output()[..amount]);
         }
@@ -330,6 +436,9 @@ impl<In: Transport> Transport for HeadTransport<In> {
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
         let more = self.inner.await_input(timeout)?;
+        if self.digs {
+            return Ok(more);
+        }
         let input = self.inner.buffers().input();
         WATCH.with_borrow_mut(|watch| {
             let Some(head) = watch.head.as_mut().filter(|head| !is_final(head)) else { return };
@@ -392,7 +501,9 @@ mod tests {
         let cancellation = Arc::new(Cancellation::default());
         let other = Arc::clone(&cancellation);
         let canceller = std::thread::spawn(move || other.cancel());
-        let outcome = watched(Some(&cancellation), None, || wait(&ours, PollFlags::POLLIN, None, Timeout::Global));
+        let outcome = watched(Watcher { cancellation: Some(cancellation), ..Watcher::default() }, None, || {
+            wait(&ours, PollFlags::POLLIN, None, Timeout::Global)
+        });
         canceller.join().unwrap();
         assert!(matches!(outcome, Err(Error::Io(error)) if error.kind() == ErrorKind::ConnectionAborted));
         let soon = Some(Instant::now());

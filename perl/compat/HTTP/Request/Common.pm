@@ -146,9 +146,17 @@ sub form_data {
     return (_dynamic($boundary, @parts), $boundary, _length($boundary, @parts));
 }
 
+# A name within quotes. Line ends would end the line: they are written as HTML's forms write them.
+sub _quoted {
+    my ($name) = @_;
+    $name =~ s/([\\"])/\\$1/g;
+    $name =~ s/([\015\012])/sprintf '%%%02X', ord $1/ge;
+    return $name;
+}
+
 sub _field {
     my ($name, $value) = @_;
-    $name =~ s/([\\"])/\\$1/g;
+    $name = _quoted($name);
     return { head => qq(Content-Disposition: form-data; name="$name"$EOL$EOL), content => defined $value ? $value : '' };
 }
 
@@ -158,12 +166,8 @@ sub _file {
         $usename = $file;
         $usename =~ s{.*/}{} if defined $usename;
     }
-    $name =~ s/([\\"])/\\$1/g;
-    my $disposition = qq(form-data; name="$name");
-    if (defined $usename && length $usename) {
-        $usename =~ s/([\\"])/\\$1/g;
-        $disposition .= qq(; filename="$usename");
-    }
+    my $disposition = sprintf 'form-data; name="%s"', _quoted($name);
+    $disposition .= sprintf '; filename="%s"', _quoted($usename) if defined $usename && length $usename;
     my $part = HTTP::Headers->new;
     my @headers = @$headers;
     my $content = '';

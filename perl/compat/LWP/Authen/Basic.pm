@@ -52,10 +52,11 @@ sub _proxy_uri {
 }
 
 sub auth_header {
-    my ($class, $user, $password) = @_;
+    my ($class, $user, $password, $request, $ua, $parameters) = @_;
     require MIME::Base64;
     my $pair = "$user:$password";
-    utf8::encode($pair) if utf8::is_utf8($pair);
+    # Bytes, however Perl keeps them, unless the server asks for UTF-8 (RFC 7617, 2.1). Wide characters die, as ever.
+    utf8::encode($pair) if uc(($parameters || {})->{charset} || '') eq 'UTF-8';
     return 'Basic ' . MIME::Base64::encode_base64($pair, '');
 }
 

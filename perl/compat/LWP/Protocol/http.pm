@@ -6,6 +6,7 @@ use strict;
 use warnings;
 
 use CPANBridge::HTTP::Exchange ();
+use CPANBridge::TLS ();
 use HTTP::Date ();
 use HTTP::Response ();
 use LWP::Protocol::Collector ();
@@ -31,13 +32,13 @@ sub request {
         # An object of ours is thrown where nobody wants more.
         $streams ? (on_data => sub { $collector->data($response, $_[0]) or die $collector }) : (),
     );
-    my $reply = eval { _exchange($ua, $proxy)->run(%order) };
+    my $reply = eval { _exchange($ua, $proxy, $request)->run(%order) };
     if (!$reply) {
         my $error = $@;
         die $error if !ref $error || $error ne $collector;
         $reply = {};
     }
-    die _complaint($reply) if $reply->{error};
+    die _complaint($reply, $ua) if $reply->{error};
     $collector->whole($response, $reply->{content}) if !$streams;
     $collector->broken($response, $reply->{aborted}) if $reply->{aborted};
     return $collector->finish($response);
@@ -77,20 +78,20 @@ sub _body {
 my %EXCHANGE;
 
 sub _exchange {
-    my ($ua, $proxy) = @_;
-    my %ssl = map { $_ => $ua->ssl_opts($_) } $ua->ssl_opts;
-    my $verify = exists $ssl{SSL_verify_mode} ? $ssl{SSL_verify_mode} : $ssl{verify_hostname};
-    my %settings = (
-        verify    => $verify ? 1 : 0,
-        proxy     => $proxy,
-        ca_file   => $ssl{SSL_ca_file},
-        ca_path   => $ssl{SSL_ca_path},
-        cert_file => $ssl{SSL_cert_file},
-        key_file  => $ssl{SSL_key_file},
-    );
-    delete @settings{ grep { !defined $settings{$_} } keys %settings };
-    my $key = join "\0", map { "$_=$settings{$_}" } sort keys %settings;
-    return $EXCHANGE{$key} ||= CPANBridge::HTTP::Exchange->new(%settings);
+    my ($ua, $proxy, $request) = @_;
+    # Without TLS, what is said of it is not looked at.
+    my $tls = lc $request->uri->scheme eq 'https' || defined $proxy && $proxy =~ /\Ahttps:/i;
+    my %ssl = $tls ? _ssl($ua) : ();
+    my $key = join "\0", $tls ? 'tls' : 'plain', defined $proxy ? "proxy=$proxy" : '', map {
+        my $value = $ssl{$_};
+        "$_=" . (!defined $value ? '' : ref $value eq 'ARRAY' ? join ',', map { defined $_ ? $_ : '' } @$value : $value);
+    } sort keys %ssl;
+    return $EXCHANGE{$key} ||= CPANBridge::HTTP::Exchange->new(tls => { $tls ? CPANBridge::TLS::of_lwp(%ssl) : () }, proxy => $proxy);
+}
+
+sub _ssl {
+    my ($ua) = @_;
+    return map { $_ => scalar $ua->ssl_opts($_) } $ua->ssl_opts;
 }
 
 sub _response {
@@ -103,9 +104,12 @@ sub _response {
 }
 
 sub _complaint {
-    my ($reply) = @_;
+    my ($reply, $ua) = @_;
     my $error = $reply->{error};
-    return "400 $error\n" if $reply->{code} eq 'invalid_params';
+    if ($reply->{code} eq 'invalid_params') {
+        my $of_options = CPANBridge::TLS::in_words_of_options($error, _ssl($ua));
+        return ($of_options eq $error ? '400' : '500') . " $of_options\n";
+    }
     # As the original has it: what went wrong, and once more why.
     return "$error\n\n$1\n" if $error =~ /\ACan't connect to \S+ \((.*)\)\z/s;
     return "$error\n";

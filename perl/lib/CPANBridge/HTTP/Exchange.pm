@@ -38,7 +38,10 @@ sub run {
         stream       => PIECE,
         $order{on_data} ? (eager => 1) : (),
     );
-    my $answer = eval { $self->_ask($bridge, \%request, $order{body}) };
+    my $answer = eval {
+        $request{headers} = _bytes_of_headers($request{headers});
+        $self->_ask($bridge, \%request, _bytes_of_body($order{body}));
+    };
     return _failure($@) if !$answer;
     my $reply = {
         status  => $answer->{status_code},
@@ -53,6 +56,28 @@ sub run {
     }
     $self->_take($bridge, $reply, $answer, \%order);
     return $reply;
+}
+
+# Equal strings are equal bytes, whatever Perl keeps them as.
+sub _bytes {
+    my ($text, $what) = @_;
+    return $text if !defined $text || ref $text || !utf8::is_utf8($text);
+    utf8::downgrade($text, 1) or die "Wide character in $what\n";
+    return $text;
+}
+
+sub _bytes_of_headers {
+    my ($headers) = @_;
+    return { map {
+        my $value = $headers->{$_};
+        my $what = "the value of the header '$_'";
+        (_bytes($_, 'the name of a header') => ref $value eq 'ARRAY' ? [map { _bytes($_, $what) } @$value] : _bytes($value, $what));
+    } keys %{ $headers || {} } };
+}
+
+sub _bytes_of_body {
+    my ($body) = @_;
+    return _bytes($body, 'request message body');
 }
 
 sub _failure {
@@ -195,7 +220,7 @@ CPANBridge::HTTP::Exchange - one request over the broker, and its answer (used b
 
 =head1 SYNOPSIS
 
-    my $exchange = CPANBridge::HTTP::Exchange->new(verify => 1);
+    my $exchange = CPANBridge::HTTP::Exchange->new;
     my $reply = $exchange->run(method => 'GET', url => $url, headers => { Accept => 'text/html' });
 
 =head1 METHODS

@@ -3,7 +3,6 @@ package CPANBridge::HTTP::Settings;
 use strict;
 use warnings;
 
-use Carp ();
 use CPANBridge::Connection ();
 use CPANBridge::Handle ();
 use CPANBridge::Shared ();
@@ -21,32 +20,11 @@ sub new {
         decode       => 0,
         # Who uses this follows them itself.
         max_redirect => 0,
-        verify_ssl   => !defined $settings{verify} || $settings{verify} ? 1 : 0,
         proxy        => defined $settings{proxy} ? "$settings{proxy}" : '',
+        %{ $settings{tls} || {} },
     );
-    # Read here: the broker may be another user's, and stands in another directory.
-    $session{ca}          = _file($settings{ca_file})   if defined $settings{ca_file};
-    $session{ca}          = _directory($settings{ca_path}) if defined $settings{ca_path} && !defined $session{ca};
-    $session{client_cert} = _file($settings{cert_file}) if defined $settings{cert_file};
-    $session{client_key}  = _file(defined $settings{key_file} ? $settings{key_file} : $settings{cert_file})
-        if defined $settings{cert_file};
-    return bless { session => \%session, key => join "\0", map { "$_=$session{$_}" } sort keys %session }, $class;
-}
-
-sub _file {
-    my ($path) = @_;
-    local ($/, $!);
-    open my $file, '<', $path or Carp::croak("Can't read $path: $!");
-    binmode $file;
-    my $text = readline $file;
-    return defined $text ? $text : '';
-}
-
-sub _directory {
-    my ($path) = @_;
-    opendir my $directory, $path or Carp::croak("Can't read $path: $!");
-    my @files = grep { -f } map { "$path/$_" } sort readdir $directory;
-    return join '', grep { /-----BEGIN / } map { _file($_) } @files;
+    my $key = join "\0", map { my $value = $session{$_}; "$_=" . (ref $value ? join ',', @$value : $value) } sort keys %session;
+    return bless { session => \%session, key => $key }, $class;
 }
 
 # The session's id. Each process, and each thread, has its own: calls in one session wait for each other.
@@ -83,11 +61,10 @@ CPANBridge::HTTP::Settings - how servers are reached, and the broker's session f
 
 =head2 new
 
-    my $settings = CPANBridge::HTTP::Settings->new(verify => 1, ca_file => $path, cert_file => $path, key_file => $path,
-        ca_path => $directory, proxy => 'http://proxy:3128');
+    my $settings = CPANBridge::HTTP::Settings->new(tls => \%tls, proxy => 'http://proxy:3128');
 
-All are optional. Certificates are checked unless C<verify> is false. Without C<proxy> there is none. Files are read at once;
-croaks for one that can't be read.
+All are optional. C<tls>: what L<CPANBridge::TLS> makes of a script's options; without it certificates are checked, against the
+system's authorities. Without C<proxy> there is none.
 
 =head2 session
 

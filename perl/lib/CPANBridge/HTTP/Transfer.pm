@@ -6,6 +6,7 @@ use warnings;
 use CPANBridge::Envelope ();
 use CPANBridge::Error ();
 use CPANBridge::HTTP::Exchange ();
+use CPANBridge::HTTP::Part ();
 
 our $VERSION = '0.100';
 
@@ -19,9 +20,8 @@ sub instead_of { return $INSTEAD{ $_[0] } }
 sub download {
     my ($bridge, $params, $options) = @_;
     my %request = (method => 'GET', stream => CPANBridge::HTTP::Exchange::PIECE(), eager => 1, map { $_ => $params->{$_} }
-        grep { exists $params->{$_} } qw(url headers session_id timeout verify_ssl max_redirect));
+        grep { exists $params->{$_} } qw(url headers session_id timeout verify_ssl max_redirect private_headers));
     my $path = $params->{path};
-    my $part = sprintf '%s.%d.part', $path, $$;
     my ($result, $out);
     my $done = eval {
         my $answer = $bridge->call('http_helper.request', \%request, %$options);
@@ -31,11 +31,11 @@ sub download {
         my $take = sub {
             $bytes += length $_[0];
             die _error('too_large', "the body is longer than $params->{max_size} bytes") if defined $params->{max_size} && $bytes > $params->{max_size};
-            $result->{success} ? print {$out} $_[0] : ($result->{content} .= $_[0]) or die _error('failed', "Failed to write $part: $!");
+            $result->{success} ? $out->write($_[0]) : ($result->{content} .= $_[0]) or die _error('failed', "Failed to write $path: $!");
             $options->{progress}->($bytes, $length, 'bytes') if $options->{progress};
             return 1;
         };
-        $out = _create($part, $params->{mode}) if $result->{success};
+        $out = _create($path, $params->{mode}) if $result->{success};
         my %reply = (aborted => $answer->{aborted});
         $take->($answer->{content}) if length $answer->{content};
         CPANBridge::HTTP::Exchange::read_on($bridge, $answer->{stream_id}, $take, \%reply) if defined $answer->{stream_id};
@@ -43,18 +43,14 @@ sub download {
             @{$result}{qw(success status_code reason status_line error)}
                 = (0, 500, $reply{aborted}, "500 $reply{aborted}", "Connection failed: $reply{aborted}");
         }
-        if ($out) {
-            close $out or die _error('failed', "Failed to write $part: $!");
-            if ($result->{success}) {
-                rename $part, $path or die _error('failed', "Failed to write $path: $!");
-                @{$result}{qw(path bytes)} = ($path, $bytes);
-            }
+        if ($out && $result->{success}) {
+            $out->finish or die _error('failed', "Failed to write $path: $!");
+            @{$result}{qw(path bytes)} = ($path, $bytes);
         }
         $result->{body} = $result->{content};
         1;
     };
     my $error = $@;
-    unlink $part if -e $part;
     return (undef, $result) if $done;
     return CPANBridge::Error::is_one($error) ? $error : die $error;
 }
@@ -74,7 +70,7 @@ sub upload {
             $done += $count;
             $options->{progress}->($done, $total, 'bytes') if $options->{progress};
         }
-        my %request = map { $_ => $params->{$_} } grep { exists $params->{$_} } qw(url headers timeout max_redirect);
+        my %request = map { $_ => $params->{$_} } grep { exists $params->{$_} } qw(url headers timeout max_redirect private_headers);
         my $method = defined $params->{method} ? $params->{method} : 'PUT';
         my $sent = $bridge->call('http_helper.body_send', { %request, method => $method, body_id => $id }, %$options);
         my $result = _friendly($sent);
@@ -88,12 +84,10 @@ sub upload {
 }
 
 sub _create {
-    my ($part, $mode) = @_;
-    require Fcntl;
-    sysopen my $out, $part, Fcntl::O_CREAT() | Fcntl::O_EXCL() | Fcntl::O_WRONLY(), oct(defined $mode ? $mode : 600)
-        or die _error('invalid_params', "Failed to write $part: $!");
-    binmode $out;
-    return $out;
+    my ($path, $mode) = @_;
+    die _error('invalid_params', "Failed to write $path: it is there and no regular file") if -e $path && !-f _;
+    return CPANBridge::HTTP::Part->beside($path, oct(defined $mode ? $mode : 600))
+        || die _error('invalid_params', "Failed to write $path: $!");
 }
 
 sub _error {

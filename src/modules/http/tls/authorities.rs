@@ -1,0 +1,57 @@
+//! Who vouches for servers.
+
+use crate::protocol::{CallError, Code};
+use rustls::RootCertStore;
+use rustls::pki_types::{CertificateDer, TrustAnchor};
+use std::sync::{Arc, OnceLock};
+
+/// Certificate authorities, read.
+#[derive(Debug)]
+pub struct Authorities {
+    store: RootCertStore,
+    // As they came: a server that is named itself shows one of them.
+    certificates: Vec<CertificateDer<'static>>,
+}
+
+impl Authorities {
+    /// Those of these certificates.
+    pub fn new(certificates: Vec<CertificateDer<'static>>) -> Self {
+        let mut store = RootCertStore::empty();
+        store.add_parsable_certificates(certificates.iter().cloned());
+        Self { store, certificates }
+    }
+
+    /// The system's, from where OpenSSL would take them; `SSL_CERT_FILE` and `SSL_CERT_DIR` say otherwise. Read once.
+    ///
+    /// # Errors
+    /// `failed` for a host that has none.
+    pub fn of_system() -> Result<Arc<Self>, CallError> {
+        static SYSTEM: OnceLock<Arc<Authorities>> = OnceLock::new();
+        let system = SYSTEM.get_or_init(|| Arc::new(Self::new(rustls_native_certs::load_native_certs().certs)));
+        if system.certificates.is_empty() {
+            return Err(CallError::new(
+                Code::Failed,
+                "this host has no certificate authorities to check servers by; install its ca-certificates package, set \
+                 SSL_CERT_FILE for the broker, or give `ca`",
+            ));
+        }
+        Ok(Arc::clone(system))
+    }
+
+    /// Whether this very certificate is among them.
+    pub fn have(&self, certificate: &CertificateDer<'_>) -> bool {
+        self.certificates.iter().any(|other| other == certificate)
+    }
+
+    /// As the library wants them.
+    pub fn anchors(&self) -> &[TrustAnchor<'static>] {
+        &self.store.roots
+    }
+
+    /// The bytes that they take.
+    pub fn size(&self) -> usize {
+        // Whole, and once more their names and keys.
+        const EACH: usize = 256;
+        self.certificates.iter().map(|certificate| EACH + 2 * certificate.len()).sum()
+    }
+}

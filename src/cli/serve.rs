@@ -97,6 +97,7 @@ fn take_over(flags: &ArgMatches, memory: i32) -> ExitCode {
         let mut config = configure(flags)?;
         settle_in(&mut config, flags.get_flag("detached"))?;
         broker::block_signals()?;
+        broker::fit_allocator();
         let log = Log::new(&config)?;
         Ok::<_, Box<dyn std::error::Error>>(Broker::resume(config, log, inheritance)?.run()?)
     });
@@ -115,6 +116,7 @@ fn serve(
     // Opened anew before the process closes itself to inspection, which includes its own descriptors' names.
     let ready = ready_fd.map(|fd| OpenOptions::new().write(true).open(format!("/proc/self/fd/{fd}"))).transpose()?;
     broker::block_signals()?;
+    broker::fit_allocator();
     let log = Log::new(&config)?;
     let broker = Broker::new(config, log, origin)?;
     if let (Some(mut ready), Some(fd)) = (ready, ready_fd) {

@@ -259,7 +259,7 @@ impl Host for View<'_> {
 
     fn connections(&self) -> host::Connections {
         let broker = &*self.broker;
-        let offset = *Local::now().offset();
+        let offset = *crate::logging::now().offset();
         let connections: Vec<host::Connection> =
             broker.connections.iter().map(|(_, connection)| self.describe(connection, offset)).collect();
         host::Connections {

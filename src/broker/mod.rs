@@ -52,7 +52,7 @@ mod view;
 mod work;
 mod workers;
 
-pub use access::AccessError;
+pub use access::{AccessError, listening_user, user_name, user_of};
 pub use handover::{HandoverError, Inheritance, Origin, READY, rehearse};
 pub use listener::ListenError;
 pub use process::{fit_allocator, harden as keep_secrets};
@@ -202,6 +202,7 @@ impl Broker {
             warn!(log.logger, "Others are allowed to connect, but the socket's directory keeps them out";
                 "socket" => %listener.path().display());
         }
+        listener.warn_of_ancestors(&log.logger);
         let failed = StartError::system;
         let poll = Poll::new().map_err(failed("creating the event queue"))?;
         let signals = Signals::new().map_err(failed("creating the signal descriptor"))?;

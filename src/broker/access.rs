@@ -101,6 +101,27 @@ impl Access {
     }
 }
 
+/// The user whose process listens at the other end of a connection, by the kernel's word.
+///
+/// # Errors
+/// Those of `getsockopt(2)`.
+pub fn listening_user(stream: &std::os::unix::net::UnixStream) -> io::Result<u32> {
+    Ok(getsockopt(&stream.as_fd(), PeerCredentials)?.uid())
+}
+
+/// A user as messages name it: name and number, or the number of one who has no name.
+pub fn user_name(uid: u32) -> String {
+    match User::from_uid(Uid::from_raw(uid)) {
+        Ok(Some(user)) => format!("{} ({uid})", user.name),
+        _ => uid.to_string(),
+    }
+}
+
+/// The number of a user by name or number; none for a name that stands for nobody.
+pub fn user_of(name: &str) -> Option<u32> {
+    user_id("", name).ok()
+}
+
 fn user_id(setting: &'static str, name: &str) -> Result<u32, AccessError> {
     if let Ok(id) = name.parse() {
         return Ok(id);

@@ -1,64 +1,88 @@
 //! Figures over HTTP, for Prometheus to fetch: on a loopback address or a socket of their own.
 //!
-//! Threads of their own read what clients send, so that nothing of it reaches the loop; the loop only makes the page. What is
-//! served is no secret, and whoever asks gets one page and is let go.
+//! One thread of its own reads what clients send, so that nothing of it reaches the loop; the loop only makes the page. What is
+//! served is no secret, and whoever asks gets one page and is let go. The thread waits for all of its clients at once: those that say
+//! nothing cost a place for two seconds at most, and give it up earlier if another client needs it.
 
 use super::Broker;
 use super::view::View;
 use crate::config::MetricsListen;
 use crate::modules::openmetrics::{Format, render};
-use mio::Waker;
+use mio::event::Source;
+use mio::net::{TcpListener, UnixListener, UnixStream};
+use mio::{Events, Interest, Poll, Registry, Token, Waker};
+use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
-use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How many are served at one time; others wait in the listen queue.
-const THREADS: usize = 2;
-/// How long a client may take to ask, and again to take its page.
+/// How many clients are served at one time; others wait in the listen queue.
+const MOST: usize = 64;
+/// How long a client may take to ask, the loop to make its page, and the client again to take it.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long to wait when nobody can be accepted: out of descriptors, say. It passes, and is no reason to spin.
+const PAUSE: Duration = Duration::from_millis(100);
 /// The longest request that is read.
 const LONGEST_REQUEST: usize = 8 * 1024;
 
+const LISTENER: Token = Token(usize::MAX - 1);
+const PAGES: Token = Token(usize::MAX - 2);
+
 /// Somebody waits for a page.
 struct Scrape {
+    client: usize,
     format: Format,
-    answer: SyncSender<String>,
+}
+
+/// A page for a client.
+struct Page {
+    client: usize,
+    text: Arc<str>,
 }
 
 /// The loop's end of it.
 pub struct Exporter {
     scrapes: Receiver<Scrape>,
+    pages: Sender<Page>,
+    waker: Waker,
     socket: Option<PathBuf>,
 }
 
 impl Exporter {
-    /// Listens, and starts the threads.
+    /// Listens, and starts the thread.
     ///
     /// # Errors
     /// A place that can't be had, saying which; a thread that can't be started.
-    pub fn new(place: &MetricsListen, waker: &Arc<Waker>) -> io::Result<Self> {
+    pub fn new(place: &MetricsListen, loop_waker: &Arc<Waker>) -> io::Result<Self> {
         let in_the_way = |error: io::Error| io::Error::new(error.kind(), format!("metrics_listen {place}: {error}"));
+        let poll = Poll::new()?;
+        let waker = Waker::new(poll.registry(), PAGES)?;
+        let mut listener = Listener::new(place).map_err(in_the_way)?;
+        poll.registry().register(listener.source(), LISTENER, Interest::READABLE)?;
         let (asks, scrapes) = channel();
-        let mut socket = None;
-        match place {
-            MetricsListen::Address(address) => {
-                let listener = TcpListener::bind(address).map_err(in_the_way)?;
-                start(waker, &asks, || listener.try_clone(), |listener| listener.accept().map(|(stream, _)| stream))?;
-            }
-            MetricsListen::Socket(path) => {
-                let listener = listen(path).map_err(in_the_way)?;
-                start(waker, &asks, || listener.try_clone(), |listener| listener.accept().map(|(stream, _)| stream))?;
-                socket = Some(path.clone());
-            }
-        }
-        Ok(Self { scrapes, socket })
+        let (pages, inbox) = channel();
+        let desk = Desk {
+            listener,
+            registry: poll.registry().try_clone()?,
+            asks,
+            loop_waker: Arc::clone(loop_waker),
+            inbox,
+            clients: BTreeMap::new(),
+            last: 0,
+            waiting: true,
+            pause: None,
+        };
+        thread::Builder::new().name("exporter".to_owned()).spawn(move || desk.serve(poll))?;
+        let socket = match place {
+            MetricsListen::Socket(path) => Some(path.clone()),
+            MetricsListen::Address(_) => None,
+        };
+        Ok(Self { scrapes, pages, waker, socket })
     }
 }
 
@@ -71,18 +95,69 @@ impl Drop for Exporter {
 }
 
 impl Broker {
-    /// Makes the page for everybody who waits for one.
+    /// Makes the page for everybody who waits for one: once for all that wait now, for a page costs more than a call.
     pub(super) fn answer_scrapes(&mut self) {
-        while let Some(Ok(scrape)) = self.exporter.as_ref().map(|exporter| exporter.scrapes.try_recv()) {
-            let page = render(&mut View::of_nobody(self), scrape.format);
-            // Who gave up is gone.
-            let _ = scrape.answer.try_send(page);
+        let mut made: [Option<Arc<str>>; 2] = [None, None];
+        let mut answered = false;
+        while let Some(Ok(Scrape { client, format })) =
+            self.exporter.as_ref().map(|exporter| exporter.scrapes.try_recv())
+        {
+            let slot = usize::from(format == Format::OpenMetrics);
+            let text = match &made[slot] {
+                Some(text) => Arc::clone(text),
+                None => {
+                    let text: Arc<str> = render(&mut View::of_nobody(self), format).into();
+                    made[slot] = Some(Arc::clone(&text));
+                    text
+                }
+            };
+            if let Some(exporter) = &self.exporter {
+                // It fails only when the thread is gone, and then nobody waits.
+                answered |= exporter.pages.send(Page { client, text }).is_ok();
+            }
         }
+        if let Some(exporter) = self.exporter.as_ref().filter(|_| answered) {
+            let _ = exporter.waker.wake();
+        }
+    }
+}
+
+/// A listening socket of either kind.
+enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+/// A connection of either kind.
+trait Stream: Read + Write + Source + Send {}
+impl<T: Read + Write + Source + Send> Stream for T {}
+
+impl Listener {
+    fn new(place: &MetricsListen) -> io::Result<Self> {
+        Ok(match place {
+            MetricsListen::Address(address) => Self::Tcp(TcpListener::bind(*address)?),
+            MetricsListen::Socket(path) => Self::Unix(listen(path)?),
+        })
+    }
+
+    fn source(&mut self) -> &mut dyn Source {
+        match self {
+            Self::Tcp(listener) => listener,
+            Self::Unix(listener) => listener,
+        }
+    }
+
+    fn accept(&self) -> io::Result<Box<dyn Stream>> {
+        Ok(match self {
+            Self::Tcp(listener) => Box::new(listener.accept()?.0),
+            Self::Unix(listener) => Box::new(listener.accept()?.0),
+        })
     }
 }
 
 /// A socket that everybody on the host may connect to. One that a broker left behind is replaced.
 fn listen(path: &Path) -> io::Result<UnixListener> {
+    // mio's connect does not wait: a listener whose queue is full would keep us waiting.
     let is_stale = || {
         fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket())
             && UnixStream::connect(path).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
@@ -98,89 +173,232 @@ fn listen(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-fn start<L: Send + 'static, S: Stream + 'static>(
-    waker: &Arc<Waker>,
-    asks: &Sender<Scrape>,
-    listener: impl Fn() -> io::Result<L>,
-    accept: fn(&L) -> io::Result<S>,
-) -> io::Result<()> {
-    for _ in 0..THREADS {
-        let (listener, asks, waker) = (listener()?, asks.clone(), Arc::clone(waker));
-        let serve = move || {
-            loop {
-                match accept(&listener) {
-                    // A client that is gone or sends nonsense is nobody's trouble.
-                    Ok(stream) => drop(answer(stream, &asks, &waker)),
-                    // Out of descriptors, say: it passes, and is no reason to spin.
-                    Err(_) => thread::sleep(PATIENCE / 20),
+/// A client, from its connection to the last byte of its page.
+struct Client {
+    stream: Box<dyn Stream>,
+    // When it is not waited for any more.
+    until: Instant,
+    stage: Stage,
+}
+
+enum Stage {
+    /// It has said so much of what it wants.
+    Asking(Vec<u8>),
+    /// The loop makes its page.
+    Waiting { format: Format, head_only: bool },
+    /// What is left of its page.
+    Taking(Vec<u8>, usize),
+}
+
+/// What a client is to have next.
+enum Next {
+    /// It is waited for.
+    Wait,
+    /// It wants a page.
+    Page(Format),
+    /// It has all, or is gone.
+    End,
+}
+
+impl Client {
+    fn enter(&mut self, stage: Stage) {
+        self.stage = stage;
+        self.until = Instant::now() + PATIENCE;
+    }
+
+    /// Reads and writes what can be.
+    fn go_on(&mut self) -> Next {
+        loop {
+            let moved = match &mut self.stage {
+                Stage::Asking(request) => match read_some(&mut self.stream, request) {
+                    Ok(true) => {
+                        let head_only = request.starts_with(b"HEAD ");
+                        match understand(request) {
+                            Ok(format) => {
+                                self.enter(Stage::Waiting { format, head_only });
+                                return Next::Page(format);
+                            }
+                            Err(status) => self.refuse(status, head_only),
+                        }
+                        continue;
+                    }
+                    Ok(false) => Ok(()),
+                    Err(error) => Err(error),
+                },
+                Stage::Waiting { .. } => return Next::Wait,
+                Stage::Taking(answer, done) => match self.stream.write(&answer[*done..]) {
+                    Ok(0) => return Next::End,
+                    Ok(count) => {
+                        *done += count;
+                        if *done == answer.len() {
+                            return Next::End;
+                        }
+                        Ok(())
+                    }
+                    Err(error) => Err(error),
+                },
+            };
+            match moved {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Next::Wait,
+                // A client that is gone or sends nonsense is nobody's trouble.
+                Err(_) => return Next::End,
+            }
+        }
+    }
+
+    fn refuse(&mut self, status: &str, head_only: bool) {
+        self.give(status, "text/plain", &format!("{status}; the figures are at /metrics\n"), head_only);
+    }
+
+    fn give(&mut self, status: &str, content_type: &str, page: &str, head_only: bool) {
+        let length = page.len();
+        let allow = if status.starts_with("405") { "Allow: GET, HEAD\r\n" } else { "" };
+        let head = format!(
+            "HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n{allow}Connection: close\r\n\r\n"
+        );
+        let body = if head_only { "" } else { page };
+        self.enter(Stage::Taking((head + body).into_bytes(), 0));
+    }
+}
+
+/// Reads more of the head of a request. True when it is there as a whole.
+fn read_some(stream: &mut impl Read, request: &mut Vec<u8>) -> io::Result<bool> {
+    let mut piece = [0; 1024];
+    match stream.read(&mut piece)? {
+        0 => return Err(ErrorKind::UnexpectedEof.into()),
+        length => request.extend_from_slice(&piece[..length]),
+    }
+    if request.windows(4).any(|end| end == b"\r\n\r\n") {
+        return Ok(true);
+    }
+    if request.len() > LONGEST_REQUEST { Err(ErrorKind::InvalidData.into()) } else { Ok(false) }
+}
+
+/// The thread's own: its clients, by numbers that never come twice.
+struct Desk {
+    listener: Listener,
+    registry: Registry,
+    asks: Sender<Scrape>,
+    loop_waker: Arc<Waker>,
+    inbox: Receiver<Page>,
+    clients: BTreeMap<usize, Client>,
+    last: usize,
+    // Whether somebody may wait to be accepted, and until when nobody is.
+    waiting: bool,
+    pause: Option<Instant>,
+}
+
+impl Desk {
+    fn serve(mut self, mut poll: Poll) {
+        let mut events = Events::with_capacity(2 * MOST);
+        loop {
+            if let Err(error) = poll.poll(&mut events, self.patience())
+                && error.kind() != ErrorKind::Interrupted
+            {
+                thread::sleep(PAUSE);
+            }
+            for event in &events {
+                match event.token() {
+                    LISTENER => self.waiting = true,
+                    PAGES => {}
+                    Token(client) => self.go_on(client),
                 }
             }
-        };
-        thread::Builder::new().name("exporter".to_owned()).spawn(serve)?;
-    }
-    Ok(())
-}
-
-/// A connection of either kind.
-trait Stream: Read + Write {
-    fn limit(&self, patience: Duration) -> io::Result<()>;
-}
-
-impl Stream for TcpStream {
-    fn limit(&self, patience: Duration) -> io::Result<()> {
-        self.set_read_timeout(Some(patience)).and_then(|()| self.set_write_timeout(Some(patience)))
-    }
-}
-
-impl Stream for UnixStream {
-    fn limit(&self, patience: Duration) -> io::Result<()> {
-        self.set_read_timeout(Some(patience)).and_then(|()| self.set_write_timeout(Some(patience)))
-    }
-}
-
-fn answer(mut stream: impl Stream, asks: &Sender<Scrape>, waker: &Waker) -> io::Result<()> {
-    let request = read_request(&mut stream)?;
-    let (status, content_type, page) = match understand(&request) {
-        Ok(format) => match page(format, asks, waker) {
-            Some(page) => ("200 OK", content_type(format), page),
-            None => ("503 Service Unavailable", "text/plain", "the broker is busy\n".to_owned()),
-        },
-        Err(status) => (status, "text/plain", format!("{status}; the figures are at /metrics\n")),
-    };
-    stream.limit(PATIENCE)?;
-    let length = page.len();
-    let allow = if status.starts_with("405") { "Allow: GET, HEAD\r\n" } else { "" };
-    let head = format!(
-        "HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n{allow}Connection: close\r\n\r\n"
-    );
-    let body = if request.starts_with(b"HEAD ") { "" } else { &page };
-    stream.write_all((head + body).as_bytes())
-}
-
-fn page(format: Format, asks: &Sender<Scrape>, waker: &Waker) -> Option<String> {
-    let (answer, page) = sync_channel(1);
-    asks.send(Scrape { format, answer }).ok()?;
-    waker.wake().ok()?;
-    page.recv_timeout(PATIENCE).ok()
-}
-
-/// Reads the head of a request. Who takes too long over it is not waited for, however the bytes trickle in.
-fn read_request(stream: &mut impl Stream) -> io::Result<Vec<u8>> {
-    let until = Instant::now() + PATIENCE;
-    let mut request = Vec::new();
-    let mut piece = [0; 1024];
-    while !request.windows(4).any(|end| end == b"\r\n\r\n") {
-        let left = until.saturating_duration_since(Instant::now());
-        if left.is_zero() || request.len() > LONGEST_REQUEST {
-            return Err(ErrorKind::TimedOut.into());
-        }
-        stream.limit(left)?;
-        match stream.read(&mut piece)? {
-            0 => return Err(ErrorKind::UnexpectedEof.into()),
-            length => request.extend_from_slice(&piece[..length]),
+            self.hand_out();
+            self.dismiss();
+            self.accept();
         }
     }
-    Ok(request)
+
+    /// How long to wait for events: until the first client is not waited for any more.
+    fn patience(&self) -> Option<Duration> {
+        let first = self.clients.values().map(|client| client.until).chain(self.pause).min()?;
+        // A millisecond more, because epoll counts in whole ones.
+        Some(first.saturating_duration_since(Instant::now()) + Duration::from_millis(1))
+    }
+
+    fn go_on(&mut self, number: usize) {
+        let Some(client) = self.clients.get_mut(&number) else { return };
+        match client.go_on() {
+            Next::Wait => {}
+            Next::Page(format) => {
+                if self.asks.send(Scrape { client: number, format }).is_err() || self.loop_waker.wake().is_err() {
+                    self.end(number);
+                }
+            }
+            Next::End => self.end(number),
+        }
+    }
+
+    fn end(&mut self, number: usize) {
+        if let Some(mut client) = self.clients.remove(&number) {
+            // It goes with the descriptor as well; this is the orderly way.
+            let _ = self.registry.deregister(&mut *client.stream);
+        }
+    }
+
+    fn hand_out(&mut self) {
+        while let Ok(Page { client: number, text }) = self.inbox.try_recv() {
+            let Some(client) = self.clients.get_mut(&number) else { continue };
+            if let Stage::Waiting { format, head_only } = client.stage {
+                client.give("200 OK", content_type(format), &text, head_only);
+                self.go_on(number);
+            }
+        }
+    }
+
+    /// Lets those go that take too long, however the bytes trickle in.
+    fn dismiss(&mut self) {
+        let now = Instant::now();
+        let late: Vec<usize> =
+            self.clients.iter().filter(|(_, client)| client.until <= now).map(|(number, _)| *number).collect();
+        for number in late {
+            match self.clients.get_mut(&number) {
+                Some(client) if matches!(client.stage, Stage::Waiting { .. }) => {
+                    client.give("503 Service Unavailable", "text/plain", "the broker is busy\n", false);
+                    self.go_on(number);
+                }
+                _ => self.end(number),
+            }
+        }
+        self.pause = self.pause.filter(|until| *until > now);
+    }
+
+    fn accept(&mut self) {
+        while self.waiting && self.pause.is_none() && self.make_room() {
+            match self.listener.accept() {
+                Ok(stream) => self.welcome(stream),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.waiting = false,
+                Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionAborted) => {}
+                Err(_) => self.pause = Some(Instant::now() + PAUSE),
+            }
+        }
+    }
+
+    /// A place for one more client; if need be that of the one that has said nothing for longest.
+    fn make_room(&mut self) -> bool {
+        if self.clients.len() < MOST {
+            return true;
+        }
+        let silent = self.clients.iter().find(|(_, client)| matches!(client.stage, Stage::Asking(_)));
+        let Some(number) = silent.map(|(number, _)| *number) else { return false };
+        self.end(number);
+        true
+    }
+
+    fn welcome(&mut self, mut stream: Box<dyn Stream>) {
+        self.last += 1;
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        if self.registry.register(&mut *stream, Token(self.last), interest).is_err() {
+            return;
+        }
+        let client = Client { stream, until: Instant::now() + PATIENCE, stage: Stage::Asking(Vec::new()) };
+        self.clients.insert(self.last, client);
+        // What it wants may be there already: then it is asked for before anybody can take its place.
+        self.go_on(self.last);
+    }
 }
 
 /// The format that a request asks for, or the status of the refusal (RFC 9110).

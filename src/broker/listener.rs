@@ -48,6 +48,11 @@ pub enum ListenError {
     /// Something else is there.
     #[error("{0} exists and is no socket; remove it or choose another path with --socket")]
     NoSocket(PathBuf),
+    /// Something else is where the lock file should be.
+    #[error(
+        "{0} exists and is no regular file, so it can't be the lock; remove it or choose another path with --socket"
+    )]
+    NoLock(PathBuf),
     /// The descriptor handed over is none to listen on.
     #[error("LISTEN_FDS: {0}")]
     Activation(String),
@@ -187,6 +192,38 @@ impl Listener {
         directory.is_none_or(|directory| directory.mode() & 0o011 != 0)
     }
 
+    /// Directories above the socket's that somebody else could exchange for others, each with the reason: clients would be
+    /// led to another socket. The clients notice by who listens there, but they do not reach this broker.
+    pub fn exchangeable_ancestors(&self) -> Vec<(PathBuf, String)> {
+        let Some(directory) = self.path.parent() else { return Vec::new() };
+        let own = Uid::effective().as_raw();
+        let real = fs::canonicalize(directory).unwrap_or_else(|_| directory.to_owned());
+        let mut found: Vec<(PathBuf, String)> = Vec::new();
+        for ancestor in directory.ancestors().skip(1).chain(real.ancestors().skip(1)) {
+            let Ok(metadata) = fs::metadata(ancestor) else { continue };
+            let mode = metadata.mode() & 0o7777;
+            let why = if metadata.uid() != own && metadata.uid() != 0 {
+                format!("it belongs to user {}", access::user_name(metadata.uid()))
+            } else if mode & 0o022 != 0 && mode & 0o1000 == 0 {
+                format!("others can write to it (mode {mode:04o})")
+            } else {
+                continue;
+            };
+            if found.iter().all(|(known, _)| known != ancestor) {
+                found.push((ancestor.to_owned(), why));
+            }
+        }
+        found
+    }
+
+    /// Warns of such directories, once at the start.
+    pub fn warn_of_ancestors(&self, logger: &slog::Logger) {
+        for (directory, why) in self.exchangeable_ancestors() {
+            slog::warn!(logger, "Another user can exchange a directory above the socket's, and so lead clients elsewhere";
+                "directory" => %directory.display(), "why" => why, "socket" => %self.path.display());
+        }
+    }
+
     /// Removes the socket's file and gives up the lock, so that another broker can take the place. Clients that
     /// connected before are still accepted. False for a socket that was handed over: it stays where it is.
     pub fn give_up_place(&mut self) -> bool {
@@ -250,7 +287,10 @@ fn prepare_directory(directory: &Path) -> Result<(), ListenError> {
         return refuse("it is no directory".into());
     }
     if metadata.uid() != own && metadata.uid() != 0 {
-        return refuse(format!("it belongs to user {}, and the broker runs as user {own}", metadata.uid()));
+        return refuse(format!(
+            "it belongs to user {}, and the broker runs as user {own}; choose another place with --socket, or have it removed",
+            access::user_name(metadata.uid())
+        ));
     }
     let mode = metadata.mode() & 0o7777;
     if mode & 0o022 != 0 {
@@ -266,9 +306,16 @@ fn take_lock(path: &Path) -> Result<Flock<File>, ListenError> {
             .truncate(false)
             .write(true)
             .mode(0o600)
-            .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC)
+            // A named pipe would keep us waiting for somebody who reads it.
+            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_CLOEXEC)
             .open(path)
-            .map_err(ListenError::system(path, "opening the lock file"))?;
+            .map_err(|error| match error.raw_os_error() {
+                Some(libc::ENXIO) => ListenError::NoLock(path.to_owned()),
+                _ => ListenError::system(path, "opening the lock file")(error),
+            })?;
+        if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+            return Err(ListenError::NoLock(path.to_owned()));
+        }
         let lock = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(lock) => lock,
             Err((_, Errno::EWOULDBLOCK)) => return Err(ListenError::Held(path.to_owned())),

@@ -72,9 +72,13 @@ fn write_page(path: &Path, page: &str) -> io::Result<()> {
         .write(true)
         .create(true)
         .truncate(true)
-        .custom_flags(libc::O_NOFOLLOW)
+        // A named pipe would hold up the thread for ever.
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY)
         .open(&beside)
         .and_then(|mut file| {
+            if !file.metadata()?.is_file() {
+                return Err(io::Error::other(format!("{} exists and is no regular file", beside.display())));
+            }
             // The collector is another user; figures are no secret.
             file.set_permissions(fs::Permissions::from_mode(0o644))?;
             file.write_all(page.as_bytes())
@@ -102,5 +106,11 @@ mod tests {
         assert!(write_page(&path, "three\n").is_err(), "a link is not followed");
         assert_eq!(fs::read_to_string(&path).unwrap(), "two\n");
         assert!(write_page(&dir.path().join("gone/broker.prom"), "x").is_err());
+        let pipe = dir.path().join("piped.prom.new");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert!(write_page(&dir.path().join("piped.prom"), "x").is_err(), "nobody reads it");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let _reader = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(&pipe).unwrap();
+        assert!(write_page(&dir.path().join("piped.prom"), "x").is_err(), "somebody reads it");
     }
 }

@@ -17,6 +17,7 @@
 //! | `reaper` | dropping what has ended where it holds up nobody |
 //! | `stopwatch` | how long calls take, with few looks at the clock |
 //! | `work` | handing jobs to workers and their answers to callers |
+//! | `limits` | fitting the settings to what the process may have |
 //! | `quota` | what each user has of the broker, and may have |
 //! | `place` | keeping the socket's file in its place |
 //! | `time` | what happens when a deadline comes |
@@ -34,6 +35,7 @@ mod ending;
 mod exporter;
 mod handover;
 mod jobs;
+mod limits;
 mod listener;
 mod metrics_file;
 mod outbox;
@@ -52,10 +54,10 @@ mod view;
 mod work;
 mod workers;
 
-pub use access::AccessError;
+pub use access::{AccessError, listening_user, user_name, user_of};
 pub use handover::{HandoverError, Inheritance, Origin, READY, rehearse};
 pub use listener::ListenError;
-pub use process::harden as keep_secrets;
+pub use process::{fit_allocator, harden as keep_secrets};
 pub use signals::block as block_signals;
 
 use crate::config::Config;
@@ -95,8 +97,6 @@ use workers::Workers;
 const SCRATCH: usize = 256 * 1024;
 /// Events that one wait reports at most.
 const EVENTS: usize = 1024;
-/// Descriptors that are left for what is no connection: the loop's own, log, files that functions open.
-const SPARE_DESCRIPTORS: u64 = 64;
 
 // Tokens that no connection has: their slots are beyond every limit.
 const LISTENER: Token = Token(usize::MAX - 1);
@@ -202,13 +202,14 @@ impl Broker {
         panics::install_hook();
         let descriptor_limit =
             process::raise_descriptor_limit().map_err(StartError::system("reading the descriptor limit"))?;
-        fit_connections(&mut config, descriptor_limit, &log);
+        limits::fit(&mut config, descriptor_limit, &log);
         let access = Access::new(&config)?;
         let mut listener = listen(&config)?;
         if access.is_shared() && !listener.directory_is_open() {
             warn!(log.logger, "Others are allowed to connect, but the socket's directory keeps them out";
                 "socket" => %listener.path().display());
         }
+        listener.warn_of_ancestors(&log.logger);
         let failed = StartError::system;
         let poll = Poll::new().map_err(failed("creating the event queue"))?;
         let signals = Signals::new().map_err(failed("creating the signal descriptor"))?;
@@ -440,15 +441,5 @@ fn handle_bounds(config: &Config) -> Bounds {
         idle_timeout: config.handle_idle_timeout,
         user_memory: config.user_memory,
         max_memory: config.max_memory,
-    }
-}
-
-/// Keeps the connections within the descriptors: one that can't be accepted would wait without being told why.
-fn fit_connections(config: &mut Config, descriptors: u64, log: &Log) {
-    let room = usize::try_from(descriptors.saturating_sub(SPARE_DESCRIPTORS)).unwrap_or(usize::MAX).max(1);
-    if config.max_connections > room {
-        warn!(log.logger, "Fewer connections than max_connections are possible: the process may not open more descriptors";
-            "max_connections" => config.max_connections, "possible" => room, "descriptor_limit" => descriptors);
-        config.max_connections = room;
     }
 }

@@ -43,11 +43,81 @@ pub fn raise_descriptor_limit() -> io::Result<u64> {
     }
 }
 
-/// Resident memory in bytes: now and at its most.
-pub fn memory() -> (u64, u64) {
+/// How much memory the process may have.
+#[derive(Debug, PartialEq, Eq)]
+pub struct MemoryLimit {
+    /// Bytes.
+    pub bytes: u64,
+    /// Bytes of them that are in use.
+    pub used: u64,
+    /// Who set the limit.
+    pub what: &'static str,
+    /// Whether memory counts that is reserved and not used, such as stacks.
+    pub counts_address_space: bool,
+}
+
+/// The limit that leaves least: of the address space (RLIMIT_AS), of data (RLIMIT_DATA), of the control group. None where
+/// there is none.
+pub fn memory_limit() -> Option<MemoryLimit> {
+    let (resident, _) = memory();
+    let of_process = |resource, what, used, counts_address_space| {
+        let (soft, _) = getrlimit(resource).ok()?;
+        let bytes = Some(soft).filter(|soft| *soft != libc::RLIM_INFINITY)?;
+        Some(MemoryLimit { bytes, used, what, counts_address_space })
+    };
+    let group = fs::read_to_string("/proc/self/cgroup").ok();
+    let group = group.and_then(|group| group_limit(&group, Path::new("/sys/fs/cgroup")));
+    [
+        of_process(Resource::RLIMIT_AS, "RLIMIT_AS", statm(0), true),
+        // Stacks count as data, as far as they are mapped for writing, and they are as a whole.
+        of_process(Resource::RLIMIT_DATA, "RLIMIT_DATA", statm(5), true),
+        group.map(|bytes| MemoryLimit { bytes, used: resident, what: "control group", counts_address_space: false }),
+    ]
+    .into_iter()
+    .flatten()
+    .min_by_key(|limit| limit.bytes.saturating_sub(limit.used))
+}
+
+/// The memory limit of a control group and of all that it is in: `groups` is what `/proc/self/cgroup` says (cgroups(7)), of
+/// version 2 and 1.
+fn group_limit(groups: &str, root: &Path) -> Option<u64> {
+    let limits = groups.lines().flat_map(|line| {
+        let mut fields = line.splitn(3, ':');
+        let (_, controllers, path) = (fields.next(), fields.next().unwrap_or_default(), fields.next().unwrap_or("/"));
+        let (top, file) = match controllers {
+            "" => (root.to_owned(), "memory.max"),
+            names if names.split(',').any(|name| name == "memory") => (root.join("memory"), "memory.limit_in_bytes"),
+            _ => return Vec::new(),
+        };
+        // Within a container the path may be one that is not seen from here; then the top is what counts.
+        let own = top.join(path.trim_start_matches('/'));
+        let read = |directory: &Path| fs::read_to_string(directory.join(file)).ok()?.trim().parse::<u64>().ok();
+        own.ancestors().take_while(|directory| directory.starts_with(&top)).filter_map(read).collect()
+    });
+    limits.min()
+}
+
+/// Has the allocator keep to one arena where the address space is limited: it would reserve 64 MiB of it for each thread, and
+/// then nothing is left for messages. To be called before any thread is started.
+pub fn fit_allocator() {
+    #[cfg(target_env = "gnu")]
+    if getrlimit(Resource::RLIMIT_AS).is_ok_and(|(soft, _)| soft != libc::RLIM_INFINITY) {
+        // SAFETY: mallopt(3) takes two numbers and is safe while there is one thread, which the caller sees to. If it fails
+        // the allocator is as it was.
+        let _ = unsafe { libc::mallopt(libc::M_ARENA_MAX, 1) };
+    }
+}
+
+/// A figure of `/proc/self/statm` (proc(5)) in bytes: 0 all, 1 resident, 5 data and stacks.
+fn statm(field: usize) -> u64 {
     let page = sysconf(SysconfVar::PAGE_SIZE).ok().flatten().and_then(|size| u64::try_from(size).ok()).unwrap_or(4096);
     let statm = fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let resident = statm.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * page;
+    statm.split(' ').nth(field).and_then(|pages| pages.trim().parse::<u64>().ok()).unwrap_or(0) * page
+}
+
+/// Resident memory in bytes: now and at its most.
+pub fn memory() -> (u64, u64) {
+    let resident = statm(1);
     let peak = getrusage(UsageWho::RUSAGE_SELF).map_or(0, |usage| u64::try_from(usage.max_rss()).unwrap_or(0) * 1024);
     (resident, peak.max(resident))
 }
@@ -83,5 +153,26 @@ mod tests {
         while cpu_seconds() <= before {
             sum = std::hint::black_box(sum + 1);
         }
+    }
+    #[test]
+    fn the_limit_of_a_control_group_is_the_least_of_all_that_it_is_in() {
+        let root = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &str| {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        write("memory.max", "max\n");
+        write("a/memory.max", "1000\n");
+        write("a/b/memory.max", "2000\n");
+        write("memory/memory.limit_in_bytes", "9223372036854771712\n");
+        write("memory/x/memory.limit_in_bytes", "500\n");
+        let limit = |groups: &str| group_limit(groups, root.path());
+        assert_eq!(limit("0::/a/b\n"), Some(1000));
+        assert_eq!(limit("0::/\n"), None);
+        assert_eq!(limit("0::/not/seen/from/here\n"), None);
+        assert_eq!(limit("4:cpu,cpuacct:/a\n3:memory:/x\n1:name=systemd:/a/b\n"), Some(500));
+        assert_eq!(limit("3:memory:/elsewhere\n"), Some(9_223_372_036_854_771_712));
+        assert_eq!(limit("nonsense\n::\n\n"), None);
     }
 }

@@ -292,7 +292,7 @@ impl Host for View<'_> {
 
     fn connections(&self, before: Option<u64>, most: usize) -> host::Connections {
         let broker = &*self.broker;
-        let offset = *Local::now().offset();
+        let offset = *crate::logging::now().offset();
         let mut shown: Vec<&Connection> = broker
             .connections
             .iter()

@@ -2,7 +2,8 @@
 
 use super::client::{Client, ClientError};
 use super::json::{Arguments, Json};
-use super::{configure_client, fail, settings_flags};
+use super::say::json;
+use super::{configure_client, connection_flags, fail};
 use clap::{Arg, ArgMatches, Command};
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
@@ -27,13 +28,13 @@ pub fn command() -> Command {
         )
         .arg(Arg::new("method").value_name("MODULE.FUNCTION").required(true).help("What to call"))
         .arg(Arg::new("params").value_name("PARAMETER").num_args(0..).help("With what"))
-        .args(settings_flags(|setting| setting.name == "socket"))
+        .args(connection_flags())
 }
 
 /// Runs it.
 pub fn run(flags: &ArgMatches) -> ExitCode {
-    let config = match configure_client(flags) {
-        Ok(config) => config,
+    let address = match configure_client(flags) {
+        Ok(address) => address,
         Err(error) => return fail(2, &error),
     };
     let texts: Vec<String> = flags.get_many("params").into_iter().flatten().cloned().collect();
@@ -42,7 +43,7 @@ pub fn run(flags: &ArgMatches) -> ExitCode {
         Err(why) => return fail(2, &why),
     };
     let method = flags.get_one::<String>("method").map_or("", String::as_str);
-    match Client::connect(&config.socket).and_then(|mut broker| broker.call::<Option<Json>>(method, &arguments)) {
+    match Client::connect(&address).and_then(|mut broker| broker.call::<Option<Json>>(method, &arguments)) {
         Ok(result) => print(result.map_or(serde_json::Value::Null, |Json(value)| value)),
         Err(error) => fail(error.exit_status(), &error),
     }
@@ -50,7 +51,7 @@ pub fn run(flags: &ArgMatches) -> ExitCode {
 
 fn print(value: serde_json::Value) -> ExitCode {
     let mut out = io::stdout();
-    let text = if out.is_terminal() { format!("{value:#}") } else { value.to_string() };
+    let text = json(&value, out.is_terminal());
     match writeln!(out, "{text}") {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
@@ -61,7 +62,7 @@ impl ClientError {
     /// The exit status that tells a script what kind of error it was.
     pub fn exit_status(&self) -> u8 {
         match self {
-            Self::Unreachable { .. } | Self::Closed => 3,
+            Self::Unreachable { .. } | Self::Foreign { .. } | Self::Closed => 3,
             Self::Refused { code, .. } => match code.as_str() {
                 "unknown_module" | "unknown_function" | "invalid_params" | "too_large" => 4,
                 "denied" => 5,

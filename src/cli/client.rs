@@ -1,6 +1,9 @@
 //! Calls to a running broker from the command line: one connection, one call at a time, as the protocol has it
 //! (`docs/protocol.md`).
 
+use super::places;
+use super::say::clean_line;
+use crate::broker;
 use crate::protocol::Buffer;
 use crate::protocol::framing::FRAME_HEADER;
 use crate::protocol::reply::write_value;
@@ -27,6 +30,19 @@ pub enum ClientError {
         /// Why, and what to do.
         why: String,
     },
+    /// Somebody else listens there. Nothing was sent.
+    #[error(
+        "{} is listened on by user {user}, who is neither you nor root and would see what is sent; if that is the broker that \
+         you mean, name its user: --broker-user {uid} (or CPAN_BRIDGE_USER={uid})", socket.display()
+    )]
+    Foreign {
+        /// Where.
+        socket: PathBuf,
+        /// Who, by name and number.
+        user: String,
+        /// By number alone.
+        uid: u32,
+    },
     /// The broker answered with an error.
     #[error("{message}")]
     Refused {
@@ -52,6 +68,44 @@ struct WireError {
     message: String,
 }
 
+/// Which broker is to be asked.
+#[derive(Debug, Default)]
+pub struct Address {
+    /// Its socket.
+    pub socket: PathBuf,
+    // Whether nobody named it, and nothing was found.
+    is_absent: bool,
+    // Places that were looked for and not tried, and why.
+    untried: Vec<String>,
+    // Users besides one's own and root who may listen there.
+    users: Vec<u32>,
+}
+
+impl Address {
+    /// The broker at a socket that somebody named, or the one that is found where brokers are. `users` are those who may listen
+    /// there besides one's own and root.
+    pub fn new(named: Option<PathBuf>, users: Vec<u32>) -> Self {
+        if let Some(socket) = named {
+            return Self { socket, is_absent: false, untried: Vec::new(), users };
+        }
+        let found = places::find(|socket| Client::connect(&Self::new(Some(socket.to_owned()), users.clone())).is_ok());
+        // What was not tried matters only where nothing was found.
+        let untried = if found.is_there { Vec::new() } else { found.untried };
+        Self { socket: found.socket, is_absent: !found.is_there, untried, users }
+    }
+
+    /// Refuses a listener who is not the one that is meant.
+    fn check(&self, stream: &UnixStream) -> Result<(), ClientError> {
+        let uid = broker::listening_user(stream)?;
+        let own = nix::unistd::Uid::effective().as_raw();
+        let accepted = uid == own || uid == 0 || self.users.contains(&uid);
+        if accepted || places::host_user(&self.socket) == Some(uid) {
+            return Ok(());
+        }
+        Err(ClientError::Foreign { socket: self.socket.clone(), user: broker::user_name(uid), uid })
+    }
+}
+
 /// A connection to a broker.
 pub struct Client {
     stream: UnixStream,
@@ -59,13 +113,20 @@ pub struct Client {
 }
 
 impl Client {
-    /// Connects to the broker at a socket.
+    /// Connects to a broker, and asks the kernel who listens before a byte is sent.
     ///
     /// # Errors
-    /// [`ClientError::Unreachable`], saying what to do.
-    pub fn connect(socket: &Path) -> Result<Self, ClientError> {
-        let stream = UnixStream::connect(socket)
-            .map_err(|error| ClientError::Unreachable { socket: socket.to_owned(), why: why(socket, &error) })?;
+    /// [`ClientError::Unreachable`] and [`ClientError::Foreign`], saying what to do.
+    pub fn connect(address: &Address) -> Result<Self, ClientError> {
+        let socket = &address.socket;
+        // What was not there is not tried: somebody else may have put something there just now.
+        let stream = if address.is_absent { Err(ErrorKind::NotFound.into()) } else { UnixStream::connect(socket) };
+        let stream = stream.map_err(|error| {
+            let untried = address.untried.iter().map(|place| format!("; {place}"));
+            let why = std::iter::once(why(socket, &error)).chain(untried).collect();
+            ClientError::Unreachable { socket: socket.clone(), why }
+        })?;
+        address.check(&stream)?;
         Ok(Self { stream, last: 0 })
     }
 
@@ -127,7 +188,9 @@ impl Client {
         let unreadable = |error: rmp_serde::decode::Error| ClientError::Unreadable(error.to_string());
         let (_, msgid, error, result): Answer<R> = rmp_serde::from_slice(answer).map_err(unreadable)?;
         match (error, result) {
-            (Some(WireError { code, message }), _) => Err(ClientError::Refused { code, message }),
+            (Some(WireError { code, message }), _) => {
+                Err(ClientError::Refused { code, message: clean_line(&message).into_owned() })
+            }
             (None, Some(result)) if msgid == Some(self.last) => Ok(result),
             _ => Err(ClientError::Unreadable("it is not to this call, or holds nothing".to_owned())),
         }

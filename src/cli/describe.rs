@@ -1,15 +1,13 @@
 //! `cpan-bridge describe`: what scripts can call, from `system.modules`.
 
-use super::client::{Client, ClientError};
-use super::say::say;
-use super::{configure_client, fail, settings_flags};
+use super::client::{Address, Client, ClientError};
+use super::say::{self, Text, say};
+use super::{configure_client, connection_flags, fail};
 use crate::modules::{Offer, Registry, name_in_tables, system};
 use anstyle::Style;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use std::path::Path;
 use std::process::ExitCode;
 
 const BOLD: Style = Style::new().bold();
@@ -26,7 +24,7 @@ pub fn command() -> Command {
         .after_help("Examples:\n  cpan-bridge describe\n  cpan-bridge describe crypto\n  cpan-bridge describe crypto.encrypt")
         .arg(Arg::new("what").value_name("MODULE[.FUNCTION]").help("Only this module or function"))
         .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Prints JSON, for programs"))
-        .args(settings_flags(|setting| setting.name == "socket"))
+        .args(connection_flags())
 }
 
 /// One module, as `system.modules` describes it.
@@ -58,11 +56,11 @@ struct Parameter {
 
 /// Runs it.
 pub fn run(flags: &ArgMatches) -> ExitCode {
-    let config = match configure_client(flags) {
-        Ok(config) => config,
+    let address = match configure_client(flags) {
+        Ok(address) => address,
         Err(error) => return fail(2, &error),
     };
-    let all = match offered(&config.socket) {
+    let all = match offered(&address) {
         Ok(all) => all,
         Err(error) => return fail(error.exit_status(), &error),
     };
@@ -72,19 +70,19 @@ pub fn run(flags: &ArgMatches) -> ExitCode {
         Err(why) => return fail(1, &why),
     };
     if flags.get_flag("json") {
-        match serde_json::to_string(&chosen) {
-            Ok(text) => say!("{text}"),
+        match serde_json::to_value(&chosen) {
+            Ok(value) => say!("{}", say::json(&value, false)),
             Err(error) => return fail(1, &error),
         }
     } else {
-        say!("{}", in_words(&chosen, wanted.is_some()).trim_end());
+        in_words(&chosen, wanted.is_some()).print();
     }
     ExitCode::SUCCESS
 }
 
 /// What the running broker offers, or this program where none runs.
-fn offered(socket: &Path) -> Result<Vec<Module>, ClientError> {
-    match Client::connect(socket) {
+fn offered(address: &Address) -> Result<Vec<Module>, ClientError> {
+    match Client::connect(address) {
         Ok(mut broker) => broker.call("system.modules", &BTreeMap::<String, String>::new()),
         Err(ClientError::Unreachable { .. }) => own(),
         Err(error) => Err(error),
@@ -115,43 +113,43 @@ fn choose(all: Vec<Module>, wanted: Option<&str>) -> Result<Vec<Module>, String>
     Ok(vec![module])
 }
 
-fn in_words(modules: &[Module], with_parameters: bool) -> String {
-    let mut text = String::new();
-    for module in modules {
-        // Writing to a String can't fail.
-        let _ = writeln!(text, "{BOLD}{}{BOLD:#}: {}\n", module.name, module.doc);
-        if with_parameters {
-            module.functions.iter().for_each(|function| describe(&mut text, &module.name, function));
+fn in_words(modules: &[Module], with_parameters: bool) -> Text {
+    let mut text = Text::default();
+    for (index, module) in modules.iter().enumerate() {
+        let gap = if index > 0 { "\n\n" } else { "" };
+        text = text.plain(gap).styled(BOLD, &module.name).plain(format_args!(": {}\n", module.doc));
+        text = if with_parameters {
+            module.functions.iter().fold(text, |text, function| describe(text, &module.name, function))
         } else {
-            list(&mut text, module);
-        }
+            list(text, module)
+        };
     }
     text
 }
 
-fn list(text: &mut String, module: &Module) {
+fn list(text: Text, module: &Module) -> Text {
     let width = module.functions.iter().map(|function| function.name.len()).max().unwrap_or(0);
-    for function in &module.functions {
-        let _ = writeln!(text, "  {}.{:width$}  {}", module.name, function.name, function.doc);
-    }
-    text.push('\n');
+    module.functions.iter().fold(text, |text, function| {
+        text.plain(format_args!("\n  {}.{:width$}  {}", module.name, function.name, function.doc))
+    })
 }
 
-fn describe(text: &mut String, module: &str, function: &Function) {
-    let _ = writeln!(text, "  {BOLD}{module}.{}{BOLD:#}\n      {}", function.name, function.doc);
+fn describe(text: Text, module: &str, function: &Function) -> Text {
+    let name = format!("{module}.{}", function.name);
+    let mut text = text.plain("\n  ").styled(BOLD, name).plain(format_args!("\n      {}\n", function.doc));
     let width = function.parameters.iter().map(|parameter| parameter.name.len()).max().unwrap_or(0);
     for parameter in &function.parameters {
         let default = parameter.default.as_ref().map(|default| format!(", default {default}")).unwrap_or_default();
         let required = if parameter.required { ", required" } else { "" };
         let Parameter { name, kind, doc, .. } = parameter;
-        let _ = writeln!(text, "      {name:width$}  ({kind}{required}{default}) {doc}");
+        text = text.plain(format_args!("      {name:width$}  ({kind}{required}{default}) {doc}\n"));
     }
     let runs = if function.runs == "worker" { "on a worker" } else { &function.runs };
     let touches = match function.touches.as_str() {
         "nothing" => String::new(),
         what => format!("; touches {what}"),
     };
-    let _ = writeln!(text, "      Runs {runs}{touches}.\n");
+    text.plain(format_args!("      Runs {runs}{touches}.\n"))
 }
 
 #[cfg(test)]
@@ -160,11 +158,11 @@ mod tests {
 
     #[test]
     fn a_listing_shows_functions_and_on_request_their_parameters() {
-        let short = in_words(&own().unwrap(), false);
+        let short = in_words(&own().unwrap(), false).to_string();
         assert!(short.contains("crypto.decrypt") && !short.contains("hex_ciphertext"), "{short}");
-        let long = in_words(&choose(own().unwrap(), Some("crypto")).unwrap(), true);
+        let long = in_words(&choose(own().unwrap(), Some("crypto")).unwrap(), true).to_string();
         assert!(long.contains("hex_ciphertext") && !long.contains("http_helper.get"), "{long}");
-        let one = in_words(&choose(own().unwrap(), Some("http.download")).unwrap(), true);
+        let one = in_words(&choose(own().unwrap(), Some("http.download")).unwrap(), true).to_string();
         assert!(one.contains("touches") && !one.contains("http_helper.get"), "{one}");
     }
 

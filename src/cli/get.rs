@@ -4,6 +4,7 @@
 
 use super::fail;
 use super::progress::Bar;
+use super::say::{clean_line, complain};
 use crate::modules::call::Control;
 use crate::modules::cancellation::Cancellation;
 use crate::modules::handles::Lease;
@@ -115,7 +116,7 @@ pub fn run(flags: &ArgMatches) -> ExitCode {
         Ok(answer) if answer.success => {
             bar.finish("");
             if !quiet && !std::io::stderr().is_terminal() {
-                eprintln!("{}: {} bytes", shown(&file), answer.bytes);
+                complain(&format!("{}: {} bytes", clean_line(&shown(&file)), answer.bytes));
             }
             ExitCode::SUCCESS
         }

@@ -2,7 +2,7 @@
 
 use super::client::{Client, ClientError};
 use super::say::say;
-use super::{configure_client, fail, settings_flags};
+use super::{configure_client, connection_flags, fail};
 use clap::{ArgMatches, Command};
 use serde_bytes::Bytes;
 use std::collections::BTreeMap;
@@ -19,7 +19,7 @@ pub fn lock_command() -> Command {
              calls of yours that could use a key are refused. Handles do not expire meanwhile. The passphrase is asked for \
              on the terminal, or read as one line from standard input.",
         )
-        .args(settings_flags(|setting| setting.name == "socket"))
+        .args(connection_flags())
 }
 
 /// `unlock`.
@@ -27,7 +27,7 @@ pub fn unlock_command() -> Command {
     Command::new("unlock")
         .about("Unlocks what lock has locked")
         .long_about("Unlocks what `cpan-bridge lock` has locked. After a wrong passphrase the next try has to wait.")
-        .args(settings_flags(|setting| setting.name == "socket"))
+        .args(connection_flags())
 }
 
 /// Runs `lock`.
@@ -47,8 +47,8 @@ pub fn unlock(flags: &ArgMatches) -> ExitCode {
 }
 
 fn send(flags: &ArgMatches, passphrase: io::Result<Zeroizing<String>>, method: &str, done: &str) -> ExitCode {
-    let config = match configure_client(flags) {
-        Ok(config) => config,
+    let address = match configure_client(flags) {
+        Ok(address) => address,
         Err(error) => return fail(2, &error),
     };
     if let Err(error) = crate::broker::keep_secrets() {
@@ -56,7 +56,7 @@ fn send(flags: &ArgMatches, passphrase: io::Result<Zeroizing<String>>, method: &
     }
     let answer = passphrase.map_err(ClientError::from).and_then(|passphrase| {
         let params = BTreeMap::from([("passphrase", Bytes::new(passphrase.as_bytes()))]);
-        Client::connect(&config.socket)?.call::<BTreeMap<String, bool>>(method, &params)
+        Client::connect(&address)?.call::<BTreeMap<String, bool>>(method, &params)
     });
     match answer {
         Ok(_) => {

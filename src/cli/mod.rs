@@ -21,10 +21,12 @@ mod steer;
 mod table;
 mod top;
 
+use crate::broker;
 use crate::config::settings::{Kind, Setting, TABLE};
 use crate::config::{Config, SettingError, Values};
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Arg, ArgAction, ArgMatches, Command};
+use client::Address;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -41,7 +43,8 @@ const AFTER: &str = "Start a broker and try it:\n  \
     perl -MCPANBridge -e 'print CPANBridge->new->call(\"test.ping\", {})->{message}, \"\\n\"'\n\n\
     The socket is, in this order: --socket, $CPAN_BRIDGE_SOCKET, $XDG_RUNTIME_DIR/cpan-bridge/broker.sock, \
     /tmp/cpan-bridge-<uid>/broker.sock. Clients, and these commands, look there and then for the host's own at \
-    /run/cpan-bridge/broker.sock. Only the user who runs the broker, and root, \
+    /run/cpan-bridge/broker.sock. A directory that another user made is not trusted, and a broker of another user than \
+    you and root is asked nothing unless --broker-user or $CPAN_BRIDGE_USER names him. Only the user who runs the broker, and root, \
     may connect unless settings allow others.\n\n\
     Signals to a broker: TERM and INT end it when running calls are done (a second one ends it at once), HUP opens \
     the log file anew, USR2 reloads: the program that is now installed takes over with everything there is.\n\n\
@@ -109,6 +112,16 @@ pub fn command() -> Command {
         .subcommand(setup::man_command())
 }
 
+/// The flags of a command that talks to a running broker.
+fn connection_flags() -> Vec<Arg> {
+    let user = Arg::new("broker_user")
+        .long("broker-user")
+        .value_name("NAME")
+        .action(ArgAction::Append)
+        .help("A user besides you and root whose broker may be asked, by name or number [env: CPAN_BRIDGE_USER]");
+    settings_flags(|setting| setting.name == "socket").into_iter().chain([user]).collect()
+}
+
 /// `--config`, and a flag for each of the settings.
 fn settings_flags(which: impl Fn(&Setting) -> bool) -> Vec<Arg> {
     let config = Arg::new("config")
@@ -131,7 +144,9 @@ fn setting_flag(setting: &Setting) -> Arg {
         Kind::Flag => flag.num_args(0..=1).require_equals(true).default_missing_value("on"),
         _ => flag.num_args(1).allow_hyphen_values(true),
     };
-    flag.action(ArgAction::Set).hide(setting.name == "test_faults")
+    // A list may be given name by name; anything else that is given twice is refused: which of the two was meant?
+    let action = if setting.kind == Kind::List { ArgAction::Append } else { ArgAction::Set };
+    flag.action(action).hide(setting.name == "test_faults")
 }
 
 const fn placeholder(kind: Kind) -> &'static str {
@@ -160,6 +175,9 @@ enum ConfigError {
         /// Why.
         source: std::io::Error,
     },
+    /// A name of a user who does not exist.
+    #[error("--broker-user, CPAN_BRIDGE_USER: there is no user {0}")]
+    NoUser(String),
     /// A value that makes no sense.
     #[error(transparent)]
     Setting(#[from] SettingError),
@@ -179,23 +197,27 @@ fn configure(flags: &ArgMatches) -> Result<Config, ConfigError> {
     let text = |text: OsString| text.to_string_lossy().into_owned();
     values.merge_environment(std::env::vars_os().map(|(name, value)| (text(name), text(value))));
     for setting in TABLE {
-        if let Ok(Some(value)) = flags.try_get_one::<String>(setting.name) {
-            values.set_flag(setting.name, value.clone());
+        if let Ok(Some(given)) = flags.try_get_many::<String>(setting.name) {
+            values.set_flag(setting.name, given.cloned().collect::<Vec<_>>().join(","));
         }
     }
     Ok(Config::new(values)?)
 }
 
-/// The settings of a command that talks to a running broker, with the socket where one is.
-fn configure_client(flags: &ArgMatches) -> Result<Config, ConfigError> {
-    let mut config = configure(flags)?;
-    places::find(&mut config);
-    Ok(config)
+/// The broker that a command talks to: the one that is named, or the one where brokers are.
+fn configure_client(flags: &ArgMatches) -> Result<Address, ConfigError> {
+    let config = configure(flags)?;
+    let given = flags.get_many::<String>("broker_user").map(|names| names.cloned().collect::<Vec<_>>().join(","));
+    let names = given.or_else(|| std::env::var("CPAN_BRIDGE_USER").ok()).unwrap_or_default();
+    let users = names.split(',').map(str::trim).filter(|name| !name.is_empty());
+    let users = users.map(|name| broker::user_of(name).ok_or_else(|| ConfigError::NoUser(name.to_owned())));
+    let named = config.socket_named.then_some(config.socket);
+    Ok(Address::new(named, users.collect::<Result<_, _>>()?))
 }
 
 /// Says on standard error why the program ends, and ends it with this code.
 fn fail(code: u8, error: &dyn std::fmt::Display) -> ExitCode {
-    eprintln!("cpan-bridge: {error}");
+    say::complain(&format!("cpan-bridge: {error}"));
     ExitCode::from(code)
 }
 

@@ -1,8 +1,8 @@
 //! `cpan-bridge ping`: how long a call takes, again and again, as ping(8) has it for hosts.
 
-use super::client::{Client, ClientError};
+use super::client::{Address, Client, ClientError};
 use super::say::say;
-use super::{configure_client, fail, settings_flags};
+use super::{configure_client, connection_flags, fail};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
@@ -12,7 +12,6 @@ use serde::de::IgnoredAny;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::os::fd::AsFd;
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -35,13 +34,13 @@ pub fn command() -> Command {
                 .help("Time between two calls"),
         )
         .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Prints the summary alone, as JSON, for programs"))
-        .args(settings_flags(|setting| setting.name == "socket"))
+        .args(connection_flags())
 }
 
 /// Runs it.
 pub fn run(flags: &ArgMatches) -> ExitCode {
-    let config = match configure_client(flags) {
-        Ok(config) => config,
+    let address = match configure_client(flags) {
+        Ok(address) => address,
         Err(error) => return fail(2, &error),
     };
     let interval = flags.get_one::<f64>("interval").copied().unwrap_or(1.0);
@@ -49,20 +48,20 @@ pub fn run(flags: &ArgMatches) -> ExitCode {
         return fail(2, &"the interval must be a number of seconds");
     };
     let most = flags.get_one::<u64>("count").copied().unwrap_or(u64::MAX);
-    match ping(&config.socket, interval, most, flags.get_flag("json")) {
+    match ping(&address, interval, most, flags.get_flag("json")) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => fail(error.exit_status(), &error),
     }
 }
 
-fn ping(socket: &Path, interval: Duration, most: u64, as_json: bool) -> Result<bool, ClientError> {
-    let mut broker = Client::connect(socket)?;
+fn ping(address: &Address, interval: Duration, most: u64, as_json: bool) -> Result<bool, ClientError> {
+    let mut broker = Client::connect(address)?;
     let interrupt: SigSet = [Signal::SIGINT, Signal::SIGTERM].into_iter().collect();
     interrupt.thread_block().map_err(std::io::Error::from)?;
     let interrupted = SignalFd::with_flags(&interrupt, SfdFlags::SFD_CLOEXEC).map_err(std::io::Error::from)?;
     if !as_json {
-        say!("PING {}", socket.display());
+        say!("PING {}", address.socket.display());
     }
     let none: BTreeMap<String, String> = BTreeMap::new();
     let (mut times, mut sent): (Vec<f64>, u64) = (Vec::new(), 0);
@@ -83,7 +82,7 @@ fn ping(socket: &Path, interval: Duration, most: u64, as_json: bool) -> Result<b
                     say!("call {sent}: {error}");
                 }
                 // A broker that was started again is found again.
-                if let Ok(again) = Client::connect(socket) {
+                if let Ok(again) = Client::connect(address) {
                     broker = again;
                 }
             }
@@ -98,7 +97,7 @@ fn ping(socket: &Path, interval: Duration, most: u64, as_json: bool) -> Result<b
         say!("{}", json!({ "calls": sent, "answers": times.len(), "lost_percent": lost, "time_ms": spread }));
         return Ok(times.len() as u64 == sent);
     }
-    say!("\n--- {} ping statistics ---", socket.display());
+    say!("\n--- {} ping statistics ---", address.socket.display());
     say!("{sent} calls, {} answers, {lost:.0}% lost", times.len());
     if let Some(Spread { min, avg, max, mdev }) = spread {
         say!("min/avg/max/mdev = {min:.3}/{avg:.3}/{max:.3}/{mdev:.3} ms");

@@ -1,5 +1,6 @@
 //! A progress bar on standard error, drawn as `CPANBridge::Progress` draws it.
 
+use super::say::clean_line;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
@@ -51,7 +52,7 @@ impl Bar {
         let blank = " ".repeat(self.drawn.saturating_sub(count));
         self.drawn = count;
         // A terminal that is gone is no reason to stop.
-        let _ = write!(std::io::stderr(), "\r{line}{blank}");
+        let _ = write!(std::io::stderr(), "\r{}{blank}", clean_line(&line));
     }
 
     fn line(&self, elapsed: Duration, words: &str) -> String {

@@ -2,7 +2,7 @@
 
 use super::client::Client;
 use super::say::say;
-use super::{configure_client, fail, settings_flags};
+use super::{configure_client, connection_flags, fail};
 use clap::{ArgMatches, Command};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -29,18 +29,17 @@ pub fn command() -> Command {
              old one goes on serving, and this command says why and fails.\n\n\
              The signal USR2 does the same; the log then says what came of it.",
         )
-        .args(settings_flags(|setting| setting.name == "socket"))
+        .args(connection_flags())
 }
 
 /// Runs it.
 pub fn run(flags: &ArgMatches) -> ExitCode {
-    let config = match configure_client(flags) {
-        Ok(config) => config,
+    let address = match configure_client(flags) {
+        Ok(address) => address,
         Err(error) => return fail(2, &error),
     };
     let nothing: BTreeMap<String, String> = BTreeMap::new();
-    let answer =
-        Client::connect(&config.socket).and_then(|mut broker| broker.call::<Reloaded>("system.reload", &nothing));
+    let answer = Client::connect(&address).and_then(|mut broker| broker.call::<Reloaded>("system.reload", &nothing));
     match answer {
         Ok(Reloaded { version, previous_version, connections, handles, pause }) => {
             say!(

@@ -1,6 +1,6 @@
 //! `cpan-bridge serve`: the broker, in the foreground or not.
 
-use super::{configure, fail, settings_flags};
+use super::{configure, fail, places, settings_flags};
 use crate::broker::{self, Broker, Inheritance, Origin};
 use crate::config::Config;
 use crate::logging::Log;
@@ -8,7 +8,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use nix::unistd::{close, dup2_stderr, dup2_stdin, dup2_stdout, setsid};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::path::absolute;
+use std::path::{PathBuf, absolute};
 use std::process::{self, ExitCode, Stdio};
 
 /// What is written when the broker listens, to `--ready-fd` and to the process that started it in the background.
@@ -27,8 +27,6 @@ pub fn command() -> Command {
              file. Also taken from the environment, as the old daemon did: CPAN_BRIDGE_MAX_REQUEST_SIZE (max_frame), \
              CPAN_BRIDGE_TIMEOUT (stale_timeout), CPAN_BRIDGE_DEBUG (log_level).",
         )
-        // As with the other sources, the last that says something wins.
-        .args_override_self(true)
         .args(settings_flags(|_| true))
         .arg(hidden("ready-fd").value_parser(clap::value_parser!(i32).range(1..)))
         .arg(hidden("detached").action(ArgAction::SetTrue))
@@ -55,6 +53,10 @@ fn start(flags: &ArgMatches) -> ExitCode {
     if config.daemonize && !detached {
         return start_in_background();
     }
+    let taken = match find_place(&mut config) {
+        Ok(taken) => taken,
+        Err(error) => return fail(1, &error),
+    };
     // Before the directory is left that it was started in.
     let origin = match Origin::of_this_process() {
         Ok(origin) => origin,
@@ -65,7 +67,7 @@ fn start(flags: &ArgMatches) -> ExitCode {
         return fail(1, &error);
     }
     let ready_fd = flags.get_one::<i32>("ready-fd").copied().or(detached.then_some(1));
-    match serve(config, origin, ready_fd, detached) {
+    match serve(config, origin, ready_fd, detached, taken) {
         Ok(code) => code,
         Err(error) => fail(1, &error),
     }
@@ -75,6 +77,7 @@ fn start(flags: &ArgMatches) -> ExitCode {
 fn try_out(flags: &ArgMatches) -> ExitCode {
     let rehearsed = broker::keep_secrets().map_err(Into::into).and_then(|()| {
         let mut config = configure(flags)?;
+        find_place(&mut config)?;
         settle_in(&mut config, flags.get_flag("detached"))?;
         broker::rehearse(&config)?;
         Log::new(&config)?;
@@ -95,8 +98,10 @@ fn take_over(flags: &ArgMatches, memory: i32) -> ExitCode {
     let resumed = broker::keep_secrets().map_err(Into::into).and_then(|()| {
         let inheritance = Inheritance::accept(memory)?;
         let mut config = configure(flags)?;
+        find_place(&mut config)?;
         settle_in(&mut config, flags.get_flag("detached"))?;
         broker::block_signals()?;
+        broker::fit_allocator();
         let log = Log::new(&config)?;
         Ok::<_, Box<dyn std::error::Error>>(Broker::resume(config, log, inheritance)?.run()?)
     });
@@ -111,11 +116,17 @@ fn serve(
     origin: Origin,
     ready_fd: Option<i32>,
     detached: bool,
+    taken: Option<(PathBuf, u32)>,
 ) -> Result<ExitCode, Box<dyn std::error::Error>> {
     // Opened anew before the process closes itself to inspection, which includes its own descriptors' names.
     let ready = ready_fd.map(|fd| OpenOptions::new().write(true).open(format!("/proc/self/fd/{fd}"))).transpose()?;
     broker::block_signals()?;
+    broker::fit_allocator();
     let log = Log::new(&config)?;
+    if let Some((place, uid)) = taken {
+        slog::warn!(log.logger, "The usual place is another user's; listening in a directory of its own beside it";
+            "taken" => %place.display(), "by" => broker::user_name(uid), "socket" => %config.socket.display());
+    }
     let broker = Broker::new(config, log, origin)?;
     if let (Some(mut ready), Some(fd)) = (ready, ready_fd) {
         // Who started the broker may be gone already; it serves all the same.
@@ -140,6 +151,16 @@ fn release(fd: i32, detached: bool) -> io::Result<()> {
         dup2_stderr(&null)?;
     }
     Ok(())
+}
+
+/// Chooses the socket's place if nobody named it. Gives the usual one, and whose it is, if somebody else has taken that.
+fn find_place(config: &mut Config) -> io::Result<Option<(PathBuf, u32)>> {
+    if config.socket_named {
+        return Ok(None);
+    }
+    let (socket, taken) = places::to_listen()?;
+    config.socket = socket;
+    Ok(taken)
 }
 
 /// Paths are those of the place the broker was started from, also after it has left that place.

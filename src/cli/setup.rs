@@ -1,6 +1,6 @@
 //! `cpan-bridge check-config`, `completions` and `man`: what is needed when a broker is set up.
 
-use super::say::say;
+use super::say::{self, say};
 use super::{command, configure, fail, settings_flags};
 use crate::config::settings::TABLE;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
@@ -54,7 +54,7 @@ pub fn check(flags: &ArgMatches) -> ExitCode {
         let settings =
             shown.map(|(name, value, source)| (name.to_owned(), json!({ "value": value, "source": source })));
         let settings: serde_json::Map<String, serde_json::Value> = settings.collect();
-        say!("{}", json!({ "socket": config.socket, "settings": settings }));
+        say!("{}", say::json(&json!({ "socket": config.socket, "settings": settings }), false));
         return ExitCode::SUCCESS;
     }
     for (name, value, source) in shown {

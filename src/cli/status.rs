@@ -1,17 +1,16 @@
 //! `cpan-bridge status`: how the broker is, on one screen, and as an exit status.
 
-use super::client::{Client, ClientError};
+use super::client::{Address, Client, ClientError};
 use super::json::Json;
-use super::say::say;
+use super::say::{self, Text, clean_line, say};
 use super::scripts;
 use super::table::{bytes, duration};
-use super::{configure_client, fail, settings_flags};
+use super::{configure_client, connection_flags, fail};
 use anstyle::{AnsiColor, Style};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::process::ExitCode;
 
 /// The subcommand.
@@ -23,7 +22,7 @@ pub fn command() -> Command {
              warns), 2 unhealthy (a check fails), 3 unreachable.",
         )
         .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Prints JSON, for programs"))
-        .args(settings_flags(|setting| setting.name == "socket"))
+        .args(connection_flags())
 }
 
 #[derive(Deserialize)]
@@ -50,32 +49,32 @@ struct Health {
 
 /// Runs it.
 pub fn run(flags: &ArgMatches) -> ExitCode {
-    let config = match configure_client(flags) {
-        Ok(config) => config,
+    let address = match configure_client(flags) {
+        Ok(address) => address,
         Err(error) => return fail(2, &error),
     };
     let as_json = flags.get_flag("json");
-    match look(&config.socket, as_json) {
+    match look(&address, as_json) {
         Ok(overall) => ExitCode::from(match overall.as_str() {
             "healthy" => 0,
             "degraded" => 1,
             _ => 2,
         }),
         Err(error) if as_json => {
-            say!("{}", json!({ "overall_status": "unreachable", "error": error.to_string() }));
+            say!("{}", say::json(&json!({ "overall_status": "unreachable", "error": error.to_string() }), false));
             ExitCode::from(3)
         }
         Err(error) => {
-            say!("{}\n  {error}", painted(AnsiColor::Red, "unreachable"));
-            say!();
+            Text::default().styled(style(AnsiColor::Red), "unreachable").plain(format_args!("\n  {error}")).print();
+            say!("");
             scripts::report();
             ExitCode::from(3)
         }
     }
 }
 
-fn look(socket: &Path, as_json: bool) -> Result<String, ClientError> {
-    let mut broker = Client::connect(socket)?;
+fn look(address: &Address, as_json: bool) -> Result<String, ClientError> {
+    let mut broker = Client::connect(address)?;
     let none: BTreeMap<String, String> = BTreeMap::new();
     if as_json {
         let Json(health) = broker.call("system.health", &none)?;
@@ -85,7 +84,7 @@ fn look(socket: &Path, as_json: bool) -> Result<String, ClientError> {
         for name in ["daemon_version", "pid", "uptime", "socket_path", "reloads", "locked"] {
             all[name] = info[name].clone();
         }
-        say!("{all}");
+        say!("{}", say::json(&all, false));
         return Ok(overall);
     }
     let info: Info = broker.call("system.info", &none)?;
@@ -106,14 +105,16 @@ fn show(info: &Info, health: &Health, metrics: &Value) {
         Some(1) => ", reloaded once".to_owned(),
         Some(count) => format!(", reloaded {count} times"),
     };
-    say!(
-        "{}: version {}, process {}, up {}{reloads}",
-        painted(colour, &health.overall_status),
-        info.daemon_version,
-        info.pid,
-        duration(info.uptime)
-    );
-    say!("  socket   {}", info.socket_path);
+    Text::default()
+        .styled(style(colour), clean_line(&health.overall_status))
+        .plain(format_args!(
+            ": version {}, process {}, up {}{reloads}",
+            clean_line(&info.daemon_version),
+            info.pid,
+            duration(info.uptime)
+        ))
+        .print();
+    say!("  socket   {}", clean_line(&info.socket_path));
     let figure = |path: &str| metrics.pointer(path).cloned().unwrap_or_default();
     let number = |path: &str| figure(path).as_f64().unwrap_or_default();
     say!(
@@ -136,19 +137,23 @@ fn show(info: &Info, health: &Health, metrics: &Value) {
         say!("  this program is version {}: `cpan-bridge reload` lets it take over", crate::VERSION);
     }
     scripts::report();
-    say!();
+    say!("");
     for (name, check) in &health.checks {
         let (colour, word) = match check.status.as_str() {
             "pass" => (AnsiColor::Green, "ok"),
             "warn" => (AnsiColor::Yellow, "warning"),
             _ => (AnsiColor::Red, "wrong"),
         };
-        say!("  {}{}  {:20}  {}", painted(colour, word), " ".repeat(7 - word.len()), name, check.message);
+        let gap = " ".repeat(7 - word.len());
+        let (name, message) = (clean_line(name), clean_line(&check.message));
+        Text::default()
+            .plain("  ")
+            .styled(style(colour), word)
+            .plain(format_args!("{gap}  {name:20}  {message}"))
+            .print();
     }
 }
 
-/// A word in colour; `anstream` takes the colour out where nobody could see it, or NO_COLOR is set.
-fn painted(colour: AnsiColor, word: &str) -> String {
-    let style = Style::new().fg_color(Some(colour.into())).bold();
-    format!("{style}{word}{style:#}")
+fn style(colour: AnsiColor) -> Style {
+    Style::new().fg_color(Some(colour.into())).bold()
 }

@@ -1,21 +1,20 @@
 //! `cpan-bridge connections`, `handles`, `stop` and `metrics`: small commands that show or steer a running broker.
 
-use super::client::{Client, ClientError};
+use super::client::{Address, Client, ClientError};
 use super::json::Json;
-use super::say::say;
+use super::say::{self, clean_line, say};
 use super::table::{bytes, duration, table};
-use super::{configure_client, fail, settings_flags};
+use super::{configure_client, connection_flags, fail};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::process::ExitCode;
 
 type Nothing = BTreeMap<String, String>;
 
 fn with_socket(command: Command) -> Command {
-    command.args(settings_flags(|setting| setting.name == "socket"))
+    command.args(connection_flags())
 }
 
 fn json_flag() -> Arg {
@@ -73,18 +72,17 @@ pub fn run(name: &str, flags: &ArgMatches) -> ExitCode {
         Some((inner, inner_flags)) => (inner_flags, Some(inner)),
         None => (flags, None),
     };
-    let config = match configure_client(flags_here) {
-        Ok(config) => config,
+    let address = match configure_client(flags_here) {
+        Ok(address) => address,
         Err(error) => return fail(2, &error),
     };
-    let socket = config.socket.as_path();
     let outcome = match (name, inner) {
-        ("connections", None) => list(socket, "system.connections", flags.get_flag("json"), connections),
-        ("connections", Some(_)) => close(socket, flags_here),
-        ("handles", None) => list(socket, "system.handles", flags.get_flag("json"), handles),
-        ("handles", Some(_)) => free(socket, flags_here),
-        ("metrics", _) => metrics(socket, flags),
-        _ => stop(socket),
+        ("connections", None) => list(&address, "system.connections", flags.get_flag("json"), connections),
+        ("connections", Some(_)) => close(&address, flags_here),
+        ("handles", None) => list(&address, "system.handles", flags.get_flag("json"), handles),
+        ("handles", Some(_)) => free(&address, flags_here),
+        ("metrics", _) => metrics(&address, flags),
+        _ => stop(&address),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -92,14 +90,14 @@ pub fn run(name: &str, flags: &ArgMatches) -> ExitCode {
     }
 }
 
-fn call(socket: &Path, method: &str, params: &impl Serialize) -> Result<Value, ClientError> {
-    Client::connect(socket)?.call::<Json>(method, params).map(|Json(value)| value)
+fn call(address: &Address, method: &str, params: &impl Serialize) -> Result<Value, ClientError> {
+    Client::connect(address)?.call::<Json>(method, params).map(|Json(value)| value)
 }
 
-fn list(socket: &Path, method: &str, as_json: bool, show: fn(&Value) -> String) -> Result<(), ClientError> {
-    let answer = call(socket, method, &Nothing::new())?;
+fn list(address: &Address, method: &str, as_json: bool, show: fn(&Value) -> String) -> Result<(), ClientError> {
+    let answer = call(address, method, &Nothing::new())?;
     if as_json {
-        say!("{answer}");
+        say!("{}", say::json(&answer, false));
     } else {
         say!("{}", show(&answer).trim_end());
     }
@@ -133,8 +131,10 @@ fn connections(answer: &Value) -> String {
 
 /// The name of a process, if it is still there and may be seen.
 pub fn program_of(pid: u64) -> String {
-    let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-    if name.is_empty() { "-".to_owned() } else { name.trim_end().to_owned() }
+    let name = std::fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
+    let name = String::from_utf8_lossy(&name);
+    // The process chose it, and may have chosen anything.
+    if name.is_empty() { "-".to_owned() } else { clean_line(name.trim_end_matches('\n')).into_owned() }
 }
 
 fn handles(answer: &Value) -> String {
@@ -154,29 +154,29 @@ fn handles(answer: &Value) -> String {
     table(&rows)
 }
 
-fn close(socket: &Path, flags: &ArgMatches) -> Result<(), ClientError> {
+fn close(address: &Address, flags: &ArgMatches) -> Result<(), ClientError> {
     let number = flags.get_one::<u64>("number").copied().unwrap_or_default();
-    call(socket, "system.close_connection", &BTreeMap::from([("connection_id", number)]))?;
+    call(address, "system.close_connection", &BTreeMap::from([("connection_id", number)]))?;
     say!("Closed");
     Ok(())
 }
 
-fn free(socket: &Path, flags: &ArgMatches) -> Result<(), ClientError> {
+fn free(address: &Address, flags: &ArgMatches) -> Result<(), ClientError> {
     let label = flags.get_one::<String>("label").map_or("", String::as_str);
-    let answer = call(socket, "system.free_handle", &BTreeMap::from([("label", label)]))?;
-    say!("Freed a {}", answer["kind"].as_str().unwrap_or("handle"));
+    let answer = call(address, "system.free_handle", &BTreeMap::from([("label", label)]))?;
+    say!("Freed a {}", clean_line(answer["kind"].as_str().unwrap_or("handle")));
     Ok(())
 }
 
-fn metrics(socket: &Path, flags: &ArgMatches) -> Result<(), ClientError> {
+fn metrics(address: &Address, flags: &ArgMatches) -> Result<(), ClientError> {
     let format = flags.get_one::<String>("format").map_or("openmetrics", String::as_str);
-    let text: String = Client::connect(socket)?.call("system.openmetrics", &BTreeMap::from([("format", format)]))?;
+    let text: String = Client::connect(address)?.call("system.openmetrics", &BTreeMap::from([("format", format)]))?;
     say!("{}", text.trim_end());
     Ok(())
 }
 
-fn stop(socket: &Path) -> Result<(), ClientError> {
-    let mut broker = Client::connect(socket)?;
+fn stop(address: &Address) -> Result<(), ClientError> {
+    let mut broker = Client::connect(address)?;
     broker.call::<Json>("system.shutdown", &Nothing::new())?;
     // It closes the connection when it ends.
     broker.wait_for_end()?;

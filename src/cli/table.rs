@@ -1,9 +1,14 @@
 //! Tables for people: columns as wide as their widest cell.
 
+use super::say::clean_line;
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// Lays rows out in columns; the first is the heading. Columns of numbers are set to the right.
 pub fn table(rows: &[Vec<String>]) -> String {
+    // What is in a cell stays in its cell.
+    let rows: Vec<Vec<Cow<'_, str>>> =
+        rows.iter().map(|row| row.iter().map(|cell| clean_line(cell)).collect()).collect();
     let columns = rows.first().map_or(0, Vec::len);
     let cells = |column: usize| rows.iter().filter_map(move |row| row.get(column));
     let widths: Vec<usize> =
@@ -13,7 +18,7 @@ pub fn table(rows: &[Vec<String>]) -> String {
     };
     let right: Vec<bool> = (0..columns).map(is_number).collect();
     let mut text = String::new();
-    for row in rows {
+    for row in &rows {
         let mut line = String::new();
         for (column, cell) in row.iter().enumerate() {
             let width = widths[column];
@@ -61,6 +66,8 @@ mod tests {
             rows.iter().map(|row| row.iter().map(|cell| (*cell).to_owned()).collect()).collect();
         assert_eq!(table(&rows), "name        calls\na.long.one      7\nb            1234\n");
         assert_eq!(table(&[]), "");
+        let forged = [vec!["name".to_owned(), "n".to_owned()], vec!["a\nb\u{1b}".to_owned(), "1".to_owned()]];
+        assert_eq!(table(&forged), "name        n\na\\nb\\u{1b}  1\n");
     }
 
     #[test]

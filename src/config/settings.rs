@@ -131,7 +131,7 @@ pub const TABLE: &[Setting] = &[
         Kind::Count(1, 1_000_000),
         "10000",
         "The most connections at one time; further ones wait in the listen queue",
-        "An idle connection costs well under 1 KiB; the descriptor limit is raised to the hard limit to make room.",
+        "An idle connection costs well under 1 KiB; the descriptor limit is raised to the hard limit to make room, and a quarter of it is left for everything else.",
     ),
     with_old(
         setting(
@@ -207,14 +207,14 @@ pub const TABLE: &[Setting] = &[
         Kind::Size(1 << 20, 1 << 40),
         "1GiB",
         "What messages, answers and bodies under way may hold in memory, for all callers together; beyond it large ones are refused",
-        "Ten thousand clients with a message of 16 MiB each would take 160 GiB.",
+        "Ten thousand clients with a message of 16 MiB each would take 160 GiB. Lowered at the start to a third of what the process may have (ulimit -v, control group).",
     ),
     setting(
         "user_connections",
         Kind::Count(1, 1_000_000),
         "1000",
         "The most connections of each user whom allow_user or allow_group lets in",
-        "A tenth of max_connections: one guest can't lock out the others. The broker's own user and root may have all.",
+        "A tenth of max_connections, also where that is lower or the process may open fewer descriptors: one guest can't lock out the others. The broker's own user and root may have all.",
     ),
     setting(
         "user_queue",

@@ -127,6 +127,11 @@ impl Values {
             .collect()
     }
 
+    /// Whether somebody has set it: it is not merely at its default.
+    pub fn is_given(&self, name: &str) -> bool {
+        self.0.get(name).is_some_and(|(_, source)| *source != Source::Default)
+    }
+
     /// An error about the present value of a setting.
     pub fn error(&self, name: &'static str, allowed: &str) -> SettingError {
         let (value, source) = self.0.get(name).cloned().unwrap_or_else(|| (String::new(), Source::Default));

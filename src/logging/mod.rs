@@ -8,7 +8,9 @@ mod journal;
 mod throttle;
 
 use crate::config::{Config, LogFormat};
+use chrono::{DateTime, Local};
 use journal::Journal;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use slog::{Drain, FnValue, Logger, Record, o};
 use slog_async::{Async, AsyncGuard, OverflowStrategy};
 use slog_json::Json;
@@ -20,6 +22,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 pub use throttle::Throttle;
 
 /// ISO 8601 with milliseconds, in local time.
@@ -99,7 +102,7 @@ fn lines<D: Decorator>(decorator: D) -> FullFormat<D> {
 /// One JSON object a line: `time`, `level`, `message`, and what the line says besides.
 fn json<W: Write>(to: W) -> Json<LineWriter<W>> {
     let level = |record: &Record<'_>| record.level().as_str().to_ascii_lowercase();
-    let time = |_: &Record<'_>| chrono::Local::now().format(TIME).to_string();
+    let time = |_: &Record<'_>| now().format(TIME).to_string();
     let message = |record: &Record<'_>| record.msg().to_string();
     // A line is one write, or lines of other processes come between its parts.
     Json::new(LineWriter::with_capacity(LONGEST_JSON, to))
@@ -120,8 +123,14 @@ where
     (asynchronous.fuse(), guard)
 }
 
+/// The time, in local time. chrono's own `Local::now` panics when the clock stands before 1970, as it does on hosts whose
+/// battery is empty; and a log that ends then says nothing of it.
+pub fn now() -> DateTime<Local> {
+    SystemTime::now().into()
+}
+
 fn timestamp(out: &mut dyn Write) -> io::Result<()> {
-    write!(out, "{}", chrono::Local::now().format(TIME))
+    write!(out, "{}", now().format(TIME))
 }
 
 /// A file that is closed and opened anew when asked to.
@@ -137,13 +146,27 @@ impl ReopenableFile {
     }
 }
 
+/// Opens a log file, or what stands for one: a terminal, /dev/stderr, /dev/null, a named pipe that somebody reads. Opening never
+/// waits; writing may, in the log's own thread.
 fn open_append(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
+    let failed = |why: String| {
+        move |error: io::Error| io::Error::new(error.kind(), format!("log_file {}: {why}", path.display()))
+    };
+    let file = OpenOptions::new()
         .create(true)
         .append(true)
         .mode(0o600)
+        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
         .open(path)
-        .map_err(|error| io::Error::new(error.kind(), format!("log_file {}: {error}", path.display())))
+        .map_err(|error| match error.raw_os_error() {
+            Some(libc::ENXIO) => {
+                failed("it is a named pipe that nobody reads, or a socket; name a file".to_owned())(error)
+            }
+            _ => failed(error.to_string())(error),
+        })?;
+    let flags = fcntl(&file, FcntlArg::F_GETFL)?;
+    fcntl(&file, FcntlArg::F_SETFL(OFlag::from_bits_retain(flags) - OFlag::O_NONBLOCK))?;
+    Ok(file)
 }
 
 impl Write for ReopenableFile {
@@ -158,5 +181,36 @@ impl Write for ReopenableFile {
 
     fn flush(&mut self) -> io::Result<()> {
         self.file.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::sys::stat::Mode;
+    use std::time::{Duration, UNIX_EPOCH};
+
+    #[test]
+    fn a_clock_before_1970_is_written_as_it_stands() {
+        let time: DateTime<Local> = (UNIX_EPOCH - Duration::from_millis(86_400_500)).into();
+        let utc = time.to_utc().format("%Y-%m-%dT%H:%M:%S%.3f").to_string();
+        assert_eq!(utc, "1969-12-30T23:59:59.500");
+        assert!(time.format(TIME).to_string().starts_with("1969-12-"), "{}", time.format(TIME));
+    }
+
+    #[test]
+    fn opening_a_log_never_waits() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("pipe");
+        nix::unistd::mkfifo(&pipe, Mode::S_IRWXU).unwrap();
+        let error = open_append(&pipe).unwrap_err().to_string();
+        assert!(error.contains("a named pipe that nobody reads"), "{error}");
+        let _reader = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(&pipe).unwrap();
+        let file = open_append(&pipe).unwrap();
+        let flags = OFlag::from_bits_retain(fcntl(&file, FcntlArg::F_GETFL).unwrap());
+        assert!(!flags.contains(OFlag::O_NONBLOCK), "lines would be lost");
+        open_append(Path::new("/dev/null")).unwrap().write_all(b"line\n").unwrap();
+        open_append(&dir.path().join("log")).unwrap().write_all(b"line\n").unwrap();
+        assert!(open_append(dir.path()).unwrap_err().to_string().contains("log_file "));
     }
 }

@@ -31,9 +31,12 @@ pub enum Placement {
     Worker,
     /// In the event loop unless its parameters are larger than so many bytes.
     InlineUpTo(usize),
-    /// In the event loop unless one of these parameters is given.
+    /// In the event loop unless one of these parameters is given, or all together are larger than [`MOST_INLINE`].
     InlineWithout(&'static [&'static str]),
 }
+
+/// Bytes of parameters that a function reads in the loop which goes to a worker for other reasons.
+pub const MOST_INLINE: usize = 4096;
 
 /// What a function may touch beyond its parameters and handles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -202,7 +205,9 @@ impl Function {
             Placement::Inline => false,
             Placement::Worker => true,
             Placement::InlineUpTo(limit) => params.len() > limit,
-            Placement::InlineWithout(parameters) => parameters.iter().any(|name| argument(params, name).is_some()),
+            Placement::InlineWithout(parameters) => {
+                params.len() > MOST_INLINE || parameters.iter().any(|name| argument(params, name).is_some())
+            }
         }
     }
 

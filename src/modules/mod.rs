@@ -8,6 +8,7 @@ pub mod call;
 pub mod cancellation;
 pub mod crypto;
 pub mod diagnose;
+pub mod files;
 pub mod function;
 pub mod handles;
 pub mod host;

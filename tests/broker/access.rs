@@ -177,3 +177,29 @@ fn the_network_and_files_are_for_others_only_where_settings_say_so() {
         assert_eq!(call_as(&files, STRANGER, &[], "http_helper.get", get())[0][2]["code"], "denied".into());
     }
 }
+
+#[test]
+fn what_is_no_file_is_refused_at_once_and_holds_no_worker() {
+    let broker = Broker::start(&["--workers=4"]);
+    let at = |name: &str| broker.dir().join(name).to_str().unwrap().to_owned();
+    nix::unistd::mkfifo(at("pipe").as_str(), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let paths =
+        [at("pipe"), at("broker.sock"), at(""), "/dev/zero".into(), "/dev/stdin".into(), "/proc/self/environ".into()];
+    let mut client = broker.connect();
+    const CALLS: u32 = 40;
+    for (msgid, path) in (1..=CALLS).zip(paths.iter().cycle()) {
+        client.send(&request(msgid, "crypto.new", map([("key_file", path.as_str().into())])));
+    }
+    // A call that needs a worker comes after all of them.
+    client.send(&request(CALLS + 1, "test.sleep", map([("seconds", 0.into())])));
+    for _ in 0..=CALLS {
+        let Some(Value::Array(parts)) = client.receive() else { panic!("the end") };
+        if parts[1] == (CALLS + 1).into() {
+            assert!(parts[2].is_nil(), "{parts:?}");
+            continue;
+        }
+        assert_eq!(parts[2]["code"], "invalid_params".into(), "{parts:?}");
+        let message = parts[2]["message"].as_str().unwrap();
+        assert!(message.starts_with("Failed to read key from file: ") && !message.contains("os error"), "{message}");
+    }
+}

@@ -210,3 +210,44 @@ fn completions_are_there_for_every_shell() {
         }
     }
 }
+
+#[test]
+fn the_name_of_a_process_does_nothing_to_the_terminal() {
+    let broker = Broker::start(&[]);
+    // Its name is a colour, a title, a new line, a C1 control and a change of direction.
+    let script = r#"use Socket; $0 = "\e[31m\n\x9b\xe2\x80\xaex"; socket my $s, PF_UNIX, SOCK_STREAM, 0;
+        connect $s, pack_sockaddr_un($ARGV[0]) or die "connect: $!"; $| = 1; print "ready\n"; readline STDIN"#;
+    let mut command = Command::new("perl");
+    command.args(["-e", script]).arg(broker.socket()).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut ready = [0; 6];
+    std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut ready).unwrap();
+    let list = printed(&broker, &["connections"]);
+    let steers = |c: char| (c.is_control() && c != '\n') || ('\u{202a}'..='\u{202e}').contains(&c);
+    assert!(list.contains(r"\u{1b}[31m\n") && !list.contains(steers), "{list:?}");
+    assert_eq!(list.lines().count(), 3, "a heading, the process, the command itself: {list}");
+    for arguments in [&["call", "test.echo", "a=\u{1b}[2J\u{9b}\u{202e}"][..], &["call", "test.nothing\u{1b}[2J\u{9b}"]]
+    {
+        let output = run(&broker, arguments);
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert!(said.contains("[2J") && !said.contains(steers), "{said:?}");
+    }
+    drop(child.stdin.take());
+    child.wait().unwrap();
+}
+
+#[test]
+fn a_list_may_be_given_name_by_name_and_nothing_else_twice() {
+    let check = |flags: &[&str]| program().arg("check-config").args(flags).output().unwrap();
+    let output = check(&["--allow-user=1", "--allow-user=2,3", "--allow-group", "4"]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("allow_user = \"1,2,3\"") && said.contains("allow_group = \"4\""), "{said}");
+    for command in ["check-config", "serve"] {
+        let output = program().args([command, "--workers=1", "--workers=2"]).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.code() == Some(2) && said.contains("--workers") && said.contains("multiple times"),
+            "{said}"
+        );
+    }
+}

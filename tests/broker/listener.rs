@@ -176,3 +176,52 @@ fn in_the_background_the_command_returns_when_the_broker_listens() {
     assert_eq!(failed.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&failed.stderr).contains("bytes long"), "{failed:?}");
 }
+
+#[test]
+fn a_lock_that_is_no_file_is_refused_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("broker.sock");
+    let lock = dir.path().join("broker.sock.lock");
+    nix::unistd::mkfifo(&lock, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    assert!(refusal(&socket).contains("is no regular file, so it can't be the lock"));
+    let reader = fs::OpenOptions::new().read(true).write(true).open(&lock).unwrap();
+    assert!(refusal(&socket).contains("is no regular file, so it can't be the lock"), "one that somebody reads");
+    drop(reader);
+    fs::remove_file(&lock).unwrap();
+    fs::create_dir(&lock).unwrap();
+    assert!(refusal(&socket).contains("lock"));
+}
+
+#[test]
+fn directories_above_that_others_can_exchange_are_told_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = dir.path().join("open");
+    fs::create_dir_all(open.join("own")).unwrap();
+    fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).unwrap();
+    fs::set_permissions(open.join("own"), fs::Permissions::from_mode(0o700)).unwrap();
+    let start = |dir: tempfile::TempDir| {
+        let mut command = program();
+        let socket = dir.path().join("open/own/broker.sock");
+        command
+            .arg("serve")
+            .arg("--socket")
+            .arg(socket)
+            .arg("--log-file")
+            .arg(dir.path().join("log"))
+            .arg("--ready-fd=1");
+        Broker::of(command, dir)
+    };
+    let broker = start(dir);
+    broker.await_log("Another user can exchange a directory above");
+    broker.await_log("others can write to it (mode 0777)");
+    drop(broker);
+    if !can_act_as_others() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let theirs = dir.path().join("open");
+    fs::create_dir_all(theirs.join("own")).unwrap();
+    fs::set_permissions(theirs.join("own"), fs::Permissions::from_mode(0o700)).unwrap();
+    std::os::unix::fs::chown(&theirs, Some(STRANGER), None).unwrap();
+    start(dir).await_log("it belongs to user ");
+}

@@ -45,3 +45,25 @@ fn a_form_that_can_not_be_had_is_said_at_once() {
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("there is no /run/systemd/journal/socket on this host"));
 }
+
+#[test]
+fn a_log_that_is_no_file_never_holds_up_the_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let pipe = dir.path().join("pipe");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let serve = |log: &std::path::Path| {
+        let mut command = program();
+        command.arg("serve").arg("--socket").arg(dir.path().join("broker.sock")).arg("--log-file").arg(log);
+        command
+    };
+    let output = serve(&pipe).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && said.contains("a named pipe that nobody reads"), "{said}");
+    for log in ["/dev/null", "/dev/stderr"] {
+        let mut command = serve(std::path::Path::new(log));
+        command.arg("--ready-fd=1");
+        let broker = Broker::of(command, tempfile::tempdir().unwrap());
+        assert!(Client::connect(&dir.path().join("broker.sock")).call("test.ping", none()).is_ok(), "{log}");
+        drop(broker);
+    }
+}

@@ -18,6 +18,7 @@ mod get;
 mod health;
 mod hostile_web;
 mod http;
+mod impostors;
 mod legacy_cipher;
 mod life_cycle;
 mod listener;

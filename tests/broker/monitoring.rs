@@ -159,3 +159,36 @@ fn figures_are_served_on_a_loopback_address_or_the_broker_does_not_start() {
     assert!(output.status.code() == Some(1) && said.contains(&format!("metrics_listen {address}: ")), "{said}");
     drop(broker);
 }
+
+#[test]
+fn clients_that_say_nothing_keep_nobody_waiting() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("metrics.sock");
+    let broker = Broker::start_in(dir, &[&format!("--metrics-listen={}", path.display())]);
+    let connect = || UnixStream::connect(&path).unwrap();
+    let silent: Vec<UnixStream> = (0..200)
+        .map(|number| {
+            let mut stream = connect();
+            if number % 2 == 0 {
+                stream.write_all(b"GET /metr").unwrap();
+            }
+            stream
+        })
+        .collect();
+    for _ in 0..10 {
+        let (head, body) = http(&mut connect(), "GET /metrics HTTP/1.1\r\n\r\n");
+        assert!(head.starts_with("HTTP/1.1 200 OK") && body.contains("cpan_bridge_health"), "{head}");
+    }
+    // They are let go, those that took a page and read nothing of it as well.
+    for stream in silent {
+        let mut stream = stream;
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut rest = Vec::new();
+        // An end or a reset, whichever: what counts is that it comes.
+        match stream.read_to_end(&mut rest) {
+            Ok(_) => assert!(rest.is_empty()),
+            Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset, "{error}"),
+        }
+    }
+    assert!(broker.call("test.ping", none()).is_ok());
+}

@@ -327,3 +327,38 @@ fn a_flood_of_reports_holds_up_nobody_for_longer_than_one() {
         }
     }
 }
+
+#[test]
+fn a_process_that_may_have_little_memory_promises_no_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = std::process::Command::new("sh");
+    let script = "ulimit -v 307200; exec \"$0\" serve --socket \"$1\" --log-file \"$2\" --ready-fd 1";
+    command.args(["-c", script, env!("CARGO_BIN_EXE_cpan-bridge")]);
+    command.arg(dir.path().join("broker.sock")).arg(dir.path().join("log"));
+    let broker = Broker::of(command, dir);
+    broker.await_log("may not have more memory");
+    let message = std::sync::Arc::new(most_of_a_message(12 << 20));
+    let senders: Vec<_> = (0..60)
+        .map(|_| {
+            let (message, socket) = (std::sync::Arc::clone(&message), broker.socket());
+            std::thread::spawn(move || {
+                let mut client = Client::connect(&socket);
+                write_what_goes(&mut client, &message);
+                client
+            })
+        })
+        .collect();
+    let clients: Vec<Client> = senders.into_iter().map(|sender| sender.join().unwrap()).collect();
+    // All workers have a stack, and the broker is there all the same.
+    let mut sleepers = broker.connect();
+    for msgid in 1..=40 {
+        sleepers.send(&request(msgid, "test.sleep", map([("seconds", 0.01.into())])));
+    }
+    for _ in 1..=40 {
+        let Some(Value::Array(parts)) = sleepers.receive() else { panic!("the end") };
+        assert!(parts[2].is_nil(), "{parts:?}");
+    }
+    let closed = broker.call("system.connections", none()).unwrap()["closed"]["memory"].as_u64().unwrap();
+    assert!(closed >= 30, "{closed} of 60 were turned away");
+    drop(clients);
+}

@@ -33,7 +33,7 @@ fn with_program_of_its_own(flags: &[&str]) -> (Broker, PathBuf) {
         .arg("serve")
         .arg("--socket")
         .arg(dir.path().join("broker.sock"));
-    command.arg("--log-file").arg(dir.path().join("log")).args(["--log-level=debug", "--ready-fd=1"]).args(flags);
+    command.arg("--log-file").arg(dir.path().join("log")).arg("--ready-fd=1").args(log_level(flags)).args(flags);
     (Broker::of(command, dir), program)
 }
 
@@ -63,7 +63,7 @@ fn encrypt(client: &mut Client, id: &Value, text: &str) -> Value {
 
 fn decrypt(client: &mut Client, id: &Value, ciphertext: &Value) -> Value {
     let params = map([("cipher_id", id.clone()), ("hex_ciphertext", ciphertext.clone())]);
-    client.call("crypto.decrypt", params).unwrap()["decrypted"].clone()
+    text_of(&client.call("crypto.decrypt", params).unwrap()["decrypted"]).into()
 }
 
 #[test]

@@ -43,7 +43,7 @@ impl Broker {
     pub fn start_in(dir: TempDir, flags: &[&str]) -> Self {
         let mut command = program();
         command.arg("serve").arg("--socket").arg(dir.path().join("broker.sock"));
-        command.arg("--log-file").arg(dir.path().join("log")).args(["--log-level=debug", "--ready-fd=1"]).args(flags);
+        command.arg("--log-file").arg(dir.path().join("log")).arg("--ready-fd=1").args(log_level(flags)).args(flags);
         Self::of(command, dir)
     }
 
@@ -128,6 +128,11 @@ impl Drop for Broker {
     }
 }
 
+/// The flag for a log that says everything, unless another is among these.
+pub fn log_level(flags: &[&str]) -> Option<&'static str> {
+    (!flags.iter().any(|flag| flag.starts_with("--log-level"))).then_some("--log-level=debug")
+}
+
 /// A user who is not the one that runs the tests.
 pub const STRANGER: u32 = 65_534;
 
@@ -160,6 +165,12 @@ pub fn eventually(what: &str, mut check: impl FnMut() -> bool) {
 /// A map with text keys.
 pub fn map<const N: usize>(pairs: [(&str, Value); N]) -> Value {
     Value::Map(pairs.into_iter().map(|(key, value)| (key.into(), value)).collect())
+}
+
+/// The text of bytes that are `bin` on the wire.
+pub fn text_of(bytes: &Value) -> &str {
+    let Value::Binary(bytes) = bytes else { panic!("{bytes} is not bin") };
+    std::str::from_utf8(bytes).unwrap()
 }
 
 /// No parameters.

@@ -57,7 +57,7 @@ sub run {
         open STDOUT, '>&', $tell or die;
         open STDIN, '<', '/dev/null' or die;
         exec binary(), 'serve', '--socket', $self->{socket}, '--ready-fd', 1, '--log-file', "$self->{directory}/log",
-            '--log-level', 'debug', @{ $self->{flags} };
+            (grep { $_ eq '--log-level' } @{ $self->{flags} }) ? () : ('--log-level', 'debug'), @{ $self->{flags} };
         die "exec: $!";
     }
     close $tell;

@@ -33,6 +33,7 @@ pub struct State<'a> {
     /// The monotonic clock at that time, which goes on in the new program.
     pub clock: Duration,
     /// When the broker started.
+    #[serde(serialize_with = "since_1970")]
     pub started_at: SystemTime,
     /// The socket.
     pub listener: ListenerState,
@@ -56,6 +57,11 @@ pub struct State<'a> {
     pub handle_totals: (u64, u64),
     /// Calls of `system.reload` that are answered when it is done: connection and message id.
     pub waiting: Vec<(u64, u32)>,
+}
+
+/// A time before 1970, which serde has no form for, moves to its beginning: a clock that stood wrong prevents no reload.
+fn since_1970<S: serde::Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
+    (*time).max(SystemTime::UNIX_EPOCH).serialize(serializer)
 }
 
 /// The listening socket.

@@ -3,11 +3,11 @@
 mod chart;
 mod page;
 
-use super::client::{Client, ClientError};
+use super::client::{Address, Client, ClientError};
 use super::json::Json;
 use super::say::say;
 use super::top::Sample;
-use super::{configure_client, fail, settings_flags};
+use super::{configure_client, connection_flags, fail};
 use clap::{Arg, ArgMatches, Command};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -34,7 +34,7 @@ pub fn command() -> Command {
                 .value_parser(clap::value_parser!(PathBuf))
                 .help("Where to; - for standard output"),
         )
-        .args(settings_flags(|setting| setting.name == "socket"))
+        .args(connection_flags())
 }
 
 /// What a broker says of itself, and how that came to be.
@@ -46,12 +46,12 @@ struct Answers {
 
 /// Runs it.
 pub fn run(flags: &ArgMatches) -> ExitCode {
-    let config = match configure_client(flags) {
-        Ok(config) => config,
+    let address = match configure_client(flags) {
+        Ok(address) => address,
         Err(error) => return fail(2, &error),
     };
     let Some(file) = flags.get_one::<PathBuf>("html") else { return ExitCode::from(2) };
-    let page = match ask(&config.socket) {
+    let page = match ask(&address) {
         Ok(answers) => page::render(&answers),
         Err(error) => return fail(error.exit_status(), &error),
     };
@@ -61,8 +61,8 @@ pub fn run(flags: &ArgMatches) -> ExitCode {
     }
 }
 
-fn ask(socket: &Path) -> Result<Answers, ClientError> {
-    let mut broker = Client::connect(socket)?;
+fn ask(address: &Address) -> Result<Answers, ClientError> {
+    let mut broker = Client::connect(address)?;
     let now = Sample::take(&mut broker)?;
     let Json(history) = broker.call("system.history", &BTreeMap::<String, String>::new())?;
     Ok(Answers { now, history })

@@ -2,6 +2,7 @@
 
 use super::Answers;
 use super::chart::{Chart, Line};
+use crate::cli::say::clean;
 use crate::cli::table::{bytes, duration};
 use chrono::{DateTime, Local};
 use serde_json::Value;
@@ -20,7 +21,8 @@ th,td{text-align:left;padding:.25em .9em .25em 0;border-bottom:1px solid #eee;ve
 /// Text as HTML has it.
 pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
+    // It may be printed to a terminal as well.
+    for c in clean(text).chars() {
         match c {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),

@@ -8,14 +8,13 @@
 mod sample;
 mod view;
 
-use super::client::Client;
-use super::{configure_client, fail, settings_flags};
+use super::client::{Address, Client};
+use super::{configure_client, connection_flags, fail};
 use clap::{Arg, ArgMatches, Command, value_parser};
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
 pub use sample::Sample;
 use sample::State;
 use std::io::{self, IsTerminal};
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use view::{Screen, Sort, Tab};
@@ -37,13 +36,13 @@ pub fn command() -> Command {
                 .default_value("1")
                 .help("Time between two looks, 0.1 to 60"),
         )
-        .args(settings_flags(|setting| setting.name == "socket"))
+        .args(connection_flags())
 }
 
 /// Runs it.
 pub fn run(flags: &ArgMatches) -> ExitCode {
-    let config = match configure_client(flags) {
-        Ok(config) => config,
+    let address = match configure_client(flags) {
+        Ok(address) => address,
         Err(error) => return fail(2, &error),
     };
     let seconds = flags.get_one::<f64>("interval").copied().unwrap_or(1.0);
@@ -54,13 +53,13 @@ pub fn run(flags: &ArgMatches) -> ExitCode {
         return fail(1, &"top needs a terminal; `cpan-bridge status --json` is for programs");
     }
     // Without a broker to look at there is nothing to draw, and the error is better read on the plain screen.
-    let broker = match Client::connect(&config.socket) {
+    let broker = match Client::connect(&address) {
         Ok(broker) => broker,
         Err(error) => return fail(error.exit_status(), &error),
     };
     let outcome = ratatui::run(|terminal| {
         let mut top = Top {
-            socket: config.socket,
+            address,
             broker: Some(broker),
             interval: Duration::from_secs_f64(seconds),
             state: State::default(),
@@ -76,7 +75,7 @@ pub fn run(flags: &ArgMatches) -> ExitCode {
 }
 
 struct Top {
-    socket: PathBuf,
+    address: Address,
     broker: Option<Client>,
     interval: Duration,
     state: State,
@@ -105,7 +104,7 @@ impl Top {
     /// Asks the broker. One that is gone is looked for again each time.
     fn look(&mut self) {
         if self.broker.is_none() {
-            self.broker = Client::connect(&self.socket).ok();
+            self.broker = Client::connect(&self.address).ok();
         }
         let Some(broker) = &mut self.broker else {
             return self.state.lose("no broker answers at the socket");

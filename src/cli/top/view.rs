@@ -1,6 +1,7 @@
 //! How the live view is drawn. Everything fits 80 columns by 24 lines; larger screens show more rows.
 
 use super::sample::{FunctionRow, State};
+use crate::cli::say::clean_line;
 use crate::cli::steer::program_of;
 use crate::cli::table::{bytes, duration};
 use ratatui::Frame;
@@ -97,7 +98,7 @@ pub fn draw(frame: &mut Frame<'_>, state: &State, screen: &Screen, paused: bool)
 
 fn text(value: &Value) -> String {
     match value {
-        Value::String(text) => text.clone(),
+        Value::String(text) => clean_line(text).into_owned(),
         Value::Null => "-".to_owned(),
         other => other.to_string(),
     }
@@ -129,7 +130,7 @@ fn title_line(state: &State, paused: bool) -> Line<'static> {
         spans.push(Span::styled("  paused", BOLD));
     }
     if let Some(why) = &state.lost {
-        spans.push(Span::raw(format!("  {why}")));
+        spans.push(Span::raw(format!("  {}", clean_line(why))));
     }
     Line::from(spans)
 }
@@ -160,7 +161,7 @@ fn figure_lines(state: &State) -> Vec<Line<'static>> {
     let resources = &sample.metrics["resource_status"];
     let ms = |name: &str| number(&all[name]) * 1e3;
     let handles = sample.metrics["handle_summary"].as_object().into_iter().flatten();
-    let handles: Vec<String> = handles.map(|(kind, count)| format!("{count} {kind}")).collect();
+    let handles: Vec<String> = handles.map(|(kind, count)| format!("{count} {}", clean_line(kind))).collect();
     let handles = if handles.is_empty() { "none".to_owned() } else { handles.join(", ") };
     vec![
         Line::from(format!(
@@ -251,7 +252,7 @@ fn functions(frame: &mut Frame<'_>, area: Rect, state: &State, sort: Sort) {
     ];
     sorted_table(frame, area, &mut rows, sort, &columns, |row| {
         vec![
-            row.method.clone(),
+            clean_line(&row.method).into_owned(),
             format!("{:.1}", row.rate),
             row.calls.to_string(),
             format!("{:.3}", row.mean),
@@ -316,7 +317,7 @@ fn health(frame: &mut Frame<'_>, area: Rect, state: &State) {
         };
         Row::new([
             Cell::from(word).style(Style::new().fg(colour)),
-            Cell::from(name.clone()),
+            Cell::from(clean_line(name).into_owned()),
             Cell::from(text(&check["message"])),
         ])
     });

@@ -6,10 +6,11 @@ use super::crypt::{KIND, Kept};
 use super::derive::Method;
 use super::key::{prepare, text_of_file};
 use crate::modules::Call;
+use crate::modules::files::Wanted;
 use crate::modules::pieces::Pieces;
-use crate::protocol::error::{ErrorData, Failure, quote};
+use crate::protocol::CallError;
+use crate::protocol::error::quote;
 use crate::protocol::lenient::{Bytes, Ignored, Integer, Text, TextOrBytes};
-use crate::protocol::{CallError, Code};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -173,33 +174,13 @@ fn key_text(content: &[u8]) -> Result<Zeroizing<String>, CallError> {
 }
 
 fn read_key_file(call: &Call<'_>, path: &str) -> Result<Zeroizing<Vec<u8>>, CallError> {
-    use std::io::Read;
-    if !call.caller.files {
-        let data = ErrorData {
-            parameter: Some("key_file".to_owned()),
-            send_content_as: Some("key_file_content".to_owned()),
-            ..ErrorData::default()
-        };
-        return Err(CallError::from(Failure {
-            code: Code::Denied,
-            message: "the broker runs as another user and opens no files for you; read the file and send \
-                      key_file_content"
-                .to_owned(),
-            data: Some(Box::new(data)),
-        }));
-    }
-    let failed =
-        |why: String| CallError::invalid("key_file", format!("Failed to read key from file: {}: {why}", quote(path)));
-    // The broker's working directory is not the caller's.
-    if !path.starts_with('/') {
-        return Err(failed("the path must be absolute".to_owned()));
-    }
-    let file = std::fs::File::open(path).map_err(|error| failed(error.to_string()))?;
-    let metadata = file.metadata().map_err(|error| failed(error.to_string()))?;
-    if !metadata.is_file() || metadata.len() > MAX_KEY_FILE {
-        return Err(failed(format!("not a file of at most {MAX_KEY_FILE} bytes")));
-    }
-    let mut content = Zeroizing::new(Vec::with_capacity(metadata.len() as usize + 1));
-    file.take(MAX_KEY_FILE).read_to_end(&mut content).map_err(|error| failed(error.to_string()))?;
-    Ok(content)
+    let wanted = Wanted {
+        parameter: "key_file",
+        path,
+        failed: "Failed to read key from file",
+        most: MAX_KEY_FILE,
+        way_out: "read the file and send key_file_content",
+        send_content_as: Some("key_file_content"),
+    };
+    wanted.read(call)
 }

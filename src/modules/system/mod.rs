@@ -8,7 +8,7 @@ mod steering;
 use crate::health::Report;
 use crate::modules::Registry;
 use crate::modules::call::Call;
-use crate::modules::function::{Function, Module, NoParameters, Parameter, Placement, Touches};
+use crate::modules::function::{Function, MOST_INLINE, Module, NoParameters, Parameter, Placement, Touches};
 use crate::modules::host::{Connections, LONGEST_LIST, Resources, SettingInForce};
 use crate::protocol::lenient::Integer;
 use crate::protocol::{CallError, PROTOCOL_VERSION};
@@ -183,7 +183,9 @@ pub fn describe(registry: &Registry) -> Vec<ModuleReport> {
             Placement::Inline => "inline".to_owned(),
             Placement::Worker => "worker".to_owned(),
             Placement::InlineUpTo(limit) => format!("inline, on a worker above {limit} bytes"),
-            Placement::InlineWithout(parameters) => format!("inline, on a worker with {}", parameters.join(" or ")),
+            Placement::InlineWithout(parameters) => {
+                format!("inline, on a worker with {} or above {MOST_INLINE} bytes", parameters.join(" or "))
+            }
         },
         touches: function.touches,
     };

@@ -5,13 +5,12 @@ use super::exchange::inactivity;
 use super::fields::Fields;
 use super::proxy::{Proxies, ProxyAddress, exemptions};
 use crate::modules::Call;
-use crate::protocol::error::quote;
+use crate::modules::files::Wanted as WantedFile;
 use crate::protocol::lenient::{Bytes, Flag, Integer, Number, Text};
 use crate::protocol::{CallError, Code};
 use cookie_store::CookieStore;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::io::Read;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use ureq::http::{HeaderName, HeaderValue};
@@ -195,13 +194,15 @@ fn trust(call: &Call<'_>, params: &SessionNew<'_>) -> Result<Trust, CallError> {
 }
 
 fn read_pem(call: &Call<'_>, parameter: &str, path: &str) -> Result<Vec<u8>, CallError> {
-    let path = super::transfer::allowed_path(call, parameter, path, "read the file and send `ca`")?;
-    let failed = |error: std::io::Error| {
-        CallError::invalid(parameter, format!("Failed to read {}: {error}", quote(&path.display().to_string())))
+    let wanted = WantedFile {
+        parameter,
+        path,
+        failed: "Failed to read the file",
+        most: MAX_PEM,
+        way_out: "read the file and send `ca`",
+        send_content_as: None,
     };
-    let mut text = Vec::new();
-    std::fs::File::open(&path).and_then(|file| file.take(MAX_PEM).read_to_end(&mut text)).map_err(failed)?;
-    Ok(text)
+    Ok(wanted.read(call)?.to_vec())
 }
 
 fn proxies(params: &SessionNew<'_>) -> Result<Proxies, CallError> {

@@ -7,12 +7,12 @@ use super::session::Session;
 use super::spelling::Spelling;
 use super::tls::words;
 use super::transport;
+use crate::modules::files::in_words;
 use crate::protocol::CallError;
 use crate::protocol::error::quote;
 use cookie_store::RawCookie;
 use std::fs::File;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::io::{self, Read, Seek};
 use std::sync::PoisonError;
 use std::time::Duration;
 use ureq::http::{HeaderName, HeaderValue, Method, Request, Response, Uri, header};
@@ -30,8 +30,8 @@ pub enum Payload<'a> {
     Bytes(&'a [u8]),
     /// These bytes, one piece after the other.
     Pieces(&'a [Vec<u8>], u64),
-    /// A file of that many bytes; opened anew for each request that needs it.
-    File(PathBuf, u64),
+    /// A file of that many bytes; read from its beginning for each request that needs it.
+    File(File, u64),
 }
 
 impl Payload<'_> {
@@ -262,7 +262,7 @@ fn send(
         Payload::Nothing => None,
         Payload::Bytes(bytes) => Some(Box::new(*bytes)),
         Payload::Pieces(pieces, _) => Some(Box::new(Pieces { pieces, done: 0 })),
-        Payload::File(path, length) => Some(Box::new(open(path)?.take(*length))),
+        Payload::File(file, length) => Some(Box::new(from_the_beginning(file)?.take(*length))),
     };
     if body.is_some() {
         request = request.header(header::CONTENT_LENGTH, order.payload.len());
@@ -283,11 +283,11 @@ fn send(
     Ok((Head::read(&head, &response), response))
 }
 
-fn open(path: &Path) -> Result<File, CallError> {
-    let shown = path.display().to_string();
-    File::open(path).map_err(|error| {
-        CallError::invalid("path", format!("Failed to read {}: {}", quote(&shown), words::of_io(&error)))
-    })
+fn from_the_beginning(file: &File) -> Result<&File, CallError> {
+    let mut from = file;
+    from.rewind()
+        .map_err(|error| CallError::invalid("path", format!("Failed to read the file: {}", in_words(&error))))?;
+    Ok(file)
 }
 
 /// Pieces, one after the other.

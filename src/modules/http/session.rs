@@ -4,16 +4,16 @@ use super::agent::Ways;
 use super::exchange::inactivity;
 use super::fields::{Fields, List};
 use super::proxy::{Proxies, ProxyAddress, exemptions};
-use super::tls::{Pem, Trust, Wishes, certificates, words};
+use super::tls::{Pem, Trust, Wishes, certificates};
 use super::transport::CONNECTION_BYTES;
 use crate::modules::Call;
+use crate::modules::files::Wanted as WantedFile;
 use crate::protocol::error::quote;
 use crate::protocol::lenient::{Bytes, Flag, Integer, Number, Text};
 use crate::protocol::{CallError, Code};
 use cookie_store::CookieStore;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::io::Read;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -327,14 +327,15 @@ pub fn private(names: Option<List>) -> Result<Vec<String>, CallError> {
 }
 
 fn read_pem(call: &Call<'_>, parameter: &str, path: &str) -> Result<Vec<u8>, CallError> {
-    let path = super::transfer::allowed_path(call, parameter, path, "read the file and send `ca`")?;
-    let failed = |error: std::io::Error| {
-        let why = words::of_io(&error);
-        CallError::invalid(parameter, format!("Failed to read {}: {why}", quote(&path.display().to_string())))
+    let wanted = WantedFile {
+        parameter,
+        path,
+        failed: "Failed to read the file",
+        most: MAX_PEM,
+        way_out: "read the file and send `ca`",
+        send_content_as: Some("ca"),
     };
-    let mut text = Vec::new();
-    std::fs::File::open(&path).and_then(|file| file.take(MAX_PEM).read_to_end(&mut text)).map_err(failed)?;
-    Ok(text)
+    Ok(wanted.read(call)?.to_vec())
 }
 
 fn proxies(params: &SessionNew<'_>) -> Result<Proxies, CallError> {

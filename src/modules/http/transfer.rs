@@ -8,6 +8,7 @@ use super::session::{Freed, Session};
 use super::tls::words;
 use super::transport::{Watcher, watched};
 use crate::modules::Call;
+use crate::modules::files::{Opened, Wanted as WantedFile};
 use crate::modules::handles::HandleId;
 use crate::protocol::error::quote;
 use crate::protocol::lenient::{Bytes, Flag, Integer, Number, Text};
@@ -279,19 +280,19 @@ impl Drop for Part {
 pub fn upload(call: &mut Call<'_>, params: Upload<'_>) -> Result<Answer, CallError> {
     let begun = Instant::now();
     let way_out = "send the body in pieces: http_helper.body_new, body_add, body_send";
-    let path = allowed_path(call, "path", &params.path, way_out)?;
-    let shown = quote(&params.path);
-    let failed = |why: &str| CallError::invalid("path", format!("Failed to read {shown}: {why}"));
-    let metadata = fs::metadata(&path).map_err(|error| failed(&words::of_io(&error)))?;
-    if !metadata.is_file() {
-        return Err(failed("it is no file"));
-    }
-    let length = metadata.len();
+    let file = WantedFile {
+        parameter: "path",
+        path: &params.path,
+        failed: "Failed to read the file",
+        most: u64::MAX,
+        way_out,
+        send_content_as: None,
+    };
+    let Opened { file, size: length } = file.open(call)?;
     let wanted =
         Wanted::find(call, params.session_id.as_deref(), params.verify_ssl, params.timeout, params.max_redirect)?;
     let method = params.method.as_deref().unwrap_or("PUT");
-    let order =
-        wanted.order(method, &params.url, params.headers, params.private_headers, Payload::File(path, length))?;
+    let order = wanted.order(method, &params.url, params.headers, params.private_headers, Payload::File(file, length))?;
     let mut answer = super::functions::perform(call, &wanted, order, Shape::Friendly, begun, &params.url)?;
     answer.file = Some((params.path.to_string(), length));
     Ok(answer)

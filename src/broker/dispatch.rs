@@ -9,7 +9,7 @@ use super::panics::{self, Panic};
 use super::quota::{MODEST, Standing};
 use super::turn::Turn;
 use super::view::View;
-use crate::modules::function::Function;
+use crate::modules::function::{Function, LARGEST_INLINE};
 use crate::modules::handles::HandleId;
 use crate::modules::locks::locked;
 use crate::modules::{Call, Caller, FunctionId, Registry, Touches};
@@ -173,6 +173,10 @@ impl Broker {
                 Code::Denied,
                 format!("user {} may not reach the network through this broker (setting allow_network)", caller.uid),
             ));
+        }
+        if function.takes_too_long_to_read(request.arguments.params.len()) {
+            let message = format!("this function takes parameters of at most {LARGEST_INLINE} bytes");
+            return Err(CallError::new(Code::TooLarge, message));
         }
         // What servers send grows what handles hold (cookies, say), also by small calls.
         if function.touches == Touches::Network

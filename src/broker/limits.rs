@@ -59,6 +59,13 @@ fn spare(descriptors: u64) -> u64 {
     (descriptors / 4).clamp(64, 4096)
 }
 
+/// Sockets to other servers that there may be, and that one guest may have: half of the spare ones, so that files can be opened
+/// still, and of that a quarter.
+pub fn sockets(descriptors: u64) -> (usize, usize) {
+    let total = usize::try_from(spare(descriptors) / 2).unwrap_or(usize::MAX);
+    (total, (total / 4).max(1))
+}
+
 fn fit_connections(config: &mut Config, descriptors: u64) -> Option<Possible> {
     let room = usize::try_from(descriptors.saturating_sub(spare(descriptors))).unwrap_or(usize::MAX).max(1);
     lower(&mut config.max_connections, room)

@@ -203,6 +203,8 @@ impl Broker {
         let descriptor_limit =
             process::raise_descriptor_limit().map_err(StartError::system("reading the descriptor limit"))?;
         limits::fit(&mut config, descriptor_limit, &log);
+        let (sockets, sockets_of_guest) = limits::sockets(descriptor_limit);
+        crate::modules::limit_sockets(sockets, sockets_of_guest);
         let access = Access::new(&config)?;
         let mut listener = listen(&config)?;
         if access.is_shared() && !listener.directory_is_open() {

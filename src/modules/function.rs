@@ -38,6 +38,10 @@ pub enum Placement {
 /// Bytes of parameters that a function reads in the loop which goes to a worker for other reasons.
 pub const MOST_INLINE: usize = 4096;
 
+/// The largest parameters of a function that runs inline whatever they are, in bytes; those that take anything as it is (`test.echo`)
+/// take any.
+pub const LARGEST_INLINE: usize = 64 * 1024;
+
 /// What a function may touch beyond its parameters and handles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -113,6 +117,8 @@ pub struct Function {
     /// For how many further calls it counts in a connection's turn: what takes long inline ends the turn, so that a flood of it
     /// holds up others no longer than one.
     pub weight: usize,
+    // Whether it takes any parameters as they are, without looking at them.
+    takes_anything: bool,
     // Whether it works with keys and plaintexts, which must not stay behind.
     secret: bool,
     run: Run,
@@ -144,7 +150,7 @@ impl Function {
         doc: &'static str,
         function: fn(&mut Call<'_>, &[u8]) -> Result<(), CallError>,
     ) -> Self {
-        Self::with_run(name, doc, Vec::new(), Box::new(function))
+        Self { takes_anything: true, ..Self::with_run(name, doc, Vec::new(), Box::new(function)) }
     }
 
     fn with_run(name: &'static str, doc: &'static str, parameters: Vec<Parameter>, run: Run) -> Self {
@@ -158,6 +164,7 @@ impl Function {
             handle_parameter: None,
             while_locked: false,
             weight: 0,
+            takes_anything: false,
             secret: false,
             run,
         }
@@ -209,6 +216,12 @@ impl Function {
                 params.len() > MOST_INLINE || parameters.iter().any(|name| argument(params, name).is_some())
             }
         }
+    }
+
+    /// Whether parameters of so many bytes are more than a function takes that always runs in the loop: reading them, if only to say
+    /// what is wrong with them, would take long.
+    pub fn takes_too_long_to_read(&self, length: usize) -> bool {
+        length > LARGEST_INLINE && self.placement == Placement::Inline && !self.takes_anything
     }
 
     /// The handle that these parameters name, if the function works on one.

@@ -23,6 +23,7 @@ pub mod system;
 pub mod test;
 
 pub use call::{Call, Caller};
+pub use http::limit_sockets;
 pub use function::{Function, Module, Parameters, Placement, Touches};
 
 use crate::protocol::error::{CallError, Code, nearest, quote};

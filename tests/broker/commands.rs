@@ -251,3 +251,18 @@ fn a_list_may_be_given_name_by_name_and_nothing_else_twice() {
         );
     }
 }
+
+#[test]
+fn a_list_is_whole_however_long_it_is() {
+    let broker = Broker::start(&[]);
+    let clients: Vec<Client> = (0..1_020).map(|_| broker.connect()).collect();
+    let mut maker = broker.connect();
+    let cipher = map([("key", "k".into()), ("cipher", "AES".into())]);
+    (0..1_020).for_each(|_| drop(maker.call("crypto.new", cipher.clone()).unwrap()));
+    let connections = json(&printed(&broker, &["connections", "--json"]));
+    let numbers: std::collections::BTreeSet<u64> =
+        connections["connections"].as_array().unwrap().iter().map(|one| one["connection_id"].as_u64().unwrap()).collect();
+    assert!(numbers.len() >= clients.len() + 2, "{} of {}", numbers.len(), clients.len());
+    let handles = json(&printed(&broker, &["handles", "--json"]));
+    assert_eq!(handles.as_array().unwrap().len(), 1_020);
+}

@@ -4,20 +4,19 @@ use super::answer::{Answer, Shape};
 use super::content::{Stream, read_up_to};
 use super::exchange::{Payload, Reply, Trouble, body_trouble, nobody_waits};
 use super::functions::{MAX_CONTENT, Wanted};
+use super::part::Part;
 use super::session::{Freed, Session};
 use super::tls::words;
 use super::transport::{Watcher, watched};
 use crate::modules::Call;
-use crate::modules::handles::HandleId;
 use crate::protocol::error::quote;
 use crate::protocol::lenient::{Bytes, Flag, Integer, Number, Text};
 use crate::protocol::{CallError, Code};
 use schemars::JsonSchema;
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
-use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -214,62 +213,6 @@ pub fn too_long(most: u64) -> CallError {
             "the body is longer than {most} bytes; raise max_size, use http_helper.download, or take it in pieces (`stream`)"
         ),
     )
-}
-
-/// A file that is not whole yet. It is gone unless it is finished.
-struct Part {
-    file: File,
-    path: PathBuf,
-    done: bool,
-}
-
-impl Part {
-    fn beside(target: &Path, mode: u32) -> Result<Self, CallError> {
-        let failed = |why: String| {
-            CallError::invalid("path", format!("Failed to write {}: {why}", quote(&target.display().to_string())))
-        };
-        let (Some(directory), Some(name)) = (target.parent(), target.file_name()) else {
-            return Err(failed("it names no file".to_owned()));
-        };
-        // A device or a pipe is somebody's: a file in its place would be of no use to anybody.
-        match fs::metadata(target) {
-            Ok(there) if there.is_dir() => return Err(failed("Is a directory".to_owned())),
-            Ok(there) if !there.is_file() => return Err(failed("it is there and no regular file".to_owned())),
-            _ => {}
-        }
-        let unique = HandleId::random()?.to_string();
-        let path = directory.join(format!(".{}.{}.part", name.to_string_lossy(), &unique[..8]));
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-        let file = file.map_err(|error| failed(words::of_io(&error)))?;
-        let part = Self { file, path, done: false };
-        part.file.set_permissions(Permissions::from_mode(mode)).map_err(|error| failed(words::of_io(&error)))?;
-        Ok(part)
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Result<(), CallError> {
-        self.file.write_all(bytes).map_err(|error| self.failed(&error))
-    }
-
-    fn finish(mut self, target: &Path) -> Result<(), CallError> {
-        fs::rename(&self.path, target).map_err(|error| self.failed(&error))?;
-        self.done = true;
-        Ok(())
-    }
-
-    fn failed(&self, error: &std::io::Error) -> CallError {
-        CallError::new(
-            Code::Failed,
-            format!("Failed to write {}: {}", quote(&self.path.display().to_string()), words::of_io(error)),
-        )
-    }
-}
-
-impl Drop for Part {
-    fn drop(&mut self) {
-        if !self.done {
-            let _ = fs::remove_file(&self.path);
-        }
-    }
 }
 
 /// `http_helper.upload`.

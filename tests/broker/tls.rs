@@ -278,8 +278,9 @@ fn a_common_name_counts_where_it_is_asked_for() {
     let web = hello(&named, None);
     let url = web.url("/").replace("127.0.0.1", "localhost");
     let ca = ("ca", Value::from(ours.pem()));
-    let fetch =
-        |more: &[(&str, Value)]| get(&broker, &url, &session(&broker, settings(&[&[ca.clone()], more].concat())));
+    let fetch = |more: &[(&str, Value)]| {
+        get(&broker, &url, &session(&broker, settings(&[std::slice::from_ref(&ca), more].concat())))
+    };
     let refused = fetch(&[]);
     assert!(error(&refused).contains("common name") && error(&refused).contains("CN=localhost"), "{refused}");
     for scheme in ["http", "www", "default", "ldap", "smtp"] {
@@ -304,7 +305,7 @@ fn versions_and_ciphers_are_kept_to() {
     );
     let ca = ("ca", Value::from(ours.pem()));
     let with = |more: &[(&str, Value)]| {
-        let id = session(&broker, settings(&[&[ca.clone()], more].concat()));
+        let id = session(&broker, settings(&[std::slice::from_ref(&ca), more].concat()));
         get(&broker, &old.url("/"), &id)
     };
     let list = |text: &str| Value::Array(vec![text.into()]);

@@ -212,3 +212,75 @@ fn what_is_no_regular_file_is_not_replaced() {
     let left: Vec<_> = std::fs::read_dir(broker.dir()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(!left.iter().any(|name| name.to_string_lossy().contains(".part")), "{left:?}");
 }
+
+fn resident(broker: &Broker) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", broker.pid())).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() << 10
+}
+
+fn told(broker: &Broker) -> u64 {
+    let handles = broker.call("system.handles", none()).unwrap();
+    let handles = handles.as_array().cloned().unwrap_or_else(|| handles["handles"].as_array().unwrap().clone());
+    handles.iter().map(|handle| handle["bytes"].as_u64().unwrap()).sum()
+}
+
+/// What handles say that they hold is at least what the process grew by, and not much more.
+fn true_size(name: &str, many: u64, make: impl Fn(&Broker, &mut crate::support::Client, u64)) {
+    let broker = Broker::start(&[]);
+    let mut client = broker.connect();
+    make(&broker, &mut client, 0);
+    let (before, told_before) = (resident(&broker), told(&broker));
+    for number in 1..=many {
+        make(&broker, &mut client, number);
+    }
+    let (grown, told) = (resident(&broker).saturating_sub(before), told(&broker) - told_before);
+    // Pages that the allocator keeps for later are nobody's.
+    const SLACK: u64 = 12 << 20;
+    assert!(told + SLACK >= grown, "{name}: {told} are told, {grown} are taken");
+    assert!(told <= 3 * grown + SLACK, "{name}: {told} are told, {grown} are taken");
+}
+
+#[test]
+fn sessions_and_bodies_tell_their_true_size() {
+    let authority = crate::authority::Authority::new("ours").pem();
+    let exempt: Vec<String> = (0..20_000).map(|number| format!("h{number}.example")).collect();
+    let settings: Vec<(&str, Value)> = vec![
+        ("user", "u".repeat(200_000).into()),
+        ("no_proxy", exempt.join(",").into()),
+        ("ca", authority.repeat(200).into()),
+        ("headers", Value::Map((0..200).map(|n| (format!("X-{n}").into(), "v".repeat(1000).into())).collect())),
+    ];
+    for (name, value) in settings {
+        true_size(name, 60, |_, client, _| {
+            client.call("http_helper.session_new", map([(name, value.clone())])).unwrap();
+        });
+    }
+    true_size("pieces", 300, |_, client, _| {
+        let id = client.call("http_helper.body_new", none()).unwrap()["body_id"].clone();
+        for _ in 0..20 {
+            client
+                .call("http_helper.body_add", map([("body_id", id.clone()), ("content", "x".repeat(4000).into())]))
+                .unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_body_counts_the_session_that_it_holds_on_to() {
+    let broker = Broker::start(&[]);
+    let session = map([("user", "u".repeat(300_000).into())]);
+    let session = broker.call("http_helper.session_new", session).unwrap()["session_id"].clone();
+    broker.call("http_helper.body_new", map([("session_id", session.clone())])).unwrap();
+    broker.call("http_helper.session_free", map([("session_id", session)])).unwrap();
+    assert!(told(&broker) > 300_000, "{}", told(&broker));
+}
+
+#[test]
+fn a_stream_counts_its_connection() {
+    let (broker, web) = (Broker::start(&[]), library());
+    let params = map([("method", "GET".into()), ("url", web.url("/long").into()), ("stream", 0.into())]);
+    let answer = broker.call("http_helper.request", params).unwrap();
+    assert!(!answer["stream_id"].is_nil());
+    assert!(told(&broker) > 200_000, "{}", told(&broker));
+}

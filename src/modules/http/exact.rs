@@ -5,7 +5,7 @@ use super::exchange::{Order, Payload, Reply, Trouble, body_trouble};
 use super::fields::Fields;
 use super::functions::{Wanted, payload, perform, sent};
 use super::session::max_size;
-use super::transfer::{BODY_KIND, Collected, Open, keep, no_such_body, read_what_there_is};
+use super::transfer::{BODY_KIND, Collected, Open, NO_SUCH_BODY, keep, read_what_there_is};
 use super::transport::{Cancellable, Watcher, watched};
 use crate::modules::Call;
 use crate::protocol::CallError;
@@ -142,7 +142,7 @@ pub fn request(call: &mut Call<'_>, params: ExactRequest<'_>) -> Result<Answer, 
 pub fn body_send(call: &mut Call<'_>, params: BodySend<'_>) -> Result<Answer, CallError> {
     let begun = Instant::now();
     let stream = stream_of(params.stream, params.eager)?;
-    let Some(body) = call.handles().get::<Collected>(&params.body_id)? else { return Err(no_such_body()) };
+    let body = call.handles().find::<Collected>(&params.body_id, NO_SUCH_BODY)?;
     let (pieces, length) = (std::mem::take(&mut body.pieces), body.length as u64);
     let session = Arc::clone(&body.session);
     call.handles().remove(BODY_KIND, &params.body_id)?;

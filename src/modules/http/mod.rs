@@ -14,6 +14,8 @@ mod functions;
 mod json;
 mod limits;
 mod moved;
+mod part;
+mod place;
 mod proxy;
 mod resolver;
 mod session;

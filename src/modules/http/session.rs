@@ -10,7 +10,7 @@ use crate::modules::Call;
 use crate::modules::files::Wanted as WantedFile;
 use crate::protocol::error::quote;
 use crate::protocol::lenient::{Bytes, Flag, Integer, Number, Text};
-use crate::protocol::{CallError, Code};
+use crate::protocol::CallError;
 use cookie_store::CookieStore;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -129,10 +129,8 @@ pub fn find(call: &mut Call<'_>, id: Option<&str>, verify: Option<Flag>) -> Resu
         let message = "parameter `verify_ssl` belongs to http_helper.session_new: connections of a session are kept";
         return Err(CallError::invalid("verify_ssl", message));
     }
-    match call.handles().get::<Arc<Session>>(id)? {
-        Some(session) => Ok(Arc::clone(session)),
-        None => Err(CallError::new(Code::NotFound, "no such HTTP session: it ended, expired, or is not yours")),
-    }
+    let words = "no such HTTP session: it ended, expired, or is not yours";
+    call.handles().find::<Arc<Session>>(id, words).map(|session| Arc::clone(session))
 }
 
 /// The parameters of `http_helper.session_new`.

@@ -4,21 +4,17 @@ use super::answer::{Answer, Shape};
 use super::content::{Stream, read_up_to};
 use super::exchange::{Payload, Reply, Trouble, body_trouble, nobody_waits};
 use super::functions::{MAX_CONTENT, Wanted};
+use super::part::Part;
 use super::session::{Freed, Session};
-use super::tls::words;
 use super::transport::{Watcher, watched};
 use crate::modules::Call;
 use crate::modules::files::{Opened, Wanted as WantedFile};
-use crate::modules::handles::HandleId;
-use crate::protocol::error::quote;
 use crate::protocol::lenient::{Bytes, Flag, Integer, Number, Text};
 use crate::protocol::{CallError, Code};
 use schemars::JsonSchema;
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
-use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -217,62 +213,6 @@ pub fn too_long(most: u64) -> CallError {
     )
 }
 
-/// A file that is not whole yet. It is gone unless it is finished.
-struct Part {
-    file: File,
-    path: PathBuf,
-    done: bool,
-}
-
-impl Part {
-    fn beside(target: &Path, mode: u32) -> Result<Self, CallError> {
-        let failed = |why: String| {
-            CallError::invalid("path", format!("Failed to write {}: {why}", quote(&target.display().to_string())))
-        };
-        let (Some(directory), Some(name)) = (target.parent(), target.file_name()) else {
-            return Err(failed("it names no file".to_owned()));
-        };
-        // A device or a pipe is somebody's: a file in its place would be of no use to anybody.
-        match fs::metadata(target) {
-            Ok(there) if there.is_dir() => return Err(failed("Is a directory".to_owned())),
-            Ok(there) if !there.is_file() => return Err(failed("it is there and no regular file".to_owned())),
-            _ => {}
-        }
-        let unique = HandleId::random()?.to_string();
-        let path = directory.join(format!(".{}.{}.part", name.to_string_lossy(), &unique[..8]));
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-        let file = file.map_err(|error| failed(words::of_io(&error)))?;
-        let part = Self { file, path, done: false };
-        part.file.set_permissions(Permissions::from_mode(mode)).map_err(|error| failed(words::of_io(&error)))?;
-        Ok(part)
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Result<(), CallError> {
-        self.file.write_all(bytes).map_err(|error| self.failed(&error))
-    }
-
-    fn finish(mut self, target: &Path) -> Result<(), CallError> {
-        fs::rename(&self.path, target).map_err(|error| self.failed(&error))?;
-        self.done = true;
-        Ok(())
-    }
-
-    fn failed(&self, error: &std::io::Error) -> CallError {
-        CallError::new(
-            Code::Failed,
-            format!("Failed to write {}: {}", quote(&self.path.display().to_string()), words::of_io(error)),
-        )
-    }
-}
-
-impl Drop for Part {
-    fn drop(&mut self) {
-        if !self.done {
-            let _ = fs::remove_file(&self.path);
-        }
-    }
-}
-
 /// `http_helper.upload`.
 ///
 /// # Errors
@@ -368,9 +308,8 @@ pub fn read(call: &mut Call<'_>, params: ReadMore<'_>) -> Result<Piece, CallErro
         _ => return Err(CallError::invalid("length", "parameter `length` must be from 1 to 4194304")),
     };
     let watcher = Watcher::of(call);
-    let Some(open) = call.handles().get::<Open>(&params.stream_id)? else {
-        return Err(CallError::new(Code::NotFound, "no such stream: it ended, expired, or is not yours"));
-    };
+    let words = "no such stream: it ended, expired, or is not yours";
+    let open = call.handles().find::<Open>(&params.stream_id, words)?;
     let outcome = watched(watcher, Some(open.timeout), || {
         read_what_there_is(&mut open.body, length).map_err(|error| body_trouble(&error))
     });
@@ -494,9 +433,7 @@ pub struct BodyLength {
 /// `not_found` for a body that is not the caller's, or was sent; `too_large` above 256 MiB.
 pub fn body_add(call: &mut Call<'_>, params: BodyAdd<'_>) -> Result<BodyLength, CallError> {
     call.handles().may_grow(params.content.len())?;
-    let Some(body) = call.handles().get::<Collected>(&params.body_id)? else {
-        return Err(no_such_body());
-    };
+    let body = call.handles().find::<Collected>(&params.body_id, NO_SUCH_BODY)?;
     if body.length + params.content.len() > MAX_BODY {
         let message =
             format!("a body is put together up to {MAX_BODY} bytes; http_helper.upload sends files of any length");
@@ -524,7 +461,5 @@ pub fn body_free(call: &mut Call<'_>, params: BodyFree<'_>) -> Result<Freed, Cal
     Ok(Freed { freed: call.handles().remove(BODY_KIND, &params.body_id)? })
 }
 
-/// The error for a body that is not there.
-pub fn no_such_body() -> CallError {
-    CallError::new(Code::NotFound, "no such body: it was sent, expired, or is not yours")
-}
+/// What is said of a body that is not there.
+pub const NO_SUCH_BODY: &str = "no such body: it was sent, expired, or is not yours";

@@ -4,8 +4,8 @@
 //! transports for whom it works ([`watched`]). The chain is: tunnel through a proxy if there is one, socket, TLS for
 //! `https`, and outermost [`HeadConnector`].
 
-use super::agent::Ways;
-use super::limits::{Full, Holder, Permit, SOCKETS};
+use super::limits::Holder;
+use super::place::Place;
 use super::spelling::Spelling;
 use crate::modules::Call;
 use crate::modules::cancellation::Cancellation;
@@ -16,7 +16,7 @@ use std::cell::RefCell;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsFd;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use ureq::unversioned::transport::{
@@ -202,40 +202,6 @@ impl<R: Read> Read for Cancellable<R> {
 pub struct SocketConnector {
     /// How many of its sockets are open.
     pub open: Arc<AtomicUsize>,
-}
-
-/// A socket's place among those there may be.
-#[derive(Debug)]
-struct Place {
-    open: Arc<AtomicUsize>,
-    _permit: Permit,
-}
-
-impl Place {
-    fn take(open: &Arc<AtomicUsize>) -> Result<Self, Error> {
-        let holder = holder();
-        let permit = SOCKETS.take(holder).or_else(|full| {
-            // What is kept only in case that it is wanted again makes room.
-            Ways::give_up_idle(full, holder);
-            SOCKETS.take(holder)
-        });
-        let permit = permit.map_err(|full| match full {
-            Full::Total => {
-                refused("all connections to other servers that the broker may have are in use; try again later")
-            }
-            Full::Guest => {
-                refused("you have as many connections to other servers as one user may have; end some first")
-            }
-        })?;
-        open.fetch_add(1, Ordering::Relaxed);
-        Ok(Self { open: Arc::clone(open), _permit: permit })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.open.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 impl<In: Transport> Connector<In> for SocketConnector {

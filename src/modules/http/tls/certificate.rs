@@ -90,7 +90,7 @@ impl Facts {
     /// Its common name, the last if there are more.
     pub fn common_name(&self) -> Option<String> {
         let parts = self.0.tbs_certificate.subject.0.iter().flat_map(|part| part.0.iter());
-        let value = &parts.filter(|part| part.oid.to_string() == COMMON_NAME).last()?.value;
+        let value = &parts.rev().find(|part| part.oid.to_string() == COMMON_NAME)?.value;
         match value.tag() {
             Tag::Utf8String => Utf8StringRef::try_from(value).ok().map(|text| text.as_str().to_owned()),
             Tag::PrintableString => PrintableStringRef::try_from(value).ok().map(|text| text.as_str().to_owned()),

@@ -123,7 +123,8 @@ impl Ready {
 
     /// The next job of the next user who may have one.
     fn pop(&mut self, may: impl Fn(u32, bool) -> bool) -> Option<JobId> {
-        let turn = self.turns.iter().position(|uid| self.users.get(uid).is_some_and(|user| may(*uid, user.privileged)))?;
+        let turn =
+            self.turns.iter().position(|uid| self.users.get(uid).is_some_and(|user| may(*uid, user.privileged)))?;
         let uid = self.turns.remove(turn)?;
         let user = self.users.get_mut(&uid)?;
         let connection = user.turns.pop_front()?;
@@ -249,9 +250,10 @@ impl Jobs {
 
     /// Whether there is a job that a worker may have.
     pub fn may_start(&self, share: Share) -> bool {
-        self.ready.turns.iter().any(|uid| {
-            self.ready.users.get(uid).is_some_and(|user| self.is_within(share, *uid, user.privileged))
-        })
+        self.ready
+            .turns
+            .iter()
+            .any(|uid| self.ready.users.get(uid).is_some_and(|user| self.is_within(share, *uid, user.privileged)))
     }
 
     fn is_within(&self, share: Share, uid: u32, privileged: bool) -> bool {

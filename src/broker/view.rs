@@ -3,10 +3,10 @@
 use super::connection::{Connection, ConnectionId};
 use super::{Broker, process};
 use crate::health::{self, Figures};
-use crate::modules::store::HandleStore;
-use crate::modules::{Caller, Registry};
 use crate::modules::host::{self, Cleaned, ConnectionLimits, Host, Resources, SettingInForce, Traffic};
 use crate::modules::locks::Locks;
+use crate::modules::store::HandleStore;
+use crate::modules::{Caller, Registry};
 use crate::protocol::CallError;
 use crate::stats::{
     CloseReason, Counters, FunctionFigures, FunctionReport, Gauges, Performance, Point, RecentError, WorkerReport,

@@ -77,7 +77,9 @@ pub fn run(name: &str, flags: &ArgMatches) -> ExitCode {
         Err(error) => return fail(2, &error),
     };
     let outcome = match (name, inner) {
-        ("connections", None) => list(&address, "system.connections", ("before", "connection_id"), flags.get_flag("json"), connections),
+        ("connections", None) => {
+            list(&address, "system.connections", ("before", "connection_id"), flags.get_flag("json"), connections)
+        }
         ("connections", Some(_)) => close(&address, flags_here),
         ("handles", None) => list(&address, "system.handles", ("after", "label"), flags.get_flag("json"), handles),
         ("handles", Some(_)) => free(&address, flags_here),
@@ -94,9 +96,6 @@ fn call(address: &Address, method: &str, params: &impl Serialize) -> Result<Valu
     Client::connect(address)?.call::<Json>(method, params).map(|Json(value)| value)
 }
 
-/// The most entries that one answer lists.
-const PAGE: usize = 500;
-
 /// What a list is asked for behind one of its entries, and what names that entry.
 type Behind = (&'static str, &'static str);
 
@@ -105,11 +104,11 @@ fn whole_list(address: &Address, method: &str, (parameter, name): Behind) -> Res
     let mut client = Client::connect(address)?;
     let mut ask = |params: &BTreeMap<&str, Value>| client.call::<Json>(method, params).map(|Json(value)| value);
     let mut whole = ask(&BTreeMap::new())?;
-    let mut last = entries(&mut whole).and_then(|all| (all.len() >= PAGE).then(|| all.last().map(|one| one[name].clone()))?);
+    let mut last = entries(&mut whole).and_then(|all| all.last().map(|one| one[name].clone()));
     while let Some(behind) = last {
         let mut more = ask(&BTreeMap::from([(parameter, behind)]))?;
         let Some(more) = entries(&mut more).map(std::mem::take).filter(|more| !more.is_empty()) else { break };
-        last = more.last().filter(|_| more.len() >= PAGE).map(|one| one[name].clone());
+        last = more.last().map(|one| one[name].clone());
         if let Some(all) = entries(&mut whole) {
             all.extend(more);
         }
@@ -177,7 +176,9 @@ pub fn program_of(pid: u64) -> String {
 fn handles(answer: &Value) -> String {
     let mut all: Vec<&Value> = answer.as_array().into_iter().flatten().collect();
     // The one used last first.
-    all.sort_by(|one, other| one["idle_time"].as_f64().unwrap_or(0.0).total_cmp(&other["idle_time"].as_f64().unwrap_or(0.0)));
+    all.sort_by(|one, other| {
+        one["idle_time"].as_f64().unwrap_or(0.0).total_cmp(&other["idle_time"].as_f64().unwrap_or(0.0))
+    });
     if all.is_empty() {
         return "no live handles\n".to_owned();
     }

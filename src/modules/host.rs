@@ -3,8 +3,8 @@
 //! The loop implements [`Host`]; `system` and `test` only see this trait and plain figures.
 
 use super::Registry;
-use super::store::HandleStore;
 use super::locks::Locks;
+use super::store::HandleStore;
 use crate::health;
 use crate::protocol::CallError;
 use crate::stats::{Counters, FunctionFigures, FunctionReport, Performance, Point, RecentError, WorkerReport};
@@ -77,7 +77,7 @@ pub trait Host {
 }
 
 /// The most connections that one answer lists.
-pub const LONGEST_LIST: usize = 500;
+pub const LONGEST_LIST: usize = 250;
 
 /// One setting, as `system.info` shows it.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -23,8 +23,8 @@ pub mod system;
 pub mod test;
 
 pub use call::{Call, Caller};
-pub use http::limit_sockets;
 pub use function::{Function, Module, Parameters, Placement, Touches};
+pub use http::limit_sockets;
 
 use crate::protocol::error::{CallError, Code, nearest, quote};
 use keep::Kind;

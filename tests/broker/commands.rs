@@ -260,8 +260,12 @@ fn a_list_is_whole_however_long_it_is() {
     let cipher = map([("key", "k".into()), ("cipher", "AES".into())]);
     (0..1_020).for_each(|_| drop(maker.call("crypto.new", cipher.clone()).unwrap()));
     let connections = json(&printed(&broker, &["connections", "--json"]));
-    let numbers: std::collections::BTreeSet<u64> =
-        connections["connections"].as_array().unwrap().iter().map(|one| one["connection_id"].as_u64().unwrap()).collect();
+    let numbers: std::collections::BTreeSet<u64> = connections["connections"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["connection_id"].as_u64().unwrap())
+        .collect();
     assert!(numbers.len() >= clients.len() + 2, "{} of {}", numbers.len(), clients.len());
     let handles = json(&printed(&broker, &["handles", "--json"]));
     assert_eq!(handles.as_array().unwrap().len(), 1_020);

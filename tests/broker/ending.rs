@@ -132,7 +132,13 @@ fn a_handle_of_an_earlier_broker_says_so() {
     let socket = dir.path().join("broker.sock");
     let start = || {
         let mut command = program();
-        command.arg("serve").arg("--socket").arg(&socket).arg("--log-file").arg(dir.path().join("log")).arg("--ready-fd=1");
+        command
+            .arg("serve")
+            .arg("--socket")
+            .arg(&socket)
+            .arg("--log-file")
+            .arg(dir.path().join("log"))
+            .arg("--ready-fd=1");
         Broker::of(command, tempfile::tempdir().unwrap())
     };
     let mut first = start();
@@ -151,5 +157,8 @@ fn a_handle_of_an_earlier_broker_says_so() {
     let result = Client::connect(&socket).call("crypto.encrypt", encrypt());
     assert_eq!(code(&result), "not_found");
     let said = message(&result);
-    assert!(said.starts_with("Invalid cipher ID or cipher expired") && said.contains("this one was started at 2"), "{said}");
+    assert!(
+        said.starts_with("Invalid cipher ID or cipher expired") && said.contains("this one was started at 2"),
+        "{said}"
+    );
 }

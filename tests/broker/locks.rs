@@ -59,12 +59,14 @@ fn locked_is_locked_for_what_waits_as_well() {
     let broker = Broker::start(&["--workers=1"]);
     let mut client = broker.connect();
     client.send(&request(1, "test.sleep", map([("seconds", 60.into())])));
-    let salted = || map([
-        ("cipher", "AES-256-GCM".into()),
-        ("passphrase", "p".into()),
-        ("salt", "12345678".into()),
-        ("iterations", 1.into()),
-    ]);
+    let salted = || {
+        map([
+            ("cipher", "AES-256-GCM".into()),
+            ("passphrase", "p".into()),
+            ("salt", "12345678".into()),
+            ("iterations", 1.into()),
+        ])
+    };
     client.send(&request(2, "crypto.new", salted()));
     client.send(&request(3, "test.sleep", map([("seconds", 0.into())])));
     eventually("both to wait", || {

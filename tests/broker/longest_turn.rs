@@ -104,7 +104,8 @@ fn largest(measured: &mut Measured) -> BTreeMap<&'static str, Value> {
     let freed = made("crypto.new", cipher(), "cipher_id");
     let chain_id = made("crypto.chain_new", chain(vec![]), "chain_id");
     let freed_chain = made("crypto.chain_new", chain(vec![]), "chain_id");
-    let sealed = made("crypto.encrypt", map([("cipher_id", encrypting.clone()), ("plaintext", bytes(1900))]), "encrypted");
+    let sealed =
+        made("crypto.encrypt", map([("cipher_id", encrypting.clone()), ("plaintext", bytes(1900))]), "encrypted");
     let labelled = made("crypto.new", cipher(), "cipher_id").as_str().unwrap()[..8].to_owned();
     let body = made("http_helper.body_new", none(), "body_id");
     let large_body = made("http_helper.body_new", none(), "body_id");
@@ -112,11 +113,8 @@ fn largest(measured: &mut Measured) -> BTreeMap<&'static str, Value> {
         made("http_helper.body_add", map([("body_id", large_body.clone()), ("content", bytes(40 << 20))]), "length");
     }
     let session = made("http_helper.session_new", none(), "session_id");
-    let freed_session = made(
-        "http_helper.session_new",
-        map([("no_proxy", "host.example,".repeat(200_000).into())]),
-        "session_id",
-    );
+    let freed_session =
+        made("http_helper.session_new", map([("no_proxy", "host.example,".repeat(200_000).into())]), "session_id");
     BTreeMap::from([
         ("crypto.chain_free", map([("chain_id", freed_chain)])),
         ("crypto.chain_new", chain(vec![])),
@@ -176,7 +174,7 @@ fn no_call_takes_the_loop_for_long() {
     }
     let mut measured = Measured::start();
     let mut calls = largest(&mut measured);
-    // The reports are about many: as many connections as one lists, and more handles than that.
+    // The reports are about many: more connections and handles than one lists.
     let _others: Vec<Client> = (0..500).map(|_| measured.broker.connect()).collect();
     for _ in 0..1000 {
         measured.client.call("crypto.chain_new", calls["crypto.chain_new"].clone()).unwrap();
@@ -195,7 +193,8 @@ fn no_call_takes_the_loop_for_long() {
     inline.sort_by_key(|name| (name == "system.unlock", name == "system.lock", name.clone()));
     let mut counts: Vec<(u64, String)> = Vec::new();
     for name in inline {
-        let params = calls.remove(name.as_str()).unwrap_or_else(|| panic!("{name} runs in the loop: measure it here as well"));
+        let params =
+            calls.remove(name.as_str()).unwrap_or_else(|| panic!("{name} runs in the loop: measure it here as well"));
         counts.push((measured.count(&name, params), name));
     }
     assert!(calls.is_empty(), "these are none that run in the loop: {:?}", calls.keys());

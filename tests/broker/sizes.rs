@@ -27,7 +27,8 @@ fn compare(what: &str, mut make: impl FnMut(&mut Client)) {
     let (grown, said) = (resident(&broker) - before.0, told(&mut client) - before.1);
     let ratio = said / grown;
     println!("{what}: {:.0} bytes each, {:.0} told", grown / MANY as f64, said / MANY as f64);
-    assert!((0.75..1.6).contains(&ratio), "{what}: told {said}, grown by {grown}");
+    // More is the safe side: what is set up when a session is first used is reckoned from the beginning.
+    assert!((0.8..2.0).contains(&ratio), "{what}: told {said}, grown by {grown}");
 }
 
 fn made(client: &mut Client, method: &str, params: Value, id: &str) -> Value {

@@ -5,7 +5,7 @@ use super::exchange::{Order, Payload, Reply, Trouble, body_trouble};
 use super::fields::Fields;
 use super::functions::{Wanted, payload, perform, sent};
 use super::session::max_size;
-use super::transfer::{BODY_KIND, Collected, Open, NO_SUCH_BODY, keep, read_what_there_is};
+use super::transfer::{BODY_KIND, Collected, NO_SUCH_BODY, Open, keep, read_what_there_is};
 use super::transport::{Cancellable, Watcher, watched};
 use crate::modules::Call;
 use crate::protocol::CallError;

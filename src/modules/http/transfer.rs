@@ -232,7 +232,8 @@ pub fn upload(call: &mut Call<'_>, params: Upload<'_>) -> Result<Answer, CallErr
     let wanted =
         Wanted::find(call, params.session_id.as_deref(), params.verify_ssl, params.timeout, params.max_redirect)?;
     let method = params.method.as_deref().unwrap_or("PUT");
-    let order = wanted.order(method, &params.url, params.headers, params.private_headers, Payload::File(file, length))?;
+    let order =
+        wanted.order(method, &params.url, params.headers, params.private_headers, Payload::File(file, length))?;
     let mut answer = super::functions::perform(call, &wanted, order, Shape::Friendly, begun, &params.url)?;
     answer.file = Some((params.path.to_string(), length));
     Ok(answer)

@@ -42,7 +42,7 @@ pub fn module() -> Module {
         ),
         Function::new::<ListConnections, _>(
             "connections",
-            "Connections with peer, age and traffic, the latest first, 500 at a time; a guest is shown his own.",
+            "Connections with peer, age and traffic, the latest first, 250 at a time; a guest is shown his own.",
             connections,
         )
         .fills_a_turn(),
@@ -270,7 +270,7 @@ struct ListConnections {
     /// The last connection_id of the answer before; the latest connections if not given.
     #[serde(default)]
     before: Option<Integer>,
-    /// How many, 1 to 500; 500 if not given.
+    /// How many, 1 to 250; 250 if not given.
     #[serde(default)]
     limit: Option<Integer>,
 }

@@ -2,8 +2,8 @@
 
 use crate::modules::call::Call;
 use crate::modules::function::NoParameters;
-use crate::modules::store::{HandleReport, LONGEST_REPORT};
 use crate::modules::host::Cleaned;
+use crate::modules::store::{HandleReport, LONGEST_REPORT};
 use crate::protocol::lenient::{Bytes, Integer, Text};
 use crate::protocol::{CallError, Code};
 use schemars::JsonSchema;

@@ -185,8 +185,6 @@ comes_to('chain', 2, 'and what it had is freed when it ends');
     $told->('a ciphertext that is cut', sub { cipher()->decrypt('x' x 17) });
     $line = __LINE__ + 1;
     $told->('a wide character', sub { Crypt::CBC->new(-key => "\x{263a}" . 'k' x 31, -literal_key => 1, -header => 'none', -iv => 'i' x 16)->encrypt('x') });
-    $line = __LINE__ + 1;
-    $told->('a file that is not there', sub { CPANBridge::HTTP::Settings->new(ca_file => '/nonexistent') });
     my $error = LWP::UserAgent::made_here();
     is($error->line, $LWP::UserAgent::line, 'an error that a stand-in meets is its caller\'s');
     my $quiet = qx{$^X -w -I$top/perl/lib -I$top/perl/compat -MCPANBridge::Error -e 'print exists \$INC{"Carp.pm"} ? "loaded" : "not loaded", \$Carp::Internal{"CPANBridge"}' 2>&1};

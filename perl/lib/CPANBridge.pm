@@ -306,6 +306,7 @@ sub DESTROY {
     my ($self) = @_;
     # Closing must not be seen by whoever is unwinding or exiting.
     local ($@, $!, $?);
+    eval { CPANBridge::Handle::free_all_of($self) } if $INC{'CPANBridge/Handle.pm'};
     delete $self->{ +KEY };
     return;
 }
@@ -498,11 +499,10 @@ sub _call_with_content {
         my $instead = $CONTENT{$method}{$name};
         next if !defined $params->{$name} || exists $params->{$instead};
         my $path = delete $changed{$name};
-        local $/;
-        open my $file, '<', $path or return CPANBridge::Envelope::error('failed', $method, _unreadable($name) . ": $path: $!");
-        binmode $file;
-        my $content = readline $file;
-        $changed{$instead} = defined $content ? $content : '';
+        require CPANBridge::File;
+        my ($content, $why) = CPANBridge::File::content($path);
+        return CPANBridge::Envelope::error('failed', $method, _unreadable($name) . ": $path: $why") if !defined $content;
+        $changed{$instead} = $content;
         $has_read = 1;
     }
     return $denied if !$has_read;

@@ -84,6 +84,22 @@ for my $persistent (1, 0) {
     like($said, qr/belongs to the process or thread that made it.* at \Q${\ __FILE__}\E line /, 'a thread does not go on with a chain of the first');
     is($made . $cipher->crypt('x' x 50) . $cipher->finish, $whole, 'which goes on when the thread has ended');
 }
+{
+    # What a thread made ends with it, also what it left to the end of the thread.
+    local $ENV{CPAN_BRIDGE_SOCKET} = $broker->socket_path;
+    require CPANBridge::HTTP;
+    my $count = sub { scalar @{ $bridge->call('system.handles') } };
+    my $before = $count->();
+    my $http = CPANBridge::HTTP->new;
+    threads->create(sub { $http->get('http://127.0.0.1:1/'); CPANBridge::HTTP->new->get('http://127.0.0.1:1/'); return })->join for 1 .. 3;
+    my $until = time + 10;
+    my $after = $count->();
+    while ($after > $before && time < $until) {
+        select undef, undef, undef, 0.02;
+        $after = $count->();
+    }
+    is($after, $before, 'what threads made over HTTP is gone with them');
+}
 is_deeply(\@warnings, [], 'no warning');
 
 done_testing;

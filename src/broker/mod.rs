@@ -211,6 +211,11 @@ impl Broker {
             warn!(log.logger, "Others are allowed to connect, but the socket's directory keeps them out";
                 "socket" => %listener.path().display());
         }
+        // A socket that was handed over has the mode that its owner chose.
+        if access.is_shared() && listener.claim().is_some() && config.socket_mode & 0o022 == 0 {
+            warn!(log.logger, "Others are allowed to connect, but the socket's mode keeps them out";
+                "socket" => %listener.path().display(), "socket_mode" => format!("{:04o}", config.socket_mode));
+        }
         listener.warn_of_ancestors(&log.logger);
         let failed = StartError::system;
         let poll = Poll::new().map_err(failed("creating the event queue"))?;

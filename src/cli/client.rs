@@ -206,7 +206,7 @@ fn why(socket: &Path, error: &io::Error) -> String {
             Some(group) => format!(
                 "you may not connect to it; it is for group {group}. To be let in: `sudo usermod -aG {group} $USER`, then log in anew"
             ),
-            None => "its permissions keep you out; it is another user's, who can let you in (allow_user)".to_owned(),
+            None => "its permissions keep you out; it is another user's, who can let you in (allow_user with a socket_mode or socket_group that lets you reach it)".to_owned(),
         },
         _ => error.to_string(),
     }

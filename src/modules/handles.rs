@@ -256,7 +256,7 @@ fn missing(name: &str, words: &str, life: &Life) -> CallError {
     let is_earlier = HandleId::parse(name).is_some_and(|id| id.life() != life.number);
     let message = if is_earlier {
         format!(
-            "{words}: it is of an earlier broker, and what that kept ended with it; this one was started at {}",
+            "{words}; this broker, which was started at {}, has made no such name, and what an earlier one kept ended with it",
             life.since
         )
     } else {

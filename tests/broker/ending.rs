@@ -158,7 +158,7 @@ fn a_handle_of_an_earlier_broker_says_so() {
     assert_eq!(code(&result), "not_found");
     let said = message(&result);
     assert!(
-        said.starts_with("Invalid cipher ID or cipher expired") && said.contains("this one was started at 2"),
+        said.starts_with("Invalid cipher ID or cipher expired") && said.contains("which was started at 2"),
         "{said}"
     );
 }

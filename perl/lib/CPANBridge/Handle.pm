@@ -59,7 +59,7 @@ sub free {
     my $id = delete $self->{id};
     return if !defined $id;
     my $entry = delete $LIVE{$id};
-    _tell($id, $entry) if $entry && $self->is_mine;
+    _tell($id, $entry) if $entry && is_mine($self);
     return;
 }
 
@@ -68,16 +68,31 @@ sub _tell {
     my ($bridge, undef, $name, $free) = @$entry;
     local ($@, $!, $?);
     local $SIG{__DIE__} = 'DEFAULT';
-    # At the program's end it may be taken apart already.
-    my $session = $bridge->{ CPANBridge::KEY() } or return;
-    $session->tell(CPANBridge::MessagePack->pack([2, $free, { $name => $id }]));
+    # At the end it may be taken apart already, and be no object any more: so no methods.
+    my $session = ref $bridge && $bridge->{ CPANBridge::KEY() } or return;
+    CPANBridge::Session::tell($session, CPANBridge::MessagePack->pack([2, $free, { $name => $id }]));
     return;
 }
 
+# A thread has no END blocks, and at its end objects are taken apart in any order: whichever of the two goes first, the handle or the object
+# whose connection it is freed over, sees to it.
 sub DESTROY {
     my ($self) = @_;
-    return if defined ${^GLOBAL_PHASE} && ${^GLOBAL_PHASE} eq 'DESTRUCT';
-    $self->free;
+    local ($@, $!, $?);
+    eval { free($self); 1 };
+    return;
+}
+
+# Frees what this process or thread has of an object that ends.
+sub free_all_of {
+    my ($bridge) = @_;
+    my $process = CPANBridge::Connection::process();
+    for my $id (keys %LIVE) {
+        my $entry = $LIVE{$id};
+        next if !$entry || !defined $entry->[0] || $entry->[0] != $bridge || $entry->[1] != $process;
+        delete $LIVE{$id};
+        _tell($id, $entry);
+    }
     return;
 }
 
@@ -142,5 +157,11 @@ The same for L<CPANBridge/send_call>, over a client that is L<CPANBridge/availab
 =head2 free
 
 Frees it now. Nobody is told whether that could be done.
+
+=head2 free_all_of
+
+    CPANBridge::Handle::free_all_of($bridge);
+
+A function: frees what this process or thread has made over an object, which is about to end.
 
 =cut

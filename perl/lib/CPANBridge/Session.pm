@@ -321,11 +321,12 @@ sub tell {
     shift @$untold if @$untold >= 100;
     push @$untold, $bytes;
     return if $self->{user} || $self->{entered};
+    # By functions and not by methods: at the end of a thread these may be no objects any more.
     my $connection = $self->{connection};
-    return if !$connection || !$connection->is_mine || $connection->has_unsent;
-    $connection->send_now(join '', map { pack 'N/a*', $_ } splice @$untold);
+    return if !$connection || !CPANBridge::Connection::is_mine($connection) || CPANBridge::Connection::has_unsent($connection);
+    CPANBridge::Connection::send_now($connection, join '', map { pack 'N/a*', $_ } splice @$untold);
     # What the kernel did not take goes with the next call, which must not send before it.
-    delete $self->{lane} if $connection->has_unsent;
+    delete $self->{lane} if CPANBridge::Connection::has_unsent($connection);
     return;
 }
 

@@ -3,6 +3,8 @@ package CPANBridge::TLS;
 use strict;
 use warnings;
 
+use CPANBridge::File ();
+
 our $VERSION = '0.100';
 
 # The words for options that say what a client has no say in, or nothing that it could notice.
@@ -297,11 +299,9 @@ sub _pem {
 # Read here: the broker may be another user's, and stands in another directory.
 sub _read {
     my ($name, $path) = @_;
-    local ($/, $!);
-    open my $file, '<', $path or _refuse("$name $path can't be used: $!");
-    binmode $file;
-    my $text = readline $file;
-    return defined $text ? $text : '';
+    my ($text, $why) = CPANBridge::File::content($path);
+    _refuse("$name $path can't be used: $why") if !defined $text;
+    return $text;
 }
 
 1;

@@ -5,6 +5,7 @@ use warnings;
 
 use CPANBridge::Envelope ();
 use CPANBridge::Error ();
+use CPANBridge::File ();
 use CPANBridge::HTTP::Exchange ();
 use CPANBridge::HTTP::Part ();
 
@@ -59,7 +60,8 @@ sub upload {
     my ($bridge, $params, $options) = @_;
     my $path = $params->{path};
     my $answer = eval {
-        open my $in, '<', $path or die _error('invalid_params', "Failed to read $path: $!");
+        my ($in, $why) = CPANBridge::File::open_to_read($path);
+        die _error('invalid_params', "Failed to read $path: $why") if !$in;
         binmode $in;
         my $total = -s $in;
         my %session = map { $_ => $params->{$_} } grep { exists $params->{$_} } qw(session_id verify_ssl);

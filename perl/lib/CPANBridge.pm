@@ -121,7 +121,7 @@ sub _call_here {
 
     local $@;
     my ($error, $result) = $session->after_lane($method, $request, $handle, $sent, $count, $answer, $timeout, $deadline);
-    ($error, $result) = $self->_call_instead($method, $params, \%NO_OPTIONS, $error) if $error && $error->code eq 'denied';
+    ($error, $result) = $self->_call_instead($method, $params, \%NO_OPTIONS, $error, $deadline) if $error && $error->code eq 'denied';
     $self->{last_error} = $error ? $error->message : '';
     $session->{entered} = 0;
     return ($error, $result);
@@ -458,9 +458,10 @@ sub _from_environment {
 # (error) or (undef, result).
 sub _call {
     my ($self, $method, $params, $options) = @_;
+    my $deadline = CPANBridge::Connection::now() + $self->_time_limit($options);
     my ($error, $result) = $self->{ +KEY }->call($method, $params, $options);
     return ($error, $result) if !$error || $error->code ne 'denied';
-    return $self->_call_instead($method, $params, $options, $error);
+    return $self->_call_instead($method, $params, $options, $error, $deadline);
 }
 
 # Parameters that name a file which the script may read, and what its content is sent as if the broker may not open it. Which file that is
@@ -471,10 +472,12 @@ my %CONTENT = (
     'http.session_new'        => { ca_file  => 'ca' },
 );
 
-# What was denied because it is a file's may be done without the broker opening the file.
+# What was denied because it is a file's may be done without the broker opening the file, in what is left of the call's time.
 sub _call_instead {
-    my ($self, $method, $params, $options, $error) = @_;
+    my ($self, $method, $params, $given, $error, $deadline) = @_;
     return $error if ref $params ne 'HASH';
+    my $left = $deadline - CPANBridge::Connection::now();
+    my $options = { %$given, timeout => $left > 0.001 ? $left : 0.001 };
     return $self->_call_with_content($method, $params, $options, $error) if $CONTENT{$method} && _wishes_content($error);
     require CPANBridge::HTTP::Transfer;
     my $instead = CPANBridge::HTTP::Transfer::instead_of($method) or return $error;

@@ -166,6 +166,45 @@ for my $name (sort keys %case) {
     like($@->message, qr{\AFailed to read key from file: /nonexistent/key: }, 'one that can\'t be read is told');
 }
 
+# --- What takes the place of a denied call is within its time, whatever the file is and however little the broker says then
+{
+    my $dir = File::Temp->newdir;
+    require POSIX;
+    POSIX::mkfifo("$dir/pipe", 0600) or die $!;
+    open my $out, '>', "$dir/file" or die $!;
+    print {$out} 'x' x 100;
+    close $out;
+    my %denied;
+    my $broker = HostileBroker->start(sub {
+        my ($msgid, $method) = @_;
+        return answer($msgid, packed({ code => 'denied', message => 'no', data => { parameter => 'key_file', send_content_as => 'key_file_content' } }), "\xc0")
+            if !$denied{$method}++ && $method !~ /\.(?:request|body_new)\z/;
+        return answer($msgid, "\xc0", packed({ status_code => 200, reason => 'OK', headers => [], url => 'http://h/', content => '', stream_id => 'a' x 32 }))
+            if $method =~ /\.request\z/;
+        # And then silence.
+        return '';
+    });
+    for my $call (
+        ['crypto.new', key_file => "$dir/pipe"], ['crypto.new', key_file => '/dev/zero'], ['crypto.new', key_file => "$dir/file"],
+        ['http_helper.upload', url => 'http://h/', path => "$dir/pipe"], ['http_helper.upload', url => 'http://h/', path => "$dir/file"],
+        ['http_helper.download', url => 'http://h/', path => "$dir/target"],
+    ) {
+        my ($method, %parameters) = @$call;
+        my $outcome = HostileBroker::outcome_of(sub {
+            my $bridge = CPANBridge->new(socket => $broker->socket_path, timeout => 30);
+            return eval { $bridge->call($method, \%parameters, timeout => 0.5); 1 } ? 'none' : $@->code . ': ' . $@->message;
+        });
+        ok($outcome, "$method with $call->[-1] ends") or next;
+        like($outcome->{lines}[0], $call->[-1] =~ /pipe|zero/ ? qr/only regular files are opened/ : qr/\Atimeout: /, 'with an error');
+        cmp_ok($outcome->{memory}, '<', 40 << 20, 'and little memory');
+    }
+    my $outcome = HostileBroker::outcome_of(sub {
+        my $bridge = CPANBridge->new(socket => $broker->socket_path, timeout => 1000);
+        return map { $_->code } $bridge->pipeline(['http_helper.body_add', {}, timeout => 0.2], ['http_helper.body_add', {}, timeout => 0.3]);
+    });
+    ok($outcome, 'each call of a pipeline has its own time');
+}
+
 # --- Memory
 for my $shape (["\x90", 'empty lists'], ["\x80", 'empty maps'], ["\xa1x", 'texts'], ["\x81\xa1k\xa1x", 'maps']) {
     my ($bytes, $what) = @$shape;

@@ -6,7 +6,7 @@ use super::deadlines::Timer;
 use super::ending::Phase;
 use super::jobs::{HandleKey, Job, Stage};
 use super::panics::{self, Panic};
-use super::quota::{MODEST, Standing};
+use super::quota::{MODEST, PARTS_OF_CALL, Standing};
 use super::turn::Turn;
 use super::view::View;
 use crate::modules::function::{Function, LARGEST_INLINE};
@@ -185,7 +185,8 @@ impl Broker {
             self.stats.overloaded += 1;
             return Err(shortage.error());
         }
-        let more = request.arguments.params.len();
+        let length = request.arguments.params.len();
+        let more = if function.wants_worker(request.arguments.params) { PARTS_OF_CALL * length } else { length };
         // What was kept of this very message is reckoned already.
         let (holds, reckoned) =
             self.connections.get(turn.id).map_or((0, 0), |connection| (connection.holds(), connection.held));

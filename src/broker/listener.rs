@@ -295,7 +295,11 @@ fn prepare_directory(directory: &Path) -> Result<(), ListenError> {
     let mode = metadata.mode() & 0o7777;
     if mode & 0o022 != 0 {
         let advice = "choose a directory of your own below it";
-        let advice = if metadata.uid() == own && mode & 0o1000 == 0 && own != 0 { "chmod go-w it, or choose another" } else { advice };
+        let advice = if metadata.uid() == own && mode & 0o1000 == 0 && own != 0 {
+            "chmod go-w it, or choose another"
+        } else {
+            advice
+        };
         return refuse(format!("others can write to it (mode {mode:04o}); {advice}"));
     }
     Ok(())

@@ -57,7 +57,7 @@ mod workers;
 pub use access::{AccessError, listening_user, user_name, user_of};
 pub use handover::{HandoverError, Inheritance, Origin, READY, rehearse};
 pub use listener::ListenError;
-pub use process::{fit_allocator, harden as keep_secrets};
+pub use process::{fit_allocator, harden as keep_secrets, survive_file_limits};
 pub use signals::block as block_signals;
 
 use crate::config::Config;

@@ -21,6 +21,13 @@ pub fn harden() -> io::Result<()> {
     Ok(())
 }
 
+/// Has a write beyond the limit of a file's size (`RLIMIT_FSIZE`) fail, and not end the process with all that it keeps.
+pub fn survive_file_limits() {
+    // SAFETY: ignoring a signal installs no handler, so no code of ours runs in one. It can't fail for this signal.
+    let _ =
+        unsafe { nix::sys::signal::signal(nix::sys::signal::Signal::SIGXFSZ, nix::sys::signal::SigHandler::SigIgn) };
+}
+
 /// Gives the process the name of its program, as it has it when it is started by its path: programs that are executed by a
 /// descriptor have its number for a name.
 pub fn set_name(program: &Path) {

@@ -4,8 +4,8 @@
 //! run are waited for, and so are handles that can't move. When all is quiet everything is handed over (see
 //! [`handover`](super::handover)). Whatever goes wrong before that ends the reload and nothing else.
 //!
-//! Nothing of the broker's own user's or root's is ever dropped for a reload. What guests still have when `reload_grace` is over
-//! is: one of them could keep a broker from ever being replaced.
+//! Nothing of the broker's own user's or root's is ever dropped for a reload. What guests still have after some seconds is, if
+//! nothing else is waited for: one of them could keep a broker from ever being replaced, and hold up everybody's calls meanwhile.
 
 use super::deadlines::Timer;
 use super::dispatch::shutting_down;
@@ -32,6 +32,8 @@ pub struct Reload {
 
 /// How long calls that were told to end have for that.
 const DISMISSAL: Duration = Duration::from_secs(5);
+/// How long what guests have is waited for at most: meanwhile calls of others that need a worker are held up.
+const PATIENCE_WITH_GUESTS: Duration = Duration::from_secs(5);
 
 enum Stage {
     /// The new program is tried out.
@@ -110,7 +112,7 @@ impl Broker {
     }
 
     fn fall_quiet(&mut self) {
-        let until = self.now + self.config.reload_grace;
+        let until = self.now + self.config.reload_grace.min(PATIENCE_WITH_GUESTS);
         if let Some(reload) = &mut self.reload {
             reload.stage = Stage::Quieting(self.now);
             reload.until = until;
@@ -133,7 +135,16 @@ impl Broker {
         if matches!(reload.stage, Stage::Quieting(_)) && !reload.guests_dismissed && self.dismiss_guests() {
             return;
         }
-        let Some(reload) = &self.reload else { return };
+        let Some(reload) = &mut self.reload else { return };
+        if let Stage::Quieting(since) = reload.stage
+            && since + self.config.reload_grace > self.now
+        {
+            // What is waited for is the owner's, and looked at again: it may be guests' alone later.
+            let until = (since + self.config.reload_grace).min(self.now + PATIENCE_WITH_GUESTS);
+            reload.until = until;
+            self.deadlines.want(Timer::Reload, until);
+            return;
+        }
         let why = match reload.stage {
             Stage::Rehearsing(_) => "the new program did not come up within reload_grace".to_owned(),
             Stage::Quieting(_) => self.what_is_not_quiet(),

@@ -43,7 +43,7 @@ pub fn run(flags: &ArgMatches) -> ExitCode {
         Err(why) => return fail(2, &why),
     };
     let method = flags.get_one::<String>("method").map_or("", String::as_str);
-    match Client::connect(&address).and_then(|mut broker| broker.call::<Option<Json>>(method, &arguments)) {
+    match Client::connect(&address).and_then(|broker| broker.patient().call::<Option<Json>>(method, &arguments)) {
         Ok(result) => print(result.map_or(serde_json::Value::Null, |Json(value)| value)),
         Err(error) => fail(error.exit_status(), &error),
     }
@@ -62,7 +62,7 @@ impl ClientError {
     /// The exit status that tells a script what kind of error it was.
     pub fn exit_status(&self) -> u8 {
         match self {
-            Self::Unreachable { .. } | Self::Foreign { .. } | Self::Closed => 3,
+            Self::Unreachable { .. } | Self::Foreign { .. } | Self::Closed | Self::Silent => 3,
             Self::Refused { code, .. } => match code.as_str() {
                 "unknown_module" | "unknown_function" | "invalid_params" | "too_large" => 4,
                 "denied" => 5,

@@ -13,9 +13,12 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// Bytes of an answer at most; a broker's own limit is below it.
-const LONGEST_ANSWER: usize = 1 << 30;
+const LONGEST_ANSWER: usize = 64 << 20;
+/// How long an answer may take where nobody asked for what takes long.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// The first byte of an answer: an array of four. Notifications are arrays of three.
 const ANSWER: u8 = 0x94;
 
@@ -51,6 +54,9 @@ pub enum ClientError {
         /// What the broker says.
         message: String,
     },
+    /// Nothing came.
+    #[error("the broker did not answer within {} seconds; is it stopped, or is something else there?", PATIENCE.as_secs())]
+    Silent,
     /// The connection broke.
     #[error("the broker closed the connection without an answer; its log says why")]
     Closed,
@@ -110,6 +116,8 @@ impl Address {
 pub struct Client {
     stream: UnixStream,
     last: u32,
+    // How long an answer may take; none where it may take its time.
+    patience: Option<Duration>,
 }
 
 impl Client {
@@ -127,7 +135,12 @@ impl Client {
             ClientError::Unreachable { socket: socket.clone(), why }
         })?;
         address.check(&stream)?;
-        Ok(Self { stream, last: 0 })
+        Ok(Self { stream, last: 0, patience: Some(PATIENCE) })
+    }
+
+    /// The same, waiting for each answer as long as it takes.
+    pub fn patient(self) -> Self {
+        Self { patience: None, ..self }
     }
 
     /// Calls a function and waits for its result.
@@ -143,9 +156,11 @@ impl Client {
         let length =
             u32::try_from(message.len() - FRAME_HEADER).map_err(|_| io::Error::from(ErrorKind::InvalidInput))?;
         message.set_u32(0, length);
-        self.stream.write_all(message.as_slice())?;
+        let until = self.patience.map(|patience| Instant::now() + patience);
+        self.stream.set_write_timeout(self.patience)?;
+        self.stream.write_all(message.as_slice()).map_err(closed)?;
         loop {
-            let answer = self.receive()?;
+            let answer = self.receive(until)?;
             if answer.as_slice().first() == Some(&ANSWER) {
                 return self.read(answer.as_slice());
             }
@@ -158,7 +173,7 @@ impl Client {
     /// Those of the socket.
     pub fn wait_for_end(&mut self) -> Result<(), ClientError> {
         loop {
-            match self.receive() {
+            match self.receive(None) {
                 Ok(_) => {}
                 Err(ClientError::Closed) => return Ok(()),
                 Err(error) => return Err(error),
@@ -166,9 +181,9 @@ impl Client {
         }
     }
 
-    fn receive(&mut self) -> Result<Buffer, ClientError> {
+    fn receive(&mut self, until: Option<Instant>) -> Result<Buffer, ClientError> {
         let mut header = [0; FRAME_HEADER];
-        self.stream.read_exact(&mut header).map_err(closed)?;
+        self.read_exact(&mut header, until)?;
         let length = u32::from_be_bytes(header) as usize;
         if length > LONGEST_ANSWER {
             return Err(ClientError::Unreadable(format!("it claims to be {length} bytes long")));
@@ -177,10 +192,28 @@ impl Client {
         let mut piece = [0; 16 * 1024];
         while answer.len() < length {
             let wanted = piece.len().min(length - answer.len());
-            self.stream.read_exact(&mut piece[..wanted]).map_err(closed)?;
+            self.read_exact(&mut piece[..wanted], until)?;
             answer.push(&piece[..wanted]);
         }
         Ok(answer)
+    }
+
+    /// Fills a piece, until a point of time however slowly it trickles in.
+    fn read_exact(&mut self, mut piece: &mut [u8], until: Option<Instant>) -> Result<(), ClientError> {
+        while !piece.is_empty() {
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
+                return Err(ClientError::Silent);
+            }
+            self.stream.set_read_timeout(left)?;
+            match self.stream.read(piece) {
+                Ok(0) => return Err(ClientError::Closed),
+                Ok(count) => piece = &mut piece[count..],
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(closed(error)),
+            }
+        }
+        Ok(())
     }
 
     fn read<R: DeserializeOwned>(&self, answer: &[u8]) -> Result<R, ClientError> {
@@ -231,6 +264,7 @@ fn group_of(socket: &Path) -> Option<String> {
 fn closed(error: io::Error) -> ClientError {
     match error.kind() {
         ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => ClientError::Closed,
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => ClientError::Silent,
         _ => ClientError::Io(error),
     }
 }

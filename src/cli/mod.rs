@@ -53,6 +53,7 @@ const AFTER: &str = "Start a broker and try it:\n  \
 /// Runs the program: reads the command line, does what it says. Returns the exit code: 0 for success, 1 for failure, 2 for
 /// a command line or settings that make no sense.
 pub fn main() -> ExitCode {
+    crate::broker::survive_file_limits();
     let matches = command().get_matches();
     match matches.subcommand() {
         Some(("serve", flags)) => serve::run(flags),

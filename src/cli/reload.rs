@@ -39,7 +39,8 @@ pub fn run(flags: &ArgMatches) -> ExitCode {
         Err(error) => return fail(2, &error),
     };
     let nothing: BTreeMap<String, String> = BTreeMap::new();
-    let answer = Client::connect(&address).and_then(|mut broker| broker.call::<Reloaded>("system.reload", &nothing));
+    let answer =
+        Client::connect(&address).and_then(|broker| broker.patient().call::<Reloaded>("system.reload", &nothing));
     match answer {
         Ok(Reloaded { version, previous_version, connections, handles, pause }) => {
             say!(

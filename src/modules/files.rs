@@ -17,8 +17,14 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 /// File systems whose files are made up as they are read, and may wait or never end.
-const MADE_UP: [FsType; 4] =
-    [statfs::PROC_SUPER_MAGIC, statfs::SYSFS_MAGIC, statfs::DEBUGFS_MAGIC, statfs::TRACEFS_MAGIC];
+const MADE_UP: [FsType; 6] = [
+    statfs::PROC_SUPER_MAGIC,
+    statfs::SYSFS_MAGIC,
+    statfs::DEBUGFS_MAGIC,
+    statfs::TRACEFS_MAGIC,
+    statfs::CGROUP_SUPER_MAGIC,
+    statfs::CGROUP2_SUPER_MAGIC,
+];
 
 /// Which file is wanted, and what is said where it can't be had.
 pub struct Wanted<'w> {

@@ -270,3 +270,13 @@ fn a_list_is_whole_however_long_it_is() {
     let handles = json(&printed(&broker, &["handles", "--json"]));
     assert_eq!(handles.as_array().unwrap().len(), 1_020);
 }
+
+#[test]
+fn a_broker_that_says_nothing_is_not_waited_for() {
+    let broker = Broker::start(&[]);
+    broker.stop();
+    let output = run(&broker, &["status"]);
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("did not answer within"), "{output:?}");
+    broker.signal(nix::sys::signal::Signal::SIGCONT);
+}

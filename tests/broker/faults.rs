@@ -199,3 +199,25 @@ fn a_clock_that_is_set_back_changes_no_time_limit() {
     std::fs::remove_file(&set_back).unwrap();
     assert_eq!(broker.call("system.health", none()).unwrap()["overall_status"], "healthy".into());
 }
+
+#[test]
+fn a_file_that_may_not_grow_fails_what_writes_to_it_and_nothing_else() {
+    let web = crate::web::Web::start(|_, stream| crate::web::answer(stream, "200 OK", &[], &vec![b'x'; 3 << 20]));
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = std::process::Command::new("sh");
+    let script = "ulimit -f 1000; exec \"$0\" serve --socket \"$1\" --log-file \"$2\" --log-level debug --ready-fd 1";
+    command.args(["-c", script, env!("CARGO_BIN_EXE_cpan-bridge")]);
+    command.arg(dir.path().join("broker.sock")).arg(dir.path().join("log"));
+    let broker = Broker::of(command, dir);
+    let target = broker.dir().join("target").display().to_string();
+    let params = || map([("url", web.url("/").into()), ("path", target.clone().into())]);
+    let result = broker.call("http_helper.download", params());
+    assert!(message(&result).contains("File too large"), "{result:?}");
+    // Nor can a log that is full already.
+    for _ in 0..20_000 {
+        drop(broker.connect());
+    }
+    assert!(broker.call("test.ping", none()).is_ok());
+    let left: Vec<_> = std::fs::read_dir(broker.dir()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(!left.iter().any(|name| name.to_string_lossy().contains("part")), "{left:?}");
+}

@@ -362,3 +362,35 @@ fn a_process_that_may_have_little_memory_promises_no_more() {
     assert!(closed >= 30, "{closed} of 60 were turned away");
     drop(clients);
 }
+
+#[test]
+fn what_workers_make_of_parameters_counts_before_it_is_made() {
+    if !can_act_as_others() {
+        return;
+    }
+    let broker = open_broker(&["--allow-user=65534", "--user-memory=32MiB"]);
+    let mut first = guest(&broker);
+    let cipher = first.call("crypto.new", map([("key", "k".into()), ("cipher", "AES".into())])).unwrap();
+    let encrypt =
+        |bytes: usize| map([("cipher_id", cipher["cipher_id"].clone()), ("plaintext", Value::Binary(vec![7; bytes]))]);
+    let before = resident_kib(broker.pid());
+    // Four times seven megabytes are as much as there is.
+    let mut guests: Vec<Client> = (0..12).map(|_| guest(&broker)).collect();
+    let mut answered = 0;
+    for round in 1..=3 {
+        std::thread::scope(|scope| {
+            for client in &mut guests {
+                let params = encrypt(7_000_000);
+                scope.spawn(move || client.send(&request(round, "crypto.encrypt", params)));
+            }
+        });
+        for client in &mut guests {
+            answered += usize::from(client.answer(round).is_ok());
+        }
+    }
+    let most = std::fs::read_to_string(format!("/proc/{}/status", broker.pid())).unwrap();
+    let most = most.lines().find(|line| line.starts_with("VmHWM:")).unwrap().split_whitespace().nth(1).unwrap();
+    let grown = most.parse::<u64>().unwrap() - before;
+    assert!(answered > 0, "one at a time finds room");
+    assert!(grown < 150 << 10, "{grown} KiB more, with 32 MiB for the guest");
+}

@@ -341,3 +341,53 @@ fn what_speaks_no_tls_is_told_in_words() {
         .unwrap();
     no_program_speaks(error(&got));
 }
+
+#[test]
+fn who_can_not_vouch_does_not() {
+    let broker = Broker::start(&[]);
+    let localhost = |params: &mut rcgen::CertificateParams| {
+        params.subject_alt_names.push(rcgen::SanType::DnsName("localhost".try_into().unwrap()));
+    };
+    let fetch = |authority: &Authority, make: &dyn Fn(&mut rcgen::CertificateParams), more: &[(&str, Value)]| {
+        let web = hello(&authority.certify_as(false, make), None);
+        let ca = ("ca", Value::from(authority.pem()));
+        let id = session(&broker, settings(&[std::slice::from_ref(&ca), more].concat()));
+        get(&broker, &web.url("/").replace("127.0.0.1", "localhost"), &id)
+    };
+    assert_eq!(fetch(&Authority::new("good"), &localhost, &[])["content"], "hello".into());
+    // A server's own certificate that is trusted vouches for nobody else.
+    let no_authority = Authority::made("server", |params| params.is_ca = rcgen::IsCa::ExplicitNoCa);
+    let refused = fetch(&no_authority, &localhost, &[]);
+    assert!(error(&refused).contains("certificate verify failed"), "{refused}");
+    let silent = Authority::made("silent", |params| params.is_ca = rcgen::IsCa::NoCa);
+    assert!(error(&fetch(&silent, &localhost, &[])).contains("certificate verify failed"));
+    let signer = Authority::made("signer", |params| params.key_usages = vec![rcgen::KeyUsagePurpose::DigitalSignature]);
+    assert!(error(&fetch(&signer, &localhost, &[])).contains("certificate verify failed"));
+    let old = Authority::made("old", |params| {
+        (params.not_before, params.not_after) = (rcgen::date_time_ymd(2000, 1, 1), rcgen::date_time_ymd(2001, 1, 1));
+    });
+    let refused = fetch(&old, &localhost, &[]);
+    assert!(error(&refused).contains("certificate has expired"), "{refused}");
+    no_program_speaks(error(&refused));
+    // A key that is for something else.
+    let usage = |params: &mut rcgen::CertificateParams| {
+        localhost(params);
+        params.key_usages = vec![rcgen::KeyUsagePurpose::CrlSign];
+    };
+    let refused = fetch(&Authority::new("good"), &usage, &[]);
+    assert!(error(&refused).contains("key usage"), "{refused}");
+    // Who may vouch for some names only can't be held to that by a common name.
+    let limited = Authority::made("limited", |params| {
+        params.name_constraints = Some(rcgen::NameConstraints {
+            permitted_subtrees: vec![rcgen::GeneralSubtree::DnsName("example.com".to_owned())],
+            excluded_subtrees: Vec::new(),
+        });
+    });
+    let common = |params: &mut rcgen::CertificateParams| {
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params.distinguished_name.push(rcgen::DnType::CommonName, "localhost");
+    };
+    let refused = fetch(&limited, &common, &[("verify_cn", "http".into())]);
+    assert!(error(&refused).contains("permitted subtree"), "{refused}");
+    assert_eq!(fetch(&Authority::new("free"), &common, &[("verify_cn", "http".into())])["content"], "hello".into());
+}

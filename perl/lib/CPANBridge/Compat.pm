@@ -21,7 +21,8 @@ sub import {
     my $directory = directory();
     if (!defined $directory) {
         require Carp;
-        Carp::croak('the stand-ins of cpan-bridge are not installed beside CPANBridge::Compat');
+        (my $here = __FILE__) =~ s{[^/]*\z}{};
+        Carp::croak("the stand-ins of cpan-bridge are not installed beside CPANBridge::Compat: copy perl/compat to ${here}compat");
     }
     unshift @INC, $directory if !grep { $_ eq $directory } @INC;
     return;

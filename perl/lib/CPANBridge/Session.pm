@@ -234,12 +234,14 @@ sub new_ticket {
 sub pipeline {
     my ($self, $calls) = @_;
     my $usual = $self->{user}->_timeout;
-    my $deadline = CPANBridge::Connection::now() + $usual;
+    my $now = CPANBridge::Connection::now();
+    my $deadline = $now + $usual;
     my (@all, @tickets, @bodies);
     my %none;
     for my $call (@$calls) {
         my $options = @$call > 2 ? { @$call[2 .. $#$call] } : \%none;
-        my $ticket = $self->new_ticket($call->[0], $deadline, $options->{progress});
+        my $until = defined $options->{timeout} ? $now + $options->{timeout} : $deadline;
+        my $ticket = $self->new_ticket($call->[0], $until, $options->{progress});
         # Nobody else is to be given it.
         $ticket->{awaited} = 1;
         my ($error, $body) = CPANBridge::Envelope::encode($call->[0], $call->[1], $options, defined $options->{timeout} ? $options->{timeout} : $usual);

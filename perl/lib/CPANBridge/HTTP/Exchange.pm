@@ -3,6 +3,7 @@ package CPANBridge::HTTP::Exchange;
 use strict;
 use warnings;
 
+use CPANBridge::Connection ();
 use CPANBridge::Error ();
 use CPANBridge::HTTP::Answer ();
 use CPANBridge::HTTP::Settings ();
@@ -173,12 +174,14 @@ sub _take {
 
 # The rest of a body.
 sub read_on {
-    my ($bridge, $id, $take, $reply) = @_;
+    my ($bridge, $id, $take, $reply, $until) = @_;
     my (@ahead, $why);
     my $empty = 0;
     my $going = eval {
         while (1) {
-            push @ahead, $bridge->send_call('http_helper.read', { stream_id => $id, length => PIECE }, timeout => NO_LIMIT)
+            my $left = defined $until ? $until - CPANBridge::Connection::now() : NO_LIMIT;
+            $left = 0.001 if $left < 0.001;
+            push @ahead, $bridge->send_call('http_helper.read', { stream_id => $id, length => PIECE }, timeout => $left)
                 while @ahead < AHEAD;
             my $ticket = shift @ahead;
             my $piece = eval { CPANBridge::HTTP::Answer::check($ticket->method, $bridge->wait_for($ticket)) };
@@ -247,9 +250,9 @@ Redirects are not followed.
 
 =head2 read_on
 
-    CPANBridge::HTTP::Exchange::read_on($bridge, $stream_id, $take, \%reply);
+    CPANBridge::HTTP::Exchange::read_on($bridge, $stream_id, $take, \%reply, $until);
 
-Gives C<$take> the rest of a body piece by piece, until it is false or there is no more. C<< $reply->{whole} >> or
+Gives C<$take> the rest of a body piece by piece, until it is false or there is no more, or the time is over if one is given. C<< $reply->{whole} >> or
 C<< $reply->{aborted} >> says how it ended.
 
 =cut

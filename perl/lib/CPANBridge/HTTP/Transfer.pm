@@ -3,6 +3,7 @@ package CPANBridge::HTTP::Transfer;
 use strict;
 use warnings;
 
+use CPANBridge::Connection ();
 use CPANBridge::Envelope ();
 use CPANBridge::Error ();
 use CPANBridge::File ();
@@ -24,6 +25,7 @@ sub download {
         grep { exists $params->{$_} } qw(url headers session_id timeout verify_ssl max_redirect private_headers));
     my $path = $params->{path};
     my ($result, $out);
+    my $until = _until($options);
     my $done = eval {
         my $answer = $bridge->call('http_helper.request', \%request, %$options);
         $result = _friendly($answer);
@@ -39,7 +41,8 @@ sub download {
         $out = _create($path, $params->{mode}) if $result->{success};
         my %reply = (aborted => $answer->{aborted});
         $take->($answer->{content}) if length $answer->{content};
-        CPANBridge::HTTP::Exchange::read_on($bridge, $answer->{stream_id}, $take, \%reply) if defined $answer->{stream_id};
+        CPANBridge::HTTP::Exchange::read_on($bridge, $answer->{stream_id}, $take, \%reply, $until) if defined $answer->{stream_id};
+        die _error('timeout', $reply{aborted}) if defined $reply{aborted} && defined $until && CPANBridge::Connection::now() >= $until;
         if (defined $reply{aborted}) {
             @{$result}{qw(success status_code reason status_line error)}
                 = (0, 500, $reply{aborted}, "500 $reply{aborted}", "Connection failed: $reply{aborted}");
@@ -59,22 +62,23 @@ sub download {
 sub upload {
     my ($bridge, $params, $options) = @_;
     my $path = $params->{path};
+    my $until = _until($options);
     my $answer = eval {
         my ($in, $why) = CPANBridge::File::open_to_read($path);
         die _error('invalid_params', "Failed to read $path: $why") if !$in;
         binmode $in;
         my $total = -s $in;
         my %session = map { $_ => $params->{$_} } grep { exists $params->{$_} } qw(session_id verify_ssl);
-        my $id = $bridge->call('http_helper.body_new', \%session)->{body_id};
+        my $id = $bridge->call('http_helper.body_new', \%session, _left($until))->{body_id};
         my $done = 0;
         while (my $count = read $in, my $bytes, CPANBridge::HTTP::Exchange::PIECE()) {
-            $bridge->call('http_helper.body_add', { body_id => $id, content => $bytes });
+            $bridge->call('http_helper.body_add', { body_id => $id, content => $bytes }, _left($until));
             $done += $count;
             $options->{progress}->($done, $total, 'bytes') if $options->{progress};
         }
         my %request = map { $_ => $params->{$_} } grep { exists $params->{$_} } qw(url headers timeout max_redirect private_headers);
         my $method = defined $params->{method} ? $params->{method} : 'PUT';
-        my $sent = $bridge->call('http_helper.body_send', { %request, method => $method, body_id => $id }, %$options);
+        my $sent = $bridge->call('http_helper.body_send', { %request, method => $method, body_id => $id }, %$options, _left($until));
         my $result = _friendly($sent);
         $result->{content} = $result->{body} = $sent->{content};
         @{$result}{qw(path bytes)} = ($path, $done);
@@ -83,6 +87,19 @@ sub upload {
     return (undef, $answer) if $answer;
     my $error = $@;
     return CPANBridge::Error::is_one($error) ? $error : die $error;
+}
+
+# When the call's time is over that these take the place of, and as an option what is left of it.
+sub _until {
+    my ($options) = @_;
+    return defined $options->{timeout} ? CPANBridge::Connection::now() + $options->{timeout} : undef;
+}
+
+sub _left {
+    my ($until) = @_;
+    return if !defined $until;
+    my $left = $until - CPANBridge::Connection::now();
+    return (timeout => $left > 0.001 ? $left : 0.001);
 }
 
 sub _create {

@@ -1,14 +1,18 @@
 //! Who vouches for servers.
 
+use super::certificate::Facts;
+use super::words::Refusal;
 use crate::protocol::{CallError, Code};
 use rustls::RootCertStore;
-use rustls::pki_types::{CertificateDer, TrustAnchor};
+use rustls::pki_types::{CertificateDer, TrustAnchor, UnixTime};
 use std::sync::{Arc, OnceLock};
 
 /// Certificate authorities, read.
 #[derive(Debug)]
 pub struct Authorities {
+    // Those that may vouch for others, and until when.
     store: RootCertStore,
+    facts: Vec<Facts>,
     // As they came: a server that is named itself shows one of them.
     certificates: Vec<CertificateDer<'static>>,
 }
@@ -16,9 +20,14 @@ pub struct Authorities {
 impl Authorities {
     /// Those of these certificates.
     pub fn new(certificates: Vec<CertificateDer<'static>>) -> Self {
-        let mut store = RootCertStore::empty();
-        store.add_parsable_certificates(certificates.iter().cloned());
-        Self { store, certificates }
+        let (mut store, mut facts) = (RootCertStore::empty(), Vec::new());
+        for certificate in &certificates {
+            let Some(read) = Facts::read(certificate).filter(Facts::may_vouch) else { continue };
+            if store.add(certificate.clone()).is_ok() {
+                facts.push(read);
+            }
+        }
+        Self { store, facts, certificates }
     }
 
     /// The system's, from where OpenSSL would take them; `SSL_CERT_FILE` and `SSL_CERT_DIR` say otherwise. Read once.
@@ -48,10 +57,28 @@ impl Authorities {
         &self.store.roots
     }
 
+    /// Whether one of them, as the library has it, can vouch at this time.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn judge_time(&self, anchor: &TrustAnchor<'_>, now: UnixTime) -> Result<(), Refusal> {
+        let mut why = None;
+        for (other, facts) in self.store.roots.iter().zip(&self.facts) {
+            let is_it =
+                other.subject == anchor.subject && other.subject_public_key_info == anchor.subject_public_key_info;
+            match is_it.then(|| facts.judge_time(now)) {
+                Some(Ok(())) => return Ok(()),
+                Some(Err(refusal)) => why = Some(refusal),
+                None => {}
+            }
+        }
+        Err(why.unwrap_or_else(|| Refusal("unable to get local issuer certificate".to_owned())))
+    }
+
     /// The bytes that they take.
     pub fn size(&self) -> usize {
-        // Whole, and once more their names and keys.
-        const EACH: usize = 256;
-        self.certificates.iter().map(|certificate| EACH + 2 * certificate.len()).sum()
+        // Whole, once more read, and their names and keys as the library wants them.
+        const EACH: usize = 1024;
+        self.certificates.iter().map(|certificate| EACH + 3 * certificate.len()).sum()
     }
 }

@@ -7,11 +7,11 @@ use super::words::Refusal;
 use crate::protocol::error::quote;
 use rustls::pki_types::UnixTime;
 use std::net::IpAddr;
-use x509_cert::Certificate;
 use x509_cert::der::asn1::{Ia5StringRef, PrintableStringRef, TeletexStringRef, Utf8StringRef};
 use x509_cert::der::{Decode, Encode, Tag, Tagged};
 use x509_cert::ext::pkix::name::GeneralName;
-use x509_cert::ext::pkix::{ExtendedKeyUsage, SubjectAltName};
+use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage, NameConstraints, SubjectAltName};
+use x509_cert::{Certificate, Version};
 
 /// `id-at-commonName`.
 const COMMON_NAME: &str = "2.5.4.3";
@@ -19,6 +19,7 @@ const COMMON_NAME: &str = "2.5.4.3";
 const FOR_SERVERS: [&str; 2] = ["1.3.6.1.5.5.7.3.1", "2.5.29.37.0"];
 
 /// A certificate that was read.
+#[derive(Debug)]
 pub struct Facts(Certificate);
 
 impl Facts {
@@ -51,6 +52,35 @@ impl Facts {
             return Err(Refusal(format!("certificate has expired: it was valid until {}", validity.not_after)));
         }
         Ok(())
+    }
+
+    /// Whether it may vouch for others: an authority says so of itself, but for those of version 1 in their own name, which can't
+    /// (RFC 5280, 4.2.1.9 and 4.2.1.3; X509_check_ca(3)).
+    pub fn may_vouch(&self) -> bool {
+        let is_authority = match self.0.tbs_certificate.get::<BasicConstraints>() {
+            Ok(Some((_, constraints))) => constraints.ca,
+            Ok(None) => self.0.tbs_certificate.version == Version::V1 && self.is_self_issued(),
+            Err(_) => false,
+        };
+        is_authority && self.usage_permits(|usage| usage.key_cert_sign())
+    }
+
+    /// Whether its key may be used for TLS, as far as it says.
+    pub fn may_serve(&self) -> bool {
+        self.usage_permits(|usage| usage.digital_signature() || usage.key_encipherment() || usage.key_agreement())
+    }
+
+    fn usage_permits(&self, what: impl Fn(&KeyUsage) -> bool) -> bool {
+        match self.0.tbs_certificate.get::<KeyUsage>() {
+            Ok(None) => true,
+            Ok(Some((_, usage))) => what(&usage),
+            Err(_) => false,
+        }
+    }
+
+    /// Whether it is limited to some names.
+    pub fn limits_names(&self) -> bool {
+        !matches!(self.0.tbs_certificate.get::<NameConstraints>(), Ok(None))
     }
 
     /// Whether it is for servers; one that does not say what it is for is.

@@ -11,8 +11,9 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{self, WebPkiSupportedAlgorithms};
 use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
 use rustls::{DigitallySignedStruct, Error, PeerMisbehaved, SignatureScheme};
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
-use webpki::{EndEntityCert, KeyUsage, RawPublicKeyEntity};
+use webpki::{EndEntityCert, KeyUsage, RawPublicKeyEntity, VerifiedPath};
 
 /// What is asked of a server.
 #[derive(Debug)]
@@ -126,6 +127,10 @@ impl Verifier {
             };
         }
         let Some(authorities) = &self.authorities else { return Ok(()) };
+        if facts.as_ref().is_some_and(|facts| !facts.may_serve()) {
+            return Err(Refusal("unsuitable certificate purpose: its key usage does not permit TLS".to_owned()));
+        }
+        let mut names_are_limited = false;
         if authorities.have(shown) {
             // As OpenSSL has it: who is named as trusted needs nobody to vouch for him.
             let facts = facts.as_ref().ok_or_else(|| Refusal("the certificate can't be read".to_owned()))?;
@@ -134,9 +139,18 @@ impl Verifier {
                 return Err(Refusal(of_webpki(&webpki::Error::EmptyEkuExtension)));
             }
         } else {
-            self.judge_chain(authorities, shown, intermediates, facts.as_ref(), now)?;
+            names_are_limited = self.judge_chain(authorities, shown, intermediates, facts.as_ref(), now)?;
         }
         if self.by_name {
+            // What an authority is limited to is compared with alternative names only.
+            let by_common_name = |facts: &Facts| facts.names().hosts.is_empty() && facts.names().addresses.is_empty();
+            if names_are_limited && self.rules.is_some() && facts.as_ref().is_some_and(by_common_name) {
+                return Err(Refusal(
+                    "permitted subtree violation: its authority may vouch for some names only, and the certificate has a common \
+                     name alone, which can't be held to that; it needs a subjectAltName"
+                        .to_owned(),
+                ));
+            }
             self.judge_name(shown, facts.as_ref(), self.name.as_ref().unwrap_or(server))?;
         }
         Ok(())
@@ -149,13 +163,27 @@ impl Verifier {
         intermediates: &[CertificateDer<'_>],
         facts: Option<&Facts>,
         now: UnixTime,
-    ) -> Result<(), Refusal> {
+    ) -> Result<bool, Refusal> {
         let plain = |error: &webpki::Error| Refusal(of_webpki(error));
         let certificate = EndEntityCert::try_from(shown).map_err(|error| plain(&error))?;
         let (algorithms, anchors) = (self.algorithms.all, authorities.anchors());
         let usage = KeyUsage::server_auth();
-        let verified = certificate.verify_for_usage(algorithms, anchors, intermediates, now, usage, None, None);
-        let Err(error) = verified else { return Ok(()) };
+        let (limited, late) = (Cell::new(false), RefCell::new(None));
+        let may_end_so = |path: &VerifiedPath<'_>| {
+            authorities.judge_time(path.anchor(), now).map_err(|refusal| {
+                late.replace(Some(refusal));
+                webpki::Error::UnknownIssuer
+            })?;
+            let limits = |other: &CertificateDer<'_>| Facts::read(other).is_none_or(|facts| facts.limits_names());
+            limited.set(path.anchor().name_constraints.is_some() || intermediates.iter().any(limits));
+            Ok(())
+        };
+        let verified =
+            certificate.verify_for_usage(algorithms, anchors, intermediates, now, usage, None, Some(&may_end_so));
+        let Err(error) = verified else { return Ok(limited.get()) };
+        if let Some(Refusal(why)) = late.take() {
+            return Err(Refusal(format!("the authority that vouches for it can't: {why}")));
+        }
         let is_own = |facts: &Facts| facts.is_self_issued();
         Err(match (&error, facts) {
             (webpki::Error::UnknownIssuer | webpki::Error::CaUsedAsEndEntity, Some(facts)) if is_own(facts) => Refusal(

@@ -104,6 +104,8 @@ pub struct Connection {
     pub jobs: Vec<JobId>,
     /// Bytes of parameters that those hold.
     pub job_bytes: usize,
+    /// Bytes that are reckoned for them, with what is made of the parameters.
+    pub job_charge: usize,
     /// Bytes that were reckoned for it when its last turn ended.
     pub held: usize,
     /// Calls made.
@@ -143,6 +145,7 @@ impl Connection {
             cutter: Cutter::default(),
             jobs: Vec::new(),
             job_bytes: 0,
+            job_charge: 0,
             held: 0,
             requests: 0,
             bytes_in: 0,

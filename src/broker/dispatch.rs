@@ -6,7 +6,7 @@ use super::deadlines::Timer;
 use super::ending::Phase;
 use super::jobs::{HandleKey, Job, Stage};
 use super::panics::{self, Panic};
-use super::quota::{MODEST, PARTS_OF_CALL, Standing};
+use super::quota::{MODEST, Standing};
 use super::turn::Turn;
 use super::view::View;
 use crate::modules::function::{Function, LARGEST_INLINE};
@@ -158,7 +158,7 @@ impl Broker {
             answer_error(turn, request.msgid, self.config.max_frame, &error);
             return Fate::Answered(Err(error));
         }
-        self.queue(turn, request, handle);
+        self.queue(turn, request, function, handle);
         Fate::Queued
     }
 
@@ -186,7 +186,7 @@ impl Broker {
             return Err(shortage.error());
         }
         let length = request.arguments.params.len();
-        let more = if function.wants_worker(request.arguments.params) { PARTS_OF_CALL * length } else { length };
+        let more = if function.wants_worker(request.arguments.params) { function.parts * length } else { length };
         // What was kept of this very message is reckoned already.
         let (holds, reckoned) =
             self.connections.get(turn.id).map_or((0, 0), |connection| (connection.holds(), connection.held));
@@ -215,8 +215,8 @@ impl Broker {
         };
         if put_off {
             answer.take_back(&mut turn.output);
-            let job = self.job(turn, request, None);
-            self.await_reload(Job { params: Buffer::new(), size: 0, ..job });
+            let job = self.job(turn, request, function, None);
+            self.await_reload(Job { params: Buffer::new(), size: 0, charge: 0, ..job });
             return Fate::Queued;
         }
         let result = outcome.unwrap_or_else(|panic| {
@@ -240,12 +240,12 @@ impl Broker {
         Fate::Answered(result)
     }
 
-    fn queue(&mut self, turn: &Turn, request: &Request<'_>, handle: Option<HandleKey>) {
-        self.enqueue(self.job(turn, request, handle));
+    fn queue(&mut self, turn: &Turn, request: &Request<'_>, function: &Function, handle: Option<HandleKey>) {
+        self.enqueue(self.job(turn, request, function, handle));
         self.stats.peak_queued = self.stats.peak_queued.max(self.jobs.waiting() as u64);
     }
 
-    fn job(&self, turn: &Turn, request: &Request<'_>, handle: Option<HandleKey>) -> Job {
+    fn job(&self, turn: &Turn, request: &Request<'_>, function: &Function, handle: Option<HandleKey>) -> Job {
         let mut params = Buffer::new();
         params.push(request.arguments.params);
         Job {
@@ -254,6 +254,7 @@ impl Broker {
             function: request.function,
             caller: turn.caller,
             size: params.len(),
+            charge: function.parts * params.len(),
             params,
             handle,
             progress: request.arguments.progress && request.msgid.is_some(),
@@ -272,11 +273,12 @@ impl Broker {
 
     /// Has a job wait for a worker.
     pub(super) fn enqueue(&mut self, job: Job) {
-        let (connection, size, deadline) = (job.connection, job.size, job.deadline);
+        let (connection, size, charge, deadline) = (job.connection, job.size, job.charge, job.deadline);
         let id = self.jobs.add(job);
         if let Some(connection) = self.connections.get(connection) {
             connection.jobs.push(id);
             connection.job_bytes += size;
+            connection.job_charge += charge;
         }
         if let Some(deadline) = deadline {
             self.deadlines.want(Timer::Job(id.slot()), deadline);

@@ -57,6 +57,8 @@ pub struct Job {
     pub params: Buffer,
     /// How many bytes that was.
     pub size: usize,
+    /// Bytes that are reckoned for the call until it is answered: its parameters, and what is made of them.
+    pub charge: usize,
     /// The handle's name among the parameters.
     pub handle: Option<HandleKey>,
     /// Whether the caller asked for progress.
@@ -378,6 +380,7 @@ mod tests {
             caller: Caller::default(),
             params: Buffer::new(),
             size: 0,
+            charge: 0,
             handle,
             progress: false,
             deadline: None,

@@ -12,8 +12,6 @@ use std::collections::HashMap;
 
 /// What a connection, and the parameters of a call, may always be: a shortage is for those who caused it.
 pub const MODEST: usize = 64 * 1024;
-/// What a call on a worker takes, in parts of its parameters: these, what is made of them, that as it is told (hex digits), and the answer.
-pub const PARTS_OF_CALL: usize = 4;
 /// Connections of users who may make no calls, or no further ones, that get an answer at least: of all of them, and of each.
 /// Further ones are closed without.
 const TURNED_AWAY: usize = 32;
@@ -183,7 +181,7 @@ impl Quotas {
 impl Connection {
     /// Bytes that are kept for it from turn to turn.
     pub fn holds(&self) -> usize {
-        self.input.len() + self.output.len() + PARTS_OF_CALL * self.job_bytes
+        self.input.len() + self.output.len() + self.job_charge
     }
 }
 

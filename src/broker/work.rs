@@ -196,6 +196,7 @@ impl Broker {
         let Some(connection) = self.connections.get(to) else { return Ok(()) };
         connection.jobs.retain(|other| *other != id);
         connection.job_bytes -= job.size;
+        connection.job_charge -= job.charge;
         let framing = connection.framing();
         let written = match job.msgid {
             Some(msgid) => write_answer(&mut connection.output, framing, msgid, max_frame, result),

@@ -117,6 +117,8 @@ pub struct Function {
     /// For how many further calls it counts in a connection's turn: what takes long inline ends the turn, so that a flood of it
     /// holds up others no longer than one.
     pub weight: usize,
+    /// What a call takes while it runs on a worker, in parts of its parameters: one is these themselves.
+    pub parts: usize,
     // Whether it takes any parameters as they are, without looking at them.
     takes_anything: bool,
     // Whether it works with keys and plaintexts, which must not stay behind.
@@ -164,6 +166,7 @@ impl Function {
             handle_parameter: None,
             while_locked: false,
             weight: 0,
+            parts: 1,
             takes_anything: false,
             secret: false,
             run,
@@ -197,6 +200,12 @@ impl Function {
     /// The same function, as one that a turn has time for once: it makes a long report.
     pub fn fills_a_turn(mut self) -> Self {
         self.weight = usize::MAX;
+        self
+    }
+
+    /// The same function, making as much of its parameters as so many times these, themselves included.
+    pub fn unfolds(mut self, parts: usize) -> Self {
+        self.parts = parts;
         self
     }
 

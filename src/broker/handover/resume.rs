@@ -254,6 +254,7 @@ impl Broker {
                 function,
                 caller,
                 size: params.len(),
+                charge: registry.function(function).parts * params.len(),
                 params,
                 handle: handle.map(|id| (caller.uid, id)),
                 progress: left.progress,

@@ -19,6 +19,9 @@ use zeroize::Zeroizing;
 /// Parameters above this many bytes go to a worker: some tens of microseconds of the slowest cipher.
 const INLINE_BYTES: usize = 4096;
 
+/// A text, what comes of it, that in hex digits, which are two for a byte: so much of parameters is in memory at once.
+const PARTS: usize = 4;
+
 /// The module's table.
 pub fn module() -> Module {
     let functions = vec![
@@ -68,7 +71,7 @@ pub fn module() -> Module {
         Function::new::<Verify<'static>, _>("verify", "Whether a signature is right.", verify)
             .runs(Placement::InlineUpTo(INLINE_BYTES)),
     ];
-    let functions = functions.into_iter().map(Function::keeps_secrets).collect();
+    let functions = functions.into_iter().map(|function| function.keeps_secrets().unfolds(PARTS)).collect();
     Module {
         name: "crypto",
         doc: "Ciphers kept between calls, digests, signatures, keys.",

@@ -1,6 +1,6 @@
 //! Who vouches for servers.
 
-use super::certificate::Facts;
+use super::certificate::{Facts, Period};
 use super::words::Refusal;
 use crate::protocol::{CallError, Code};
 use rustls::RootCertStore;
@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 pub struct Authorities {
     // Those that may vouch for others, and until when.
     store: RootCertStore,
-    facts: Vec<Facts>,
+    periods: Vec<Period>,
     // As they came: a server that is named itself shows one of them.
     certificates: Vec<CertificateDer<'static>>,
 }
@@ -20,14 +20,14 @@ pub struct Authorities {
 impl Authorities {
     /// Those of these certificates.
     pub fn new(certificates: Vec<CertificateDer<'static>>) -> Self {
-        let (mut store, mut facts) = (RootCertStore::empty(), Vec::new());
+        let (mut store, mut periods) = (RootCertStore::empty(), Vec::new());
         for certificate in &certificates {
             let Some(read) = Facts::read(certificate).filter(Facts::may_vouch) else { continue };
             if store.add(certificate.clone()).is_ok() {
-                facts.push(read);
+                periods.push(read.period());
             }
         }
-        Self { store, facts, certificates }
+        Self { store, periods, certificates }
     }
 
     /// The system's, from where OpenSSL would take them; `SSL_CERT_FILE` and `SSL_CERT_DIR` say otherwise. Read once.
@@ -63,10 +63,10 @@ impl Authorities {
     /// Why not.
     pub fn judge_time(&self, anchor: &TrustAnchor<'_>, now: UnixTime) -> Result<(), Refusal> {
         let mut why = None;
-        for (other, facts) in self.store.roots.iter().zip(&self.facts) {
+        for (other, period) in self.store.roots.iter().zip(&self.periods) {
             let is_it =
                 other.subject == anchor.subject && other.subject_public_key_info == anchor.subject_public_key_info;
-            match is_it.then(|| facts.judge_time(now)) {
+            match is_it.then(|| period.judge(now)) {
                 Some(Ok(())) => return Ok(()),
                 Some(Err(refusal)) => why = Some(refusal),
                 None => {}
@@ -77,8 +77,8 @@ impl Authorities {
 
     /// The bytes that they take.
     pub fn size(&self) -> usize {
-        // Whole, once more read, and their names and keys as the library wants them.
-        const EACH: usize = 1024;
-        self.certificates.iter().map(|certificate| EACH + 3 * certificate.len()).sum()
+        // Whole, and once more their names and keys.
+        const EACH: usize = 256;
+        self.certificates.iter().map(|certificate| EACH + 2 * certificate.len()).sum()
     }
 }

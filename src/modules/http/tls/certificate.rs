@@ -11,6 +11,7 @@ use x509_cert::der::asn1::{Ia5StringRef, PrintableStringRef, TeletexStringRef, U
 use x509_cert::der::{Decode, Encode, Tag, Tagged};
 use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage, NameConstraints, SubjectAltName};
+use x509_cert::time::Validity;
 use x509_cert::{Certificate, Version};
 
 /// `id-at-commonName`.
@@ -18,8 +19,29 @@ const COMMON_NAME: &str = "2.5.4.3";
 /// `id-kp-serverAuth`, and any purpose.
 const FOR_SERVERS: [&str; 2] = ["1.3.6.1.5.5.7.3.1", "2.5.29.37.0"];
 
+/// From when until when a certificate is good.
+#[derive(Clone, Copy, Debug)]
+pub struct Period(Validity);
+
+impl Period {
+    /// Whether it has come and is not over.
+    ///
+    /// # Errors
+    /// Which of the two it is.
+    pub fn judge(&self, now: UnixTime) -> Result<(), Refusal> {
+        let Validity { not_before, not_after } = self.0;
+        let now = std::time::Duration::from_secs(now.as_secs());
+        if now < not_before.to_unix_duration() {
+            return Err(Refusal(format!("certificate is not yet valid: it is from {not_before} on")));
+        }
+        if now > not_after.to_unix_duration() {
+            return Err(Refusal(format!("certificate has expired: it was valid until {not_after}")));
+        }
+        Ok(())
+    }
+}
+
 /// A certificate that was read.
-#[derive(Debug)]
 pub struct Facts(Certificate);
 
 impl Facts {
@@ -43,15 +65,12 @@ impl Facts {
     /// # Errors
     /// Which of the two it is.
     pub fn judge_time(&self, now: UnixTime) -> Result<(), Refusal> {
-        let validity = &self.0.tbs_certificate.validity;
-        let now = std::time::Duration::from_secs(now.as_secs());
-        if now < validity.not_before.to_unix_duration() {
-            return Err(Refusal(format!("certificate is not yet valid: it is from {} on", validity.not_before)));
-        }
-        if now > validity.not_after.to_unix_duration() {
-            return Err(Refusal(format!("certificate has expired: it was valid until {}", validity.not_after)));
-        }
-        Ok(())
+        self.period().judge(now)
+    }
+
+    /// From when until when it is good.
+    pub fn period(&self) -> Period {
+        Period(self.0.tbs_certificate.validity)
     }
 
     /// Whether it may vouch for others: an authority says so of itself, but for those of version 1 in their own name, which can't

@@ -70,3 +70,55 @@ fn drop_caught(ended: Ended, panics: &AtomicU64) {
         panics.fetch_add(1, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::modules::Caller;
+    use crate::modules::handles::{Handles, Life};
+    use crate::modules::keep::Keep;
+    use crate::modules::store::{Bounds, HandleStore};
+    use std::time::{Duration, Instant};
+
+    struct Bad {
+        light: bool,
+    }
+
+    impl Keep for Bad {
+        fn size(&self) -> usize {
+            1
+        }
+
+        fn is_light(&self) -> bool {
+            self.light
+        }
+    }
+
+    impl Drop for Bad {
+        fn drop(&mut self) {
+            panic!("on purpose");
+        }
+    }
+
+    #[test]
+    fn a_destructor_that_panics_is_counted_wherever_it_runs() {
+        panics::install_hook();
+        let bounds = Bounds { max_per_user: 10, idle_timeout: None, user_memory: 1 << 20, max_memory: 1 << 20 };
+        let mut store = HandleStore::new(bounds, Life::default());
+        let mut reaper = Reaper::new();
+        for light in [true, false, false, true] {
+            let handles = Handles::of_store(Caller::default(), &mut store, Duration::ZERO);
+            let name = handles.insert("bad", Bad { light }).unwrap().to_string();
+            let handles = Handles::of_store(Caller::default(), &mut store, Duration::ZERO);
+            assert!(handles.remove("bad", &name).unwrap());
+        }
+        reaper.bury(store.take_ended());
+        let (begin, mut counted) = (Instant::now(), 0);
+        while counted < 4 {
+            counted += reaper.new_panics();
+            assert!(begin.elapsed() < Duration::from_secs(10), "{counted} of 4 were heard of");
+            std::thread::yield_now();
+        }
+        assert_eq!((reaper.new_panics(), store.memory(0)), (0, (0, 0)));
+    }
+}

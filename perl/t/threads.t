@@ -88,6 +88,7 @@ for my $persistent (1, 0) {
     # What a thread made ends with it, also what it left to the end of the thread.
     local $ENV{CPAN_BRIDGE_SOCKET} = $broker->socket_path;
     require CPANBridge::HTTP;
+    my $bridge = CPANBridge->new;
     my $count = sub { scalar @{ $bridge->call('system.handles') } };
     my $before = $count->();
     my $http = CPANBridge::HTTP->new;

@@ -112,19 +112,29 @@ sub _is_private {
     return defined $mode && -d _ && $owner == $> && !($mode & 022);
 }
 
-# One of them, made if there is none. Processes that make one at once end with the same: each looks again after it made its own, so at
-# least one of two sees the other's and takes its own away.
+# One of them, made if there is none: by one process at a time, so that those that want one at once end with the same.
 sub _private_directory {
+    my ($there) = _private_directories();
+    return $there if defined $there;
+    my $turn = _turn();
     for my $try (1 .. 100) {
-        my ($there) = _private_directories();
+        ($there) = _private_directories();
         return $there if defined $there;
-        my $directory = sprintf '/tmp/cpan-bridge-%d-%s', $>, _random_digits();
-        if (mkdir $directory, 0700) {
-            my @there = _private_directories();
-            return $directory if @there == 1 && $there[0] eq $directory;
-            rmdir $directory;
-        }
-        select undef, undef, undef, rand 0.02;
+        mkdir sprintf('/tmp/cpan-bridge-%d-%s', $>, _random_digits()), 0700;
+    }
+    return;
+}
+
+# Held by one process of this user at a time, until it lets go of it: a name for sockets that is in no file system. Another user can hold
+# it as well; then it is done without after a second.
+sub _turn {
+    local $!;
+    my $name = Socket::pack_sockaddr_un("\0cpan-bridge-private-$>");
+    socket my $turn, Socket::AF_UNIX(), Socket::SOCK_STREAM(), 0 or return;
+    for my $try (1 .. 100) {
+        return $turn if bind $turn, $name;
+        return if $! != Errno::EADDRINUSE();
+        select undef, undef, undef, 0.01;
     }
     return;
 }

@@ -165,7 +165,7 @@ impl Broker {
     /// Whether this caller may make this call, and there is room for it.
     fn allow(&mut self, turn: &Turn, request: &Request<'_>, function: &Function) -> Result<(), CallError> {
         let caller = turn.caller;
-        if self.locks.is_locked(caller.uid) && !function.while_locked {
+        if self.locks.hold_back(caller.uid, function) {
             return Err(locked());
         }
         if function.touches == Touches::Network && !caller.network {

@@ -43,7 +43,7 @@ impl Broker {
             };
             let Some(id) = next else { return };
             let Some(job) = self.jobs.get(id) else { continue };
-            if self.locks.is_locked(job.caller.uid) && !self.registry.function(job.function).while_locked {
+            if self.locks.hold_back(job.caller.uid, self.registry.function(job.function)) {
                 // It was locked while the call waited.
                 self.answer_unrun(id, locked());
                 continue;
@@ -79,8 +79,10 @@ impl Broker {
     /// Answers the calls of a user that wait for a worker and could use a key.
     pub(super) fn refuse_locked(&mut self, uid: u32) {
         for id in self.jobs.waiting_ids() {
-            let uses_keys = |job: &mut Job| job.caller.uid == uid && !self.registry.function(job.function).while_locked;
-            if self.jobs.get(id).is_some_and(uses_keys) {
+            let is_held_back = |job: &mut Job| {
+                job.caller.uid == uid && self.locks.hold_back(uid, self.registry.function(job.function))
+            };
+            if self.jobs.get(id).is_some_and(is_held_back) {
                 self.answer_unrun(id, locked());
             }
         }

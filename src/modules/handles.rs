@@ -201,15 +201,6 @@ impl<'a> Handles<'a> {
             Reach::Nothing => Err(needs_broker()),
         }
     }
-
-    /// The state under a name, if the owner has one of that type there.
-    ///
-    /// # Errors
-    /// `failed` without a broker; an unknown name is `Ok(None)`, so that the module can say it in its own words.
-    pub fn get<T: Keep>(self, name: &str) -> Result<Option<&'a mut T>, CallError> {
-        self.look_up(name).map(|(found, _)| found)
-    }
-
     /// The state under a name.
     ///
     /// # Errors

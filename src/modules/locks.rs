@@ -3,6 +3,7 @@
 //! While a user's things are locked, calls of theirs that could use a key are refused; who sits down at an open terminal can
 //! do nothing with the keys of who left it. The passphrase itself is not kept, and guessing is slow.
 
+use super::function::Function;
 use super::random;
 use crate::protocol::{CallError, Code};
 use ring::hmac;
@@ -33,6 +34,12 @@ impl Locks {
     #[inline]
     pub fn is_locked(&self, uid: u32) -> bool {
         !self.0.is_empty() && self.0.contains_key(&uid)
+    }
+
+    /// Whether a user's things are locked, and this function could use a key.
+    #[inline]
+    pub fn hold_back(&self, uid: u32, function: &Function) -> bool {
+        !function.while_locked && self.is_locked(uid)
     }
 
     /// Locks a user's things.

@@ -499,14 +499,18 @@ mod tests {
         Handles::of_store(guest(owner), store, Duration::from_secs(seconds))
     }
 
+    fn found<'a, T: Keep>(handles: Handles<'a>, name: &str) -> Option<&'a mut T> {
+        handles.find(name, "no such thing").ok()
+    }
+
     #[test]
     fn a_handle_is_its_owners() {
         let mut store = store();
         let name = at(ALICE, &mut store, 0).insert("cipher", 5u8).unwrap().to_string();
         assert_eq!(name.len(), 32);
-        assert_eq!(at(ALICE, &mut store, 0).get::<u8>(&name).unwrap(), Some(&mut 5));
-        assert_eq!(at(BOB, &mut store, 0).get::<u8>(&name).unwrap(), None);
-        assert_eq!(at(ALICE, &mut store, 0).get::<u16>(&name).unwrap(), None);
+        assert_eq!(found::<u8>(at(ALICE, &mut store, 0), &name), Some(&mut 5));
+        assert_eq!(found::<u8>(at(BOB, &mut store, 0), &name), None);
+        assert_eq!(found::<u16>(at(ALICE, &mut store, 0), &name), None);
         assert!(!at(BOB, &mut store, 0).remove("cipher", &name).unwrap());
         assert!(!at(ALICE, &mut store, 0).remove("session", &name).unwrap());
         assert!(at(ALICE, &mut store, 0).remove("cipher", &name).unwrap());
@@ -521,7 +525,7 @@ mod tests {
         at(ALICE, &mut store, 0).insert("cipher", 2u8).unwrap();
         assert_eq!(at(ALICE, &mut store, 0).insert("cipher", 3u8).unwrap_err().code, Code::Overloaded);
         at(BOB, &mut store, 0).insert("cipher", 3u8).unwrap();
-        assert!(at(ALICE, &mut store, 0).get::<u8>(&first).unwrap().is_some());
+        assert!(found::<u8>(at(ALICE, &mut store, 0), &first).is_some());
     }
 
     #[test]
@@ -529,10 +533,10 @@ mod tests {
         let mut store = store();
         let used = at(ALICE, &mut store, 0).insert("cipher", 1u8).unwrap().to_string();
         let idle = at(ALICE, &mut store, 0).insert("cipher", 2u8).unwrap().to_string();
-        at(ALICE, &mut store, 8).get::<u8>(&used).unwrap();
+        found::<u8>(at(ALICE, &mut store, 8), &used);
         assert_eq!(store.expire(Duration::from_secs(10), |_| false), Some(Duration::from_secs(18)));
-        assert!(at(ALICE, &mut store, 10).get::<u8>(&idle).unwrap().is_none());
-        assert!(at(ALICE, &mut store, 10).get::<u8>(&used).unwrap().is_some());
+        assert!(found::<u8>(at(ALICE, &mut store, 10), &idle).is_none());
+        assert!(found::<u8>(at(ALICE, &mut store, 10), &used).is_some());
         assert_eq!(store.expire(Duration::from_secs(99), |_| false), None);
     }
 
@@ -542,13 +546,13 @@ mod tests {
         let name = at(ALICE, &mut store, 0).insert("cipher", 1u8).unwrap().to_string();
         assert!(store.lease(guest(BOB), HandleId::parse(&name)).held.is_none());
         let mut lease = store.lease(guest(ALICE), HandleId::parse(&name));
-        *Handles::of_lease(guest(ALICE), &mut lease).get::<u8>(&name).unwrap().unwrap() = 7;
+        *found::<u8>(Handles::of_lease(guest(ALICE), &mut lease), &name).unwrap() = 7;
         Handles::of_lease(guest(ALICE), &mut lease).insert("cipher", 9u8).unwrap();
         store.expire(Duration::from_secs(99), |_| false);
         assert_eq!(store.len(), 1, "a handle at work does not expire");
         store.settle(guest(ALICE), lease, Duration::from_secs(99)).unwrap();
         assert_eq!(store.len(), 2);
-        assert_eq!(at(ALICE, &mut store, 99).get::<u8>(&name).unwrap(), Some(&mut 7));
+        assert_eq!(found::<u8>(at(ALICE, &mut store, 99), &name), Some(&mut 7));
     }
 
     #[test]
@@ -570,7 +574,7 @@ mod tests {
             at(ALICE, &mut store, 0).may_grow(room).is_ok() && at(ALICE, &mut store, 0).may_grow(room + 1).is_err()
         );
         assert_eq!(at(ALICE, &mut store, 0).insert("body", vec![0_u8; 41]).unwrap_err().code, Code::Overloaded);
-        at(ALICE, &mut store, 0).get::<Vec<u8>>(&name).unwrap().unwrap().resize(90, 0);
+        found::<Vec<u8>>(at(ALICE, &mut store, 0), &name).unwrap().resize(90, 0);
         store.reckon(HandleId::parse(&name).unwrap());
         drop(store.take_ended());
         assert_eq!(store.memory(ALICE), (ENTRY + 90, ENTRY + 90));

@@ -54,10 +54,10 @@ impl ServerCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        match EndEntityCert::try_from(cert) {
-            Ok(_) => crypto::verify_tls12_signature(message, cert, dss, &self.algorithms),
-            Err(_) => self.verify_with_bare_key(message, cert, dss),
-        }
+        self.verify_signature(cert, |key| match key {
+            None => crypto::verify_tls12_signature(message, cert, dss, &self.algorithms),
+            Some(key) => self.verify_tls12_with_bare_key(message, key, dss),
+        })
     }
 
     fn verify_tls13_signature(
@@ -66,13 +66,10 @@ impl ServerCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        match EndEntityCert::try_from(cert) {
-            Ok(_) => crypto::verify_tls13_signature(message, cert, dss, &self.algorithms),
-            Err(_) => {
-                let key = bare_key(cert)?;
-                crypto::verify_tls13_signature_with_raw_key(message, &key, dss, &self.algorithms)
-            }
-        }
+        self.verify_signature(cert, |key| match key {
+            None => crypto::verify_tls13_signature(message, cert, dss, &self.algorithms),
+            Some(key) => crypto::verify_tls13_signature_with_raw_key(message, key, dss, &self.algorithms),
+        })
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -80,22 +77,30 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-/// The key of a certificate that the library does not read, such as one of version 1.
-fn bare_key(cert: &CertificateDer<'_>) -> Result<SubjectPublicKeyInfoDer<'static>, Error> {
-    let key = Facts::read(cert).and_then(|facts| facts.key());
-    key.map(SubjectPublicKeyInfoDer::from).ok_or_else(|| Refusal("the certificate can't be read".to_owned()).into())
-}
-
 impl Verifier {
-    fn verify_with_bare_key(
+    /// Has a signature verified with the key of a certificate: by the certificate where the library reads it, otherwise by the
+    /// bare key, as for a certificate of version 1.
+    fn verify_signature(
+        &self,
+        cert: &CertificateDer<'_>,
+        verify: impl FnOnce(Option<&SubjectPublicKeyInfoDer<'_>>) -> Result<HandshakeSignatureValid, Error>,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        if EndEntityCert::try_from(cert).is_ok() {
+            return verify(None);
+        }
+        let key = Facts::read(cert).and_then(|facts| facts.key());
+        let key = key.ok_or_else(|| Refusal("the certificate can't be read".to_owned()))?;
+        verify(Some(&key.into()))
+    }
+
+    fn verify_tls12_with_bare_key(
         &self,
         message: &[u8],
-        cert: &CertificateDer<'_>,
+        key: &SubjectPublicKeyInfoDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let key = bare_key(cert)?;
         let refusal = |error: &webpki::Error| Error::from(Refusal(of_webpki(error)));
-        let entity = RawPublicKeyEntity::try_from(&key).map_err(|error| refusal(&error))?;
+        let entity = RawPublicKeyEntity::try_from(key).map_err(|error| refusal(&error))?;
         let found = self.algorithms.mapping.iter().find(|(scheme, _)| *scheme == dss.scheme);
         let (_, algorithms) = found.ok_or(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme)?;
         // TLS 1.2 does not say which curve a signature is made with: each that may be is tried.

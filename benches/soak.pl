@@ -1,6 +1,9 @@
 #!/usr/bin/env perl
-# Works a broker for some minutes as a host full of scripts does, reloading it every minute, and then looks what is left: memory,
-# descriptors, handles. Fails if one of them has grown, or if a script failed. Run by `make soak MINUTES=60`.
+# Works a broker for some minutes as a host full of scripts does, and looks what is left: memory, descriptors, handles. Fails if one of
+# them has grown, or if a script failed. Run by `make soak MINUTES=60`.
+#
+# A reload begins a new life, and what an earlier one had lost is given back with it. So the broker is reloaded every minute in the
+# first half, which shows what is handed on and grows, and not in the second, which shows what grows within one life.
 use strict;
 use warnings;
 use lib 'perl/t/lib', 'perl/lib', 'perl/compat';
@@ -67,19 +70,32 @@ sub report {
 
 sub settled {
     TestBroker::eventually(sub { (figures())[4] == 1 && !%{ (figures())[2] } }) or print "not settled\n";
+    # What was freed is given back after some seconds.
+    sleep 12;
     return figures();
 }
 
 my $end = time + 60 * $minutes;
-# What is allocated once and kept is there after a tenth of the time.
-my $warm = time + 6 * $minutes;
-my (@before, %running);
+# What is allocated once and kept is there after a tenth of the time: in the first life, and in the last.
+my $half = time + 30 * $minutes;
+my @looks = map { { name => $_->[0], at => $_->[1] } } ['warm', time + 6 * $minutes], ['last life', $half + 6 * $minutes], ['end', $end];
+my (@seen, %running);
 my ($next, $scripts, $failed, $reloads) = (0, 0, 0, 0);
 sub gone {
     my ($pid) = @_;
     delete $running{$pid} or return;
     $scripts++;
     $failed++ if $? >> 8;
+    return;
+}
+
+# What is left when every script has ended.
+sub look {
+    waitpid($_, 0) && gone($_) for keys %running;
+    my $look = shift @looks;
+    my @figures = settled();
+    report($look->{name}, @figures);
+    push @seen, { name => $look->{name}, figures => \@figures };
     return;
 }
 
@@ -109,25 +125,22 @@ while (time < $end) {
         $running{$pid} = $name;
     }
     gone(wait);
-    if (!@before && time > $warm) {
-        waitpid($_, 0) && gone($_) for keys %running;
-        @before = settled();
-        report('warm', @before);
-    }
+    look() if time > $looks[0]{at};
     if (time > $next) {
         report(sprintf('%d s left', $end - time), figures());
-        reload();
+        reload() if time < $half;
         $next = time + 60;
     }
 }
-waitpid($_, 0) && gone($_) for keys %running;
-my @after = settled();
-report('end', @after);
+look();
 print "$scripts scripts, $failed failed; $reloads reloads\n";
 my @grown;
-push @grown, sprintf 'memory: %.1f to %.1f MB', $before[0], $after[0] if $after[0] > $before[0] * 1.1 + 2;
-push @grown, "descriptors: $before[1] to $after[1]" if $after[1] > $before[1] + 2;
-push @grown, 'handles are left' if %{ $after[2] };
+for my $i (1 .. $#seen) {
+    my ($name, $before, $after) = ($seen[$i]{name}, map { $_->{figures} } @seen[$i - 1, $i]);
+    push @grown, sprintf '%s: memory %.1f to %.1f MB', $name, $before->[0], $after->[0] if $after->[0] > $before->[0] * 1.1 + 2;
+    push @grown, "$name: descriptors $before->[1] to $after->[1]" if $after->[1] > $before->[1] + 2;
+    push @grown, "$name: handles are left" if %{ $after->[2] };
+}
 push @grown, "$failed scripts failed" if $failed;
-print @grown ? "NOT FLAT: @grown\n" : "flat\n";
+print @grown ? 'NOT FLAT: ' . join('; ', @grown) . "\n" : "flat\n";
 exit(@grown ? 1 : 0);

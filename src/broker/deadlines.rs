@@ -23,6 +23,8 @@ pub enum Timer {
     Job(u32),
     /// Handles that nobody used for long.
     Handles,
+    /// Memory that workers have freed and the allocator keeps.
+    Trim,
     /// Whether the socket's file is still in its place.
     Place,
     /// Nobody connected for long.

@@ -417,6 +417,7 @@ impl Broker {
     fn bury_ended(&mut self) {
         if self.handles.has_ended() {
             self.reaper.bury(self.handles.take_ended());
+            self.expect_to_trim();
         }
         let panics = self.reaper.new_panics();
         if panics > 0 {

@@ -115,6 +115,13 @@ pub fn fit_allocator() {
     }
 }
 
+/// Gives memory that was freed, in every arena of the allocator, back to the system.
+pub fn trim_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: malloc_trim(3) takes a number, may be called by any thread, and touches only what is free.
+    let _ = unsafe { libc::malloc_trim(0) };
+}
+
 /// A figure of `/proc/self/statm` (proc(5)) in bytes: 0 all, 1 resident, 5 data and stacks.
 fn statm(field: usize) -> u64 {
     let page = sysconf(SysconfVar::PAGE_SIZE).ok().flatten().and_then(|size| u64::try_from(size).ok()).unwrap_or(4096);

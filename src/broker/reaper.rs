@@ -3,8 +3,11 @@
 //! The state of a handle can be hundreds of megabytes, a tree of a million nodes, a connection to be closed: giving that back
 //! takes its time, and a destructor is code that can fail like any other. So the loop hands what is not light to a thread that
 //! does nothing else; a panic in a destructor is caught and counted, here as there.
+//!
+//! The same thread has the allocator give back what was freed. glibc gives each thread an arena of its own, and an arena keeps
+//! all that lies below its last small block that is in use: after a few answers of megabytes each worker's keeps some.
 
-use super::panics;
+use super::{panics, process};
 use crate::modules::store::Ended;
 use std::io;
 use std::sync::Arc;
@@ -12,10 +15,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
+enum Task {
+    Drop(Ended),
+    Trim,
+}
+
 /// The loop's end of it.
 pub struct Reaper {
     // Started when it is first needed.
-    thread: Option<Sender<Ended>>,
+    thread: Option<Sender<Task>>,
     panics: Arc<AtomicU64>,
     told: u64,
 }
@@ -33,18 +41,18 @@ impl Reaper {
                 drop_caught(ended, &self.panics);
                 continue;
             }
-            if self.thread.is_none() {
-                self.thread = self.start().ok();
-            }
-            let unsent = match &self.thread {
-                Some(thread) => thread.send(ended).err().map(|unsent| unsent.0),
-                None => Some(ended),
-            };
             // Without a thread it takes what it takes.
-            if let Some(ended) = unsent {
+            if let Err(Task::Drop(ended)) = self.send(Task::Drop(ended)) {
                 drop_caught(ended, &self.panics);
             }
         }
+    }
+
+    /// Gives freed memory back to the system. A millisecond or so for each few thousand holes, in which the loop may have to
+    /// wait if it allocates just then.
+    pub fn trim(&mut self) {
+        // Without a thread the memory is kept for what comes.
+        drop(self.send(Task::Trim));
     }
 
     /// How many destructors have panicked since this was last asked.
@@ -53,12 +61,25 @@ impl Reaper {
         panics - std::mem::replace(&mut self.told, panics)
     }
 
-    fn start(&self) -> io::Result<Sender<Ended>> {
+    fn send(&mut self, task: Task) -> Result<(), Task> {
+        if self.thread.is_none() {
+            self.thread = self.start().ok();
+        }
+        match &self.thread {
+            Some(thread) => thread.send(task).map_err(|unsent| unsent.0),
+            None => Err(task),
+        }
+    }
+
+    fn start(&self) -> io::Result<Sender<Task>> {
         let (sender, inbox) = channel();
         let panics = Arc::clone(&self.panics);
         thread::Builder::new().name("reaper".to_owned()).spawn(move || {
-            while let Ok(ended) = inbox.recv() {
-                drop_caught(ended, &panics);
+            while let Ok(task) = inbox.recv() {
+                match task {
+                    Task::Drop(ended) => drop_caught(ended, &panics),
+                    Task::Trim => process::trim_memory(),
+                }
             }
         })?;
         Ok(sender)

@@ -4,6 +4,10 @@ use super::Broker;
 use super::deadlines::Timer;
 use crate::health::{self, Leak};
 use slog::{debug, info, warn};
+use std::time::Duration;
+
+/// How long freed memory is kept for the calls that come next.
+const TRIM_AFTER: Duration = Duration::from_secs(5);
 
 impl Broker {
     /// Serves every deadline that has come.
@@ -19,6 +23,7 @@ impl Broker {
                         self.deadlines.want(Timer::Handles, next);
                     }
                 }
+                Timer::Trim => self.reaper.trim(),
                 Timer::Place => self.check_place(),
                 Timer::IdleExit => self.check_idle(),
                 Timer::AcceptAgain => self.gate.try_again(),
@@ -67,6 +72,13 @@ impl Broker {
                 self.close(id, reason);
             }
             _ => self.watch_limits(id),
+        }
+    }
+
+    /// Has what was freed given back to the system, once in a while as long as there is work that frees.
+    pub(super) fn expect_to_trim(&mut self) {
+        if self.deadlines.wanted(Timer::Trim).is_none() {
+            self.deadlines.want(Timer::Trim, self.now + TRIM_AFTER);
         }
     }
 

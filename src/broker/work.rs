@@ -100,7 +100,10 @@ impl Broker {
         while let Some(report) = self.workers.report() {
             match report {
                 Report::Progress(job, progress) => self.pass_progress(job, progress),
-                Report::Done(done) => self.finish(*done),
+                Report::Done(done) => {
+                    self.finish(*done);
+                    self.expect_to_trim();
+                }
             }
         }
         self.start_jobs();

@@ -1,6 +1,7 @@
 //! What handles say that they take is what the process takes for them.
 
 use crate::support::*;
+use crate::web::{Web, answer};
 use rmpv::Value;
 
 /// How many of each kind.
@@ -86,4 +87,27 @@ fn bodies() {
         made(client, "http_helper.body_new", map([("session_id", session.clone())]), "body_id");
         made(client, "http_helper.session_free", map([("session_id", session)]), "freed");
     });
+}
+
+#[test]
+fn what_bodies_took_is_given_back() {
+    let body = vec![b'x'; 2_000_000];
+    let web = Web::start(move |_, stream| answer(stream, "200 OK", &[], &body));
+    let broker = Broker::start(&["--workers=6", "--log-level=warning"]);
+    let resident = || resident(&broker);
+    broker.connect().call("test.ping", none()).unwrap();
+    let before = resident();
+    std::thread::scope(|scope| {
+        for _ in 0..6 {
+            scope.spawn(|| {
+                let mut client = broker.connect();
+                for _ in 0..20 {
+                    let answer = client.call("http.get", map([("url", web.url("/").into())])).unwrap();
+                    assert_eq!(answer["success"], true.into());
+                }
+            });
+        }
+    });
+    // Before it was, each of the workers kept three or four.
+    eventually("memory to come back", || resident() < before + 8e6);
 }

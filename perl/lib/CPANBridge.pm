@@ -571,8 +571,9 @@ the broker can't have taken it whole; one that it may have run is never repeated
 
 The socket is the argument C<socket>, else C<$CPANBridge::DAEMON_SOCKET>, else C<CPAN_BRIDGE_SOCKET>. If none of these is
 set, the places where a broker of this user listens by default are tried, and then the system-wide service:
-C<$XDG_RUNTIME_DIR/cpan-bridge/broker.sock>, C</tmp/cpan-bridge-UID/broker.sock>, C</run/cpan-bridge/broker.sock>. In these places
-a socket is only tried if its directory is there, is this user's or root's, and nobody else can write to it.
+C<$XDG_RUNTIME_DIR/cpan-bridge/broker.sock>, C</run/user/UID/cpan-bridge/broker.sock>, C</tmp/cpan-bridge-UID/broker.sock>,
+C</run/cpan-bridge/broker.sock>. In these places a socket is only tried if its directory is there, is this user's or root's, and nobody
+else can write to it. So a script finds the same broker from a login, from cron, after C<su> and as a service.
 
 Wherever the socket is, the kernel is asked who listens before anything is sent. It has to be this user or root, or one who was named by
 C<broker_user> or C<CPAN_BRIDGE_USER>; on C</run/cpan-bridge/broker.sock> also the owner of that directory. Otherwise the call fails
@@ -581,7 +582,8 @@ with the code C<connect>, and the message says who it is.
 If somebody else has taken C</tmp/cpan-bridge-UID>, a directory C</tmp/cpan-bridge-UID-XXXXXXXX> takes its place, with eight random
 digits: the same one for all processes of the user.
 
-If nobody listens there, a broker is started in the background; it ends when it was not needed for 15 minutes. Its program is
+If nobody listens there, a broker is started in the background, on the socket below F</tmp> (or below C<XDG_RUNTIME_DIR> if that is not
+the login's F</run/user/UID>, which goes with the last login); it ends when it was not needed for 15 minutes. Its program is
 the one that C<CPAN_BRIDGE_BIN> names, else C<cpan-bridge> in C<PATH>, else beside the installed module. On a socket that was
 named, a broker is started only with C<< autostart => 1 >>.
 

@@ -233,13 +233,41 @@ sub end_of {
     like($distrust, qr/is not there/, 'what is not there is not trusted');
 }
 
-# --- XDG_RUNTIME_DIR that is another user's, as `su` leaves it
+# --- One user, one broker, however a script was started
 {
+    my $login = "/run/user/$victim";
+    my $is_made = mkdir '/run/user';
+    mkdir $login, 0700 or die $!;
+    chown $victim, $victim, $login;
+    my $pid_of = sub {
+        my ($runtime) = @_;
+        local %ENV = %ENV;
+        $ENV{XDG_RUNTIME_DIR} = $runtime if defined $runtime;
+        return as_user($victim, sub { my $info = CPANBridge->new(persistent => 0)->call('system.info'); return @{$info}{qw(pid socket_path)} });
+    };
+    my ($pid, $path) = $pid_of->($login);
+    is($path, "$usual/broker.sock", 'a broker that a login starts is where it stays when the login ends');
     my $theirs = File::Temp::tempdir(CLEANUP => 1);
-    local $ENV{XDG_RUNTIME_DIR} = $theirs;
-    my ($socket, $why) = as_user($victim, sub { CPANBridge::Launcher::own_socket() });
-    is($socket, "$usual/broker.sock", 'a directory that can\'t be looked into is not where a broker is started');
-    like($why, qr{\A\Q$theirs\E/cpan-bridge: Permission denied}, 'which is told');
+    for ([undef, 'a job of cron'], [$theirs, 'su, with another\'s XDG_RUNTIME_DIR'], ["$theirs/none", 'one with a directory that is not there'],
+        ['run', 'one with a relative path'], ["$login/", 'another login']) {
+        my ($runtime, $who) = @$_;
+        is(($pid_of->($runtime))[0], $pid, "$who finds it");
+    }
+    as_user($victim, sub { CPANBridge->new->call('system.shutdown') });
+    TestBroker::eventually(sub { !-e $path });
+
+    # One that a unit of the user's has in the login's directory.
+    as_user($victim, sub { mkdir "$login/cpan-bridge", 0700; return system "$place/cpan-bridge", 'serve', '--daemonize', '--socket', "$login/cpan-bridge/broker.sock" });
+    ($pid, $path) = $pid_of->(undef);
+    is($path, "$login/cpan-bridge/broker.sock", 'a job of cron finds the broker of the user\'s own unit');
+    as_user($victim, sub { CPANBridge->new->call('system.shutdown') });
+    TestBroker::eventually(sub { !-e $path });
+    system 'rm', '-rf', $login, $usual;
+    rmdir '/run/user' if $is_made;
+
+    my ($runtime, $why) = as_user($victim, sub { local $ENV{XDG_RUNTIME_DIR} = $theirs; CPANBridge::Launcher::own_socket() });
+    is($runtime, "$usual/broker.sock", 'another user\'s directory is not where a broker is started');
+    is($why, "XDG_RUNTIME_DIR ($theirs) belongs to user root", 'which is told');
 }
 
 # --- A16: a socket that was named

@@ -41,9 +41,9 @@ const LONG_ABOUT: &str = "A broker that gives Perl scripts ciphers and other ser
 const AFTER: &str = "Start a broker and try it:\n  \
     cpan-bridge serve &\n  \
     perl -MCPANBridge -e 'print CPANBridge->new->call(\"test.ping\", {})->{message}, \"\\n\"'\n\n\
-    The socket is, in this order: --socket, $CPAN_BRIDGE_SOCKET, $XDG_RUNTIME_DIR/cpan-bridge/broker.sock, \
-    /tmp/cpan-bridge-<uid>/broker.sock. Clients, and these commands, look there and then for the host's own at \
-    /run/cpan-bridge/broker.sock. A directory that another user made is not trusted, and a broker of another user than \
+    The socket is the one that --socket or $CPAN_BRIDGE_SOCKET names. Without one, clients and these commands look in \
+    $XDG_RUNTIME_DIR/cpan-bridge, /run/user/<uid>/cpan-bridge, /tmp/cpan-bridge-<uid>, and then for the host's own at \
+    /run/cpan-bridge/broker.sock; `cpan-bridge brokers` lists what there is. A directory that another user made is not trusted, and a broker of another user than \
     you and root is asked nothing unless --broker-user or $CPAN_BRIDGE_USER names him. Only the user who runs the broker, and root, \
     may connect unless settings allow others.\n\n\
     Signals to a broker: TERM and INT end it when running calls are done (a second one ends it at once), HUP opens \

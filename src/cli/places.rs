@@ -6,7 +6,7 @@
 //! another name, which has to be ours.
 
 use crate::broker;
-use crate::config::{default_socket, private_socket};
+use crate::config::{default_socket, login_directory, private_socket, runtime_directory};
 use crate::modules::handles::HandleId;
 use nix::unistd::Uid;
 use std::fs::{self, DirBuilder};
@@ -82,16 +82,32 @@ pub struct Found {
 /// connection, so it is asked only if there is a choice.
 pub fn find(listens: impl Fn(&Path) -> bool) -> Found {
     let host = Path::new(HOST).join("broker.sock");
-    let mut places = vec![default_socket()];
+    let (runtime, unusable) = match runtime_directory() {
+        Ok(directory) => (directory, None),
+        Err(why) => (None, Some(format!("{why}, so nothing in it is asked"))),
+    };
+    let mut places: Vec<PathBuf> = runtime.into_iter().chain([login_directory()]).map(below).collect();
+    places.dedup();
     let private = private_socket();
-    if !places.contains(&private) {
-        places.push(private.clone());
-    }
+    places.push(private.clone());
     if is_taken(&private) {
         places.extend(stand_ins().into_iter().map(|directory| directory.join("broker.sock")));
     }
     places.push(host);
-    choose(&places, listens)
+    let mut found = choose(&places, listens);
+    found.untried.extend(unusable);
+    if !found.is_there {
+        // Where one would be, if it is no place that somebody else has taken.
+        let usual = default_socket();
+        if !is_taken(&usual) {
+            found.socket = usual;
+        }
+    }
+    found
+}
+
+fn below(directory: PathBuf) -> PathBuf {
+    directory.join("cpan-bridge/broker.sock")
 }
 
 fn choose(places: &[PathBuf], listens: impl Fn(&Path) -> bool) -> Found {

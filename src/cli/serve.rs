@@ -2,7 +2,7 @@
 
 use super::{configure, fail, places, settings_flags};
 use crate::broker::{self, Broker, Inheritance, Origin};
-use crate::config::Config;
+use crate::config::{Config, runtime_directory};
 use crate::logging::Log;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use nix::unistd::{close, dup2_stderr, dup2_stdin, dup2_stdout, setsid};
@@ -53,8 +53,8 @@ fn start(flags: &ArgMatches) -> ExitCode {
     if config.daemonize && !detached {
         return start_in_background();
     }
-    let taken = match find_place(&mut config) {
-        Ok(taken) => taken,
+    let place = match find_place(&mut config) {
+        Ok(place) => place,
         Err(error) => return fail(1, &error),
     };
     // Before the directory is left that it was started in.
@@ -67,7 +67,7 @@ fn start(flags: &ArgMatches) -> ExitCode {
         return fail(1, &error);
     }
     let ready_fd = flags.get_one::<i32>("ready-fd").copied().or(detached.then_some(1));
-    match serve(config, origin, ready_fd, detached, taken) {
+    match serve(config, origin, ready_fd, detached, place) {
         Ok(code) => code,
         Err(error) => fail(1, &error),
     }
@@ -116,14 +116,17 @@ fn serve(
     origin: Origin,
     ready_fd: Option<i32>,
     detached: bool,
-    taken: Option<(PathBuf, u32)>,
+    place: Place,
 ) -> Result<ExitCode, Box<dyn std::error::Error>> {
     // Opened anew before the process closes itself to inspection, which includes its own descriptors' names.
     let ready = ready_fd.map(|fd| OpenOptions::new().write(true).open(format!("/proc/self/fd/{fd}"))).transpose()?;
     broker::block_signals()?;
     broker::fit_allocator();
     let log = Log::new(&config)?;
-    if let Some((place, uid)) = taken {
+    if let Some(why) = place.unusable {
+        slog::warn!(log.logger, "XDG_RUNTIME_DIR is not used"; "why" => why, "socket" => %config.socket.display());
+    }
+    if let Some((place, uid)) = place.taken {
         slog::warn!(log.logger, "The usual place is another user's; listening in a directory of its own beside it";
             "taken" => %place.display(), "by" => broker::user_name(uid), "socket" => %config.socket.display());
     }
@@ -153,14 +156,23 @@ fn release(fd: i32, detached: bool) -> io::Result<()> {
     Ok(())
 }
 
-/// Chooses the socket's place if nobody named it. Gives the usual one, and whose it is, if somebody else has taken that.
-fn find_place(config: &mut Config) -> io::Result<Option<(PathBuf, u32)>> {
+/// Why a socket that nobody named is where it is.
+#[derive(Default)]
+struct Place {
+    /// The usual directory, and whose it is, if somebody else has taken that.
+    taken: Option<(PathBuf, u32)>,
+    /// Why `XDG_RUNTIME_DIR` does not count.
+    unusable: Option<String>,
+}
+
+/// Chooses the socket's place if nobody named it.
+fn find_place(config: &mut Config) -> io::Result<Place> {
     if config.socket_named {
-        return Ok(None);
+        return Ok(Place::default());
     }
     let (socket, taken) = places::to_listen()?;
     config.socket = socket;
-    Ok(taken)
+    Ok(Place { taken, unusable: runtime_directory().err() })
 }
 
 /// Paths are those of the place the broker was started from, also after it has left that place.

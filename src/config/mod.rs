@@ -5,9 +5,11 @@
 //! `CPAN_BRIDGE_HEALTH_INTERVAL` in the environment. [`settings::TABLE`] is the one list of them; help, documentation and
 //! `system.info` are made from it.
 
+mod directories;
 pub mod settings;
 mod values;
 
+pub use directories::{default_socket, login_directory, private_socket, runtime_directory};
 pub use values::{SettingError, Source, Values};
 
 use std::fmt;
@@ -223,20 +225,6 @@ impl LogFormat {
             _ => Self::Auto,
         }
     }
-}
-
-/// Where the socket is if nothing says otherwise: `$XDG_RUNTIME_DIR/cpan-bridge/broker.sock`, else
-/// `/tmp/cpan-bridge-<uid>/broker.sock`.
-pub fn default_socket() -> PathBuf {
-    match std::env::var_os("XDG_RUNTIME_DIR").filter(|dir| dir.as_encoded_bytes().starts_with(b"/")) {
-        Some(dir) => PathBuf::from(dir).join("cpan-bridge/broker.sock"),
-        None => private_socket(),
-    }
-}
-
-/// Where it is without `XDG_RUNTIME_DIR`, which jobs of cron do not have.
-pub fn private_socket() -> PathBuf {
-    PathBuf::from(format!("/tmp/cpan-bridge-{}/broker.sock", nix::unistd::Uid::effective()))
 }
 
 #[cfg(test)]

@@ -12,19 +12,46 @@ our $VERSION = '0.100';
 # A broker that a script started ends when nobody needed it for so many seconds.
 use constant IDLE_EXIT => 900;
 
-# The socket of this user's own broker, where a broker started without a word puts it.
+# The socket of this user's own broker, where a broker started without a word puts it. Not in the directory that logind makes for those
+# who log in: that goes with the last login, and jobs of cron need the broker then.
 sub user_socket {
-    my $runtime = $ENV{XDG_RUNTIME_DIR};
-    return "$runtime/cpan-bridge/broker.sock" if defined $runtime && $runtime =~ m{\A/};
-    return "/tmp/cpan-bridge-$>/broker.sock";
+    my ($runtime) = _runtime_directory();
+    return defined $runtime && $runtime ne _login_directory() ? _socket_in("$runtime/cpan-bridge") : _socket_in(_usual_directory());
+}
+
+sub _usual_directory { return "/tmp/cpan-bridge-$>" }
+sub _login_directory { return "/run/user/$>" }
+sub _socket_in       { return "$_[0]/broker.sock" }
+
+# The directory that XDG_RUNTIME_DIR names, if that is worth anything (XDG Base Directory Specification): (directory), or (undef, why
+# not), or () if none is named. Whoever becomes another user by su or sudo may bring the directory of the one before.
+sub _runtime_directory {
+    my $given = $ENV{XDG_RUNTIME_DIR};
+    return if !defined $given || !length $given;
+    local $!;
+    my $named = "XDG_RUNTIME_DIR ($given)";
+    my ($runtime) = $given =~ m{\A(/[^\0]*?)/*\z}s or return (undef, "$named is no absolute path");
+    my ($mode, $owner) = (stat $runtime)[2, 4];
+    return (undef, "$named can't be used: $!") if !defined $mode;
+    return (undef, "$named is no directory") if !-d _;
+    if ($owner != $>) {
+        my $name = getpwuid $owner;
+        return (undef, "$named belongs to user " . (defined $name ? $name : $owner));
+    }
+    return (undef, sprintf '%s can be written by others (mode %04o)', $named, $mode & 07777) if $mode & 022;
+    return $runtime;
 }
 
 # The host's own service, and what it is below: only root can put something there.
 use constant SYSTEM_SOCKET => '/run/cpan-bridge/broker.sock';
 
-# Where this user's own broker listens by default.
+# Where this user's own broker may be listening that nobody told where, however this script was started: a login has the variable, jobs
+# of cron have not, and units of the user's listen in the login's directory.
 sub usual_sockets {
-    return (user_socket(), "/tmp/cpan-bridge-$>/broker.sock");
+    my ($runtime) = _runtime_directory();
+    my %seen;
+    return map { _socket_in($_) } grep { !$seen{$_}++ } (defined $runtime ? "$runtime/cpan-bridge" : ()),
+        _login_directory() . '/cpan-bridge', _usual_directory();
 }
 
 # In directories that were made because somebody else had taken the usual one. The same ones for all processes of this user, in the
@@ -88,8 +115,8 @@ sub _directory {
 
 # Where a broker of this user's own can be started: (socket, why the usual place is not that), or () if there is no place.
 sub own_socket {
-    my $why;
-    for my $socket (usual_sockets()) {
+    my ($runtime, $why) = _runtime_directory();
+    for my $socket (user_socket(), _socket_in(_usual_directory())) {
         my $taken = taken($socket);
         return ($socket, $why) if !defined $taken;
         $why ||= $taken;
@@ -300,8 +327,8 @@ signal handlers are left alone.
 
 =head2 user_socket
 
-The socket of this user's own broker: C<$XDG_RUNTIME_DIR/cpan-bridge/broker.sock>, else
-C</tmp/cpan-bridge-UID/broker.sock>.
+Where this user's own broker is started: C</tmp/cpan-bridge-UID/broker.sock>, or C<$XDG_RUNTIME_DIR/cpan-bridge/broker.sock> if that
+is a directory of this user's other than F</run/user/UID>, which goes with the last login.
 
 =head2 sockets
 
@@ -309,7 +336,8 @@ All places where a broker may listen for this user, in the order in which they a
 
 =head2 usual_sockets
 
-The socket of L</user_socket> and the one below F</tmp>, which may be the same.
+Where this user's own broker may listen: below C<XDG_RUNTIME_DIR> if that is this user's, F</run/user/UID> and F</tmp>. However a script
+is started, at a login, by cron, C<su> or a unit, they hold the same broker.
 
 =head2 private_sockets
 

@@ -3,10 +3,13 @@
 //! Pure: figures in, verdict out. The wording of the health line and of the two connection lines is fixed; operators'
 //! scripts match it.
 
-use crate::stats::{WorkerReport, ratio};
+use crate::stats::{Lately, WorkerReport, ratio};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+
+/// The span of `stats::LONGEST_WINDOW` in words.
+const LATELY: &str = "the last five minutes";
 
 /// What is judged.
 #[derive(Clone, Debug, Default)]
@@ -33,8 +36,8 @@ pub struct Figures {
     pub high_connections: u64,
     /// Resident memory in MB.
     pub memory_mb: f64,
-    /// CPU use since the start, percent of one core.
-    pub cpu_percent: f64,
+    /// What happened within the last minutes.
+    pub lately: Lately,
     /// Open descriptors.
     pub open_fds: u64,
     /// The most descriptors there may be.
@@ -173,12 +176,9 @@ fn memory_usage(figures: &Figures) -> Check {
 
 fn cpu_usage(figures: &Figures) -> Check {
     // One thread runs the loop: what is worth a look is a core that is busy all the time.
-    let status = above(figures.cpu_percent, 90.0 + 100.0 * figures.workers.workers as f64, f64::INFINITY);
-    check(
-        status,
-        format!("{:.1} percent of a core since the start", figures.cpu_percent),
-        json!({ "cpu_percent": figures.cpu_percent }),
-    )
+    let percent = figures.lately.cpu_percent;
+    let status = above(percent, 90.0 + 100.0 * figures.workers.workers as f64, f64::INFINITY);
+    check(status, format!("{percent:.1} percent of a core within {LATELY}"), json!({ "cpu_percent": percent }))
 }
 
 fn helper_modules(figures: &Figures) -> Check {
@@ -253,11 +253,18 @@ fn workers(figures: &Figures) -> Check {
 }
 
 fn performance(figures: &Figures) -> Check {
-    let error_rate = ratio(figures.errors as f64, figures.requests as f64);
-    let details = json!({ "error_rate": error_rate, "p99_response_time": figures.p99_response_time });
+    let Lately { requests, failed, .. } = figures.lately;
+    let error_rate = ratio(failed as f64, requests as f64);
+    let details = json!({
+        "error_rate": error_rate,
+        "requests": requests,
+        "failed": failed,
+        "error_rate_since_start": ratio(figures.errors as f64, figures.requests as f64),
+        "p99_response_time": figures.p99_response_time,
+    });
     // A handful of calls says nothing about a rate.
-    let status = if figures.requests < 20 { Status::Pass } else { above(error_rate, 0.05, 0.5) };
-    check(status, format!("{:.1} percent of {} calls failed", error_rate * 100.0, figures.requests), details)
+    let status = if requests < 20 { Status::Pass } else { above(error_rate, 0.05, 0.5) };
+    check(status, format!("{:.1} percent of the {requests} calls of {LATELY} failed", error_rate * 100.0), details)
 }
 
 fn above(figure: f64, warn: f64, fail: f64) -> Status {
@@ -321,17 +328,28 @@ mod tests {
     }
 
     #[test]
+    fn what_failed_long_ago_is_over() {
+        let lately = Lately { requests: 100, failed: 1, ..Lately::default() };
+        let report = judge(&Figures { requests: 1000, errors: 900, lately, ..figures() }, String::new());
+        assert_eq!(report.overall_status, "healthy", "{:?}", report.errors);
+        assert_eq!(
+            report.checks["performance"].message,
+            "1.0 percent of the 100 calls of the last five minutes failed"
+        );
+    }
+
+    #[test]
     fn every_check_can_come_out_otherwise() {
         let cases = [
             ("daemon_running", Figures { panics: 1, ..figures() }),
             ("memory_usage", Figures { memory_mb: 5000.0, ..figures() }),
-            ("cpu_usage", Figures { cpu_percent: 295.0, ..figures() }),
+            ("cpu_usage", Figures { lately: Lately { cpu_percent: 295.0, ..Lately::default() }, ..figures() }),
             ("helper_modules", Figures { modules: 0, ..figures() }),
             ("socket_connectivity", Figures { open_fds: 950, ..figures() }),
             ("connections", Figures { active_connections: 100, ..figures() }),
             ("handles", Figures { largest_handle_user: 9, ..figures() }),
             ("workers", Figures { workers: WorkerReport { queued: 10, ..figures().workers }, ..figures() }),
-            ("performance", Figures { requests: 100, errors: 60, ..figures() }),
+            ("performance", Figures { lately: Lately { requests: 100, failed: 60, ..Lately::default() }, ..figures() }),
         ];
         for (name, figures) in cases {
             assert_ne!(judge(&figures, String::new()).checks[name].status, Status::Pass, "{name}");

@@ -23,6 +23,10 @@ $DEBUG_LEVEL            = _from_environment('CPAN_BRIDGE_DEBUG',           0)  i
 $DAEMON_TIMEOUT         = _from_environment('CPAN_BRIDGE_DAEMON_TIMEOUT',  30) if !defined $DAEMON_TIMEOUT;
 $DAEMON_STARTUP_TIMEOUT = _from_environment('CPAN_BRIDGE_STARTUP_TIMEOUT', 10) if !defined $DAEMON_STARTUP_TIMEOUT;
 $ANSWER_MEMORY          = _from_environment('CPAN_BRIDGE_ANSWER_MEMORY',   256 << 20) if !defined $ANSWER_MEMORY;
+# Where a broker is expected, for scripts that look at it. As long as nobody sets another it names nothing.
+our $EXPECTED_SOCKET = $ENV{CPAN_BRIDGE_SOCKET};
+$EXPECTED_SOCKET = CPANBridge::Launcher::user_socket() if !defined $EXPECTED_SOCKET || !length $EXPECTED_SOCKET;
+$DAEMON_SOCKET   = $EXPECTED_SOCKET if !defined $DAEMON_SOCKET;
 $TIMEOUT       = 60         if !defined $TIMEOUT;
 $RETRY_COUNT   = 3          if !defined $RETRY_COUNT;
 $MAX_JSON_SIZE = 10_000_000 if !defined $MAX_JSON_SIZE;
@@ -772,7 +776,8 @@ Undef: there is no Python.
 =head1 PACKAGE VARIABLES
 
 Read with every call. C<$DAEMON_MODE> (1; C<CPAN_BRIDGE_DAEMON>), C<$FALLBACK_ENABLED> (1; C<CPAN_BRIDGE_FALLBACK>),
-C<$DEBUG_LEVEL> (0; C<CPAN_BRIDGE_DEBUG>), C<$TIMEOUT> (60), C<$RETRY_COUNT> (3), C<$DAEMON_SOCKET> (not set), C<$DAEMON_TIMEOUT>
+C<$DEBUG_LEVEL> (0; C<CPAN_BRIDGE_DEBUG>), C<$TIMEOUT> (60), C<$RETRY_COUNT> (3), C<$DAEMON_SOCKET> (where a broker is
+started; another value names a socket), C<$DAEMON_TIMEOUT>
 (30; C<CPAN_BRIDGE_DAEMON_TIMEOUT>: how long a broker whose queue is full is waited for), C<$DAEMON_STARTUP_TIMEOUT> (10;
 C<CPAN_BRIDGE_STARTUP_TIMEOUT>: how long a broker may take to come up, or to come back).
 

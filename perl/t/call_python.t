@@ -63,6 +63,7 @@ is($bridge->get_last_python_output, undef, 'no python');
     $bridge->set_timeout(10);
     ok($bridge->call_python('test', 'sleep', { seconds => 0.1 })->{success}, 'a timeout that was chosen wins');
 }
+is($CPANBridge::DAEMON_SOCKET, "/tmp/cpan-bridge-$>/broker.sock", '$DAEMON_SOCKET is defined from the beginning, and names nothing');
 {
     my $fresh = CPANBridge->new;
     local $CPANBridge::DAEMON_SOCKET = '/nonexistent/broker.sock';

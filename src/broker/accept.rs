@@ -152,7 +152,7 @@ impl Broker {
             Standing::Welcome | Standing::Flood => {}
             Standing::Stranger => {
                 self.stats.connections_rejected += 1;
-                self.stats.security_events += 1;
+                self.remember_security(caller, "unauthorized_peer");
                 if let Some(left_out) = self.throttle.admit("stranger", caller.uid, self.now) {
                     warn!(self.log.logger, "A user who is not allowed connected"; "uid" => caller.uid, "pid" => caller.pid,
                         "left_out" => left_out);

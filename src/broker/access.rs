@@ -106,7 +106,16 @@ impl Access {
 /// # Errors
 /// Those of `getsockopt(2)`.
 pub fn listening_user(stream: &std::os::unix::net::UnixStream) -> io::Result<u32> {
-    Ok(getsockopt(&stream.as_fd(), PeerCredentials)?.uid())
+    listening_process(stream).map(|(uid, _)| uid)
+}
+
+/// The user and the process that listen at the other end of a connection, by the kernel's word.
+///
+/// # Errors
+/// Those of `getsockopt(2)`.
+pub fn listening_process(stream: &std::os::unix::net::UnixStream) -> io::Result<(u32, i32)> {
+    let credentials = getsockopt(&stream.as_fd(), PeerCredentials)?;
+    Ok((credentials.uid(), credentials.pid()))
 }
 
 /// A user as messages name it: name and number, or the number of one who has no name.

@@ -310,6 +310,11 @@ impl Connections {
         self.slab.get_mut(id.slot as usize).filter(|connection| connection.serial as u32 == id.generation)
     }
 
+    /// As [`Connections::get`], to look at.
+    pub fn peek(&self, id: ConnectionId) -> Option<&Connection> {
+        self.slab.get(id.slot as usize).filter(|connection| connection.serial as u32 == id.generation)
+    }
+
     /// Whichever connection is in a slot now.
     pub fn in_slot(&self, slot: u32) -> Option<ConnectionId> {
         let connection = self.slab.get(slot as usize)?;

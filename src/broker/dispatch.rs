@@ -15,7 +15,7 @@ use crate::modules::locks::locked;
 use crate::modules::{Call, Caller, FunctionId, Registry, Touches};
 use crate::protocol::message::{Arguments, Kind, Malformed, Message, parse_after};
 use crate::protocol::{Buffer, CallError, Code};
-use crate::stats::{CloseReason, Outcome, RecentError};
+use crate::stats::{CloseReason, Outcome, RecentError, Script, SecurityEvent};
 use slog::error;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -344,8 +344,28 @@ impl Broker {
             duration_ms: took.as_secs_f64() * 1e3,
             peer_uid: caller.map(|caller| caller.uid),
             peer_pid: caller.map(|caller| caller.pid),
+            script: caller.map(|caller| Script(self.namer.ask(caller.pid, caller.privileged))).unwrap_or_default(),
         };
         self.stats.remember(recent);
+        let kind = match error.code {
+            Code::UnknownModule => "unauthorized_module",
+            Code::UnknownFunction => "unauthorized_function",
+            Code::Denied => "unauthorized_call",
+            _ => return,
+        };
+        if let Some(caller) = caller {
+            self.remember_security(caller, kind);
+        }
+    }
+
+    /// Counts what may be somebody trying doors.
+    pub(super) fn remember_security(&mut self, caller: Caller, kind: &str) {
+        self.stats.security.add(SecurityEvent {
+            timestamp: super::view::timestamp(std::time::SystemTime::now()),
+            event_type: kind.to_owned(),
+            peer_uid: caller.uid,
+            peer_pid: caller.pid,
+        });
     }
 
     /// Logs a caught panic, and makes the error that says no more than where to look.
@@ -377,9 +397,8 @@ pub(super) fn shutting_down() -> CallError {
 fn outcome(result: &Result<(), CallError>) -> Outcome {
     let Err(error) = result else { return Outcome::Success };
     match error.code {
-        Code::InvalidParams | Code::UnknownModule | Code::UnknownFunction | Code::TooLarge | Code::Protocol => {
-            Outcome::Invalid
-        }
+        Code::UnknownModule | Code::UnknownFunction => Outcome::Unknown,
+        Code::InvalidParams | Code::TooLarge | Code::Protocol => Outcome::Invalid,
         Code::Denied => Outcome::Denied,
         Code::Overloaded | Code::Unavailable => Outcome::Rejected,
         Code::NotFound | Code::Timeout | Code::Cancelled | Code::Failed | Code::Internal => Outcome::Failure,

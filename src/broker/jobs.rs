@@ -245,6 +245,16 @@ impl Jobs {
         self.slab.get_mut(id.slot as usize).filter(|(generation, _)| *generation == id.generation).map(|(_, job)| job)
     }
 
+    /// Every job there is, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (JobId, &Job)> {
+        self.slab.iter().map(|(slot, (generation, job))| (JobId { slot: slot as u32, generation: *generation }, job))
+    }
+
+    /// Whether a job waits for an earlier one on the same handle, and not for a worker.
+    pub fn waits_for_handle(&self, id: JobId, job: &Job) -> bool {
+        job.handle.and_then(|handle| self.by_handle.get(&handle)).is_some_and(|behind| behind.contains(&id))
+    }
+
     /// Whichever job is in a slot now.
     pub fn in_slot(&self, slot: u32) -> Option<JobId> {
         self.slab.get(slot as usize).map(|(generation, _)| JobId { slot, generation: *generation })

@@ -40,8 +40,13 @@ pub enum ListenError {
         why: String,
     },
     /// Another broker is there.
-    #[error("another broker holds {0}")]
-    Held(PathBuf),
+    #[error("another broker holds {place}{}", who(*.pid))]
+    Held {
+        /// The lock's file.
+        place: PathBuf,
+        /// The other broker's process, if it can be asked.
+        pid: Option<i32>,
+    },
     /// Something else listens there.
     #[error("another program listens on {0}")]
     Live(PathBuf),
@@ -124,10 +129,7 @@ impl Listener {
 
     fn bind(config: &Config) -> Result<Self, ListenError> {
         let path = config.socket.as_path();
-        let length = path.as_os_str().len();
-        if length > LONGEST_PATH {
-            return Err(ListenError::PathTooLong(length));
-        }
+        check_length(path)?;
         prepare_directory(directory_of(path)?)?;
         let lock_path = lock_path(path);
         let lock = take_lock(&lock_path)?;
@@ -269,12 +271,17 @@ fn lock_path(socket: &Path) -> PathBuf {
 
 /// Creates the directory, private, or refuses one in which somebody else could put another socket in place of ours.
 fn prepare_directory(directory: &Path) -> Result<(), ListenError> {
-    let refuse = |why: String| Err(ListenError::Directory { directory: directory.to_owned(), why });
     match DirBuilder::new().recursive(true).mode(0o700).create(directory) {
         Ok(()) => {}
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
         Err(error) => return Err(ListenError::system(directory, "creating the socket's directory")(error)),
     }
+    judge_directory(directory)
+}
+
+/// Refuses a directory in which somebody else could put another socket in place of ours.
+fn judge_directory(directory: &Path) -> Result<(), ListenError> {
+    let refuse = |why: String| Err(ListenError::Directory { directory: directory.to_owned(), why });
     let metadata =
         fs::symlink_metadata(directory).map_err(ListenError::system(directory, "looking at the socket's directory"))?;
     let own = Uid::effective().as_raw();
@@ -324,7 +331,9 @@ fn take_lock(path: &Path) -> Result<Flock<File>, ListenError> {
         }
         let lock = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(lock) => lock,
-            Err((_, Errno::EWOULDBLOCK)) => return Err(ListenError::Held(path.to_owned())),
+            Err((_, Errno::EWOULDBLOCK)) => {
+                return Err(ListenError::Held { place: path.to_owned(), pid: holder(path) });
+            }
             Err((_, error)) => return Err(ListenError::system(path, "locking")(error.into())),
         };
         // An earlier holder removes the file while it holds it; a lock on a removed file claims nothing.
@@ -333,6 +342,51 @@ fn take_lock(path: &Path) -> Result<Flock<File>, ListenError> {
             return Ok(lock);
         }
     }
+}
+
+/// The process that listens where the holder of a lock does.
+fn holder(lock_path: &Path) -> Option<i32> {
+    let socket = lock_path.with_extension("");
+    let stream = std::os::unix::net::UnixStream::connect(socket).ok()?;
+    access::listening_process(&stream).ok().map(|(_, pid)| pid)
+}
+
+fn who(pid: Option<i32>) -> String {
+    pid.map_or_else(String::new, |pid| format!(": process {pid}; `cpan-bridge status` says more"))
+}
+
+/// Whether a broker could listen where the settings say, as far as can be told without trying. A broker that listens there now is
+/// no fault of the settings.
+///
+/// # Errors
+/// [`ListenError`].
+pub fn check(config: &Config) -> Result<(), ListenError> {
+    let path = config.socket.as_path();
+    check_length(path)?;
+    let directory = directory_of(path)?;
+    match fs::symlink_metadata(directory) {
+        Err(error) if error.kind() == ErrorKind::NotFound => check_ancestor(directory)?,
+        _ => judge_directory(directory)?,
+    }
+    if fs::symlink_metadata(path).is_ok_and(|metadata| !metadata.file_type().is_socket()) {
+        return Err(ListenError::NoSocket(path.to_owned()));
+    }
+    if let Some(name) = &config.socket_group {
+        access::group_id("socket_group", name)?;
+    }
+    Ok(())
+}
+
+/// Whether a directory that is not there could be made.
+fn check_ancestor(directory: &Path) -> Result<(), ListenError> {
+    let Some(above) = directory.ancestors().skip(1).find(|above| above.exists()) else { return Ok(()) };
+    nix::unistd::access(above, nix::unistd::AccessFlags::W_OK | nix::unistd::AccessFlags::X_OK)
+        .map_err(|error| ListenError::system(directory, "creating the socket's directory")(error.into()))
+}
+
+fn check_length(path: &Path) -> Result<(), ListenError> {
+    let length = path.as_os_str().len();
+    if length > LONGEST_PATH { Err(ListenError::PathTooLong(length)) } else { Ok(()) }
 }
 
 fn remove_stale(path: &Path) -> Result<(), ListenError> {

@@ -14,6 +14,9 @@
 //! | `turn` | one connection's turn: write, read, cut, write |
 //! | `outbox` | turns that are over but for writing their answers |
 //! | `dispatch` | one message: find the function, run it or queue it, answer |
+//! | `check` | what is wrong with settings, without starting |
+//! | `in_work` | the calls that run or wait at this moment |
+//! | `script` | which script a process runs |
 //! | `reaper` | dropping what has ended where it holds up nobody |
 //! | `stopwatch` | how long calls take, with few looks at the clock |
 //! | `work` | handing jobs to workers and their answers to callers |
@@ -28,12 +31,14 @@
 
 mod accept;
 mod access;
+mod check;
 mod connection;
 mod deadlines;
 mod dispatch;
 mod ending;
 mod exporter;
 mod handover;
+mod in_work;
 mod jobs;
 mod limits;
 mod listener;
@@ -45,6 +50,7 @@ mod process;
 mod quota;
 mod reaper;
 mod reload;
+pub mod script;
 mod service;
 mod signals;
 mod stopwatch;
@@ -54,7 +60,8 @@ mod view;
 mod work;
 mod workers;
 
-pub use access::{AccessError, listening_user, user_name, user_of};
+pub use access::{AccessError, listening_process, listening_user, user_name, user_of};
+pub use check::check;
 pub use handover::{HandoverError, Inheritance, Origin, READY, rehearse};
 pub use listener::ListenError;
 pub use process::{fit_allocator, harden as keep_secrets, survive_file_limits};
@@ -66,7 +73,7 @@ use crate::modules::handles::Life;
 use crate::modules::locks::Locks;
 use crate::modules::store::{Bounds, HandleStore};
 use crate::modules::{Offer, Registry};
-use crate::stats::Stats;
+use crate::stats::{Stats, Window};
 use accept::Gate;
 use access::Access;
 use connection::{ConnectionId, Connections};
@@ -82,6 +89,7 @@ use outbox::Outbox;
 use quota::Quotas;
 use reaper::Reaper;
 use reload::Reload;
+use script::Namer;
 use signals::Signals;
 use slog::{error, info, warn};
 use std::collections::VecDeque;
@@ -178,6 +186,8 @@ pub struct Broker {
     idle_since: Option<Duration>,
     descriptor_limit: u64,
     trend: view::Trend,
+    window: Window,
+    namer: Namer,
 }
 
 impl Broker {
@@ -269,6 +279,8 @@ impl Broker {
             idle_since: Some(Duration::ZERO),
             descriptor_limit,
             trend: view::Trend::default(),
+            window: Window::default(),
+            namer: Namer::default(),
             config,
             log,
             throttle: Throttle::default(),
@@ -325,6 +337,7 @@ impl Broker {
                 result => result?,
             }
             self.now = self.started.elapsed();
+            self.remember_totals();
             if let Some(code) = self.note(&events) {
                 return Ok(code);
             }

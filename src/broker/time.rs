@@ -54,7 +54,7 @@ impl Broker {
             Leak::Elevated(line) => info!(self.log.logger, "{}", line),
             Leak::High(line) => warn!(self.log.logger, "{}", line),
         }
-        self.trend.advance(self.now, self.stats.requests);
+        self.trend.advance(self.now);
         if let Some(interval) = self.config.health_interval {
             self.deadlines.want(Timer::Health, self.now + interval);
         }

@@ -259,7 +259,8 @@ impl Broker {
                 "uid" => connection.caller.uid, "pid" => connection.caller.pid, "error" => &message, "left_out" => left_out);
         }
         connection.state = State::Closing(CloseReason::Protocol);
-        self.stats.security_events += 1;
+        let caller = connection.caller;
+        self.remember_security(caller, "protocol_error");
         let framing = turn.framing.unwrap_or(Framing::Bare);
         write_rpc_error(&mut turn.output, framing, &CallError::new(Code::Protocol, message));
     }

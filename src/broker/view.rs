@@ -2,21 +2,24 @@
 
 use super::connection::{Connection, ConnectionId};
 use super::{Broker, process};
+use crate::config::Measure;
 use crate::health::{self, Figures};
-use crate::modules::host::{self, Cleaned, ConnectionLimits, Host, Resources, SettingInForce, Traffic};
+use crate::modules::host::{self, Cleaned, ConnectionLimits, Host, Resources, SettingInForce, SettingValue, Traffic};
 use crate::modules::locks::Locks;
 use crate::modules::store::HandleStore;
 use crate::modules::{Caller, Registry};
-use crate::protocol::CallError;
+use crate::protocol::{CallError, Code};
 use crate::stats::{
-    CloseReason, Counters, FunctionFigures, FunctionReport, Gauges, Performance, Point, RecentError, WorkerReport,
-    ratio,
+    CloseReason, Counters, FunctionFigures, FunctionReport, Gauges, LONGEST_WINDOW, Lately, Performance, Point,
+    RecentError, SecurityReport, Totals, WorkerReport, ratio,
 };
 use chrono::{DateTime, FixedOffset, Local, SecondsFormat, Utc};
+use slog::{info, warn};
 use std::cmp::Reverse;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const MB: f64 = (1 << 20) as f64;
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// ISO 8601 in local time, to the millisecond.
 pub fn timestamp(time: SystemTime) -> String {
@@ -27,25 +30,22 @@ pub fn timestamp(time: SystemTime) -> String {
 #[derive(Debug, Default)]
 pub struct Trend {
     since: Duration,
-    requests: u64,
     cpu: f64,
-    per_minute: Option<f64>,
     peak_cpu: f64,
 }
 
 impl Trend {
     /// Begins with what was counted before.
-    pub fn begin(&mut self, now: Duration, requests: u64) {
-        (self.since, self.requests, self.cpu) = (now, requests, process::cpu_seconds());
+    pub fn begin(&mut self, now: Duration) {
+        (self.since, self.cpu) = (now, process::cpu_seconds());
     }
 
     /// Ends an interval.
-    pub fn advance(&mut self, now: Duration, requests: u64) {
+    pub fn advance(&mut self, now: Duration) {
         let cpu = process::cpu_seconds();
         let elapsed = (now - self.since).as_secs_f64();
-        self.per_minute = Some(ratio((requests - self.requests) as f64 * 60.0, elapsed));
         self.peak_cpu = self.peak_cpu.max(ratio((cpu - self.cpu) * 100.0, elapsed));
-        (self.since, self.requests, self.cpu) = (now, requests, cpu);
+        (self.since, self.cpu) = (now, cpu);
     }
 }
 
@@ -64,7 +64,7 @@ impl Broker {
             elevated_connections: self.config.elevated_connections,
             high_connections: self.config.high_connections,
             memory_mb: process::memory().0 as f64 / MB,
-            cpu_percent: ratio(process::cpu_seconds() * 100.0, self.now.as_secs_f64()),
+            lately: self.lately(LONGEST_WINDOW),
             open_fds: process::open_descriptors(),
             max_fds: self.descriptor_limit,
             accepting: self.gate.is_open(),
@@ -75,6 +75,23 @@ impl Broker {
             modules: self.registry.modules().len() as u64,
             p99_response_time: self.stats.performance(self.now).p99_response_time,
         }
+    }
+
+    fn totals(&self) -> Totals {
+        Totals { requests: self.stats.requests, failed: self.stats.failed, cpu: process::cpu_seconds() }
+    }
+
+    /// Remembers from time to time what was counted so far, so that it can be told what happened lately.
+    #[inline]
+    pub(super) fn remember_totals(&mut self) {
+        if self.window.is_due(self.now) {
+            self.window.remember(self.now, self.totals());
+        }
+    }
+
+    /// What happened within the last while.
+    pub(super) fn lately(&self, span: Duration) -> Lately {
+        self.window.lately(self.now, self.totals(), span)
     }
 
     /// What is counted at this moment, for the history.
@@ -193,14 +210,22 @@ impl Host for View<'_> {
     }
 
     fn settings(&self) -> Vec<SettingInForce> {
-        let in_force = self.broker.config.values.in_force();
+        let config = &self.broker.config;
         let setting = |(name, value, source): (&'static str, String, String)| {
-            // Where it is by default depends on the user; what counts is where it is.
-            let value = if name == "socket" { self.socket_path() } else { value };
+            let value = match (name, config.values.measure(name)) {
+                // Where it is by default depends on the user; what counts is where it is.
+                ("socket", _) => SettingValue::Text(self.socket_path()),
+                ("log_file", _) => SettingValue::Text(
+                    config.log_file.as_ref().map(|file| file.display().to_string()).unwrap_or_default(),
+                ),
+                (_, Some(Measure::Count(count))) => SettingValue::Count(count as u64),
+                (_, Some(Measure::Time(time))) => SettingValue::Seconds(time.as_secs_f64()),
+                (_, None) => SettingValue::Text(value),
+            };
             SettingInForce { name, value, source }
         };
         let shown = |name: &str| self.caller.privileged || GUESTS_SETTINGS.contains(&name);
-        in_force.into_iter().filter(|(name, ..)| shown(name)).map(setting).collect()
+        config.values.in_force().into_iter().filter(|(name, ..)| shown(name)).map(setting).collect()
     }
 
     fn counters(&self) -> Counters {
@@ -210,7 +235,7 @@ impl Host for View<'_> {
             requests_failed: stats.failed,
             requests_rejected: stats.rejected,
             validation_failures: stats.invalid,
-            security_events: stats.security_events,
+            security_events: stats.security.total(),
             start_time: self.broker.started_at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64(),
             last_cleanup: stats.last_cleanup,
             connections_total: stats.connections,
@@ -259,6 +284,14 @@ impl Host for View<'_> {
         self.broker.stats.busiest()
     }
 
+    fn calls(&self, most: usize) -> host::CallsInWork {
+        self.broker.calls_in_work(|uid| self.concerns(uid), most)
+    }
+
+    fn security(&self) -> SecurityReport {
+        self.broker.stats.security.report(|uid| self.concerns(uid))
+    }
+
     fn recent_errors(&self) -> Vec<RecentError> {
         let mut errors = self.broker.stats.recent_errors();
         errors.retain(|error| error.peer_uid.map_or(self.caller.privileged, |uid| self.concerns(uid)));
@@ -274,7 +307,7 @@ impl Host for View<'_> {
         let (resident, peak) = process::memory();
         let health = self.health();
         let cpu_percent = ratio(process::cpu_seconds() * 100.0, broker.now.as_secs_f64());
-        let whole_life = ratio(broker.stats.requests as f64 * 60.0, broker.now.as_secs_f64());
+        let lately = broker.lately(MINUTE);
         Resources {
             memory_mb: resident as f64 / MB,
             peak_memory: peak as f64 / MB,
@@ -282,7 +315,7 @@ impl Host for View<'_> {
             held_bytes: (broker.quotas.held() + broker.handles.memory(0).1) as u64,
             cpu_percent,
             peak_cpu: broker.trend.peak_cpu.max(cpu_percent),
-            requests_per_minute: broker.trend.per_minute.unwrap_or(whole_life),
+            requests_per_minute: lately.requests as f64,
             concurrent_requests: broker.jobs.running() as u64 + 1,
             open_fds: process::open_descriptors(),
             violations: health.errors,
@@ -310,7 +343,8 @@ impl Host for View<'_> {
         shown.sort_unstable_by_key(|connection| Reverse(connection.serial));
         let connections = shown.into_iter().map(|connection| self.describe(connection, offset)).collect();
         host::Connections {
-            total_connections: broker.stats.connections,
+            total_connections: active_connections,
+            connections_accepted: broker.stats.connections,
             active_connections,
             stale_connections: broker.stale_connections(),
             peak_connections: broker.stats.peak_connections,
@@ -338,7 +372,27 @@ impl Host for View<'_> {
     fn lock(&mut self, uid: u32, passphrase: &[u8]) -> Result<(), CallError> {
         self.broker.locks.lock(uid, passphrase)?;
         self.broker.refuse_locked(uid);
+        info!(self.broker.log.logger, "Locked"; "uid" => uid, "pid" => self.caller.pid);
         Ok(())
+    }
+
+    fn unlock(&mut self, uid: u32, passphrase: &[u8]) -> Result<(), CallError> {
+        let broker = &mut *self.broker;
+        let unlocked = broker.locks.unlock(uid, passphrase, broker.now);
+        match &unlocked {
+            Ok(()) => {
+                broker.handles.touch(uid, broker.now);
+                info!(broker.log.logger, "Unlocked"; "uid" => uid, "pid" => self.caller.pid);
+            }
+            Err(error) if error.code == Code::Denied => {
+                if let Some(left_out) = broker.throttle.admit("unlock", uid, broker.now) {
+                    warn!(broker.log.logger, "Not unlocked: a wrong passphrase, or too soon after one"; "uid" => uid,
+                        "pid" => self.caller.pid, "left_out" => left_out);
+                }
+            }
+            Err(_) => {}
+        }
+        unlocked
     }
 
     fn is_privileged(&self) -> bool {

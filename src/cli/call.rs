@@ -2,7 +2,7 @@
 
 use super::client::{Client, ClientError};
 use super::json::{Arguments, Json};
-use super::say::json;
+use super::say::{json, note};
 use super::{configure_client, connection_flags, fail};
 use clap::{Arg, ArgMatches, Command};
 use std::io::{self, IsTerminal, Write};
@@ -16,7 +16,8 @@ pub fn command() -> Command {
             "Calls a function of a running broker and prints its result as JSON, indented on a terminal and on one line \
              otherwise.\n\n\
              Parameters: name=text (numbers may be given so), name:=JSON, name=@FILE for the bytes of a file, or one JSON \
-             object. Bytes in results are text where they are UTF-8, else {\"base64\": \"...\"}.\n\n\
+             object. Keys and passwords stand in lists of processes if they are given so: - alone reads the JSON object from \
+             standard input, name=@- the bytes of one parameter. Bytes in results are text where they are UTF-8, else {\"base64\": \"...\"}.\n\n\
              Exit status: 0 success; 1 the operation failed; 2 the command line makes no sense; 3 no broker; 4 unknown \
              function or wrong parameters; 5 denied; 6 no such handle; 7 overloaded or shutting down, worth another try; \
              8 timeout or cancelled; 9 a defect of the broker.",
@@ -24,7 +25,8 @@ pub fn command() -> Command {
         .after_help(
             "Examples:\n  cpan-bridge call test.echo greeting=hello\n  \
              cpan-bridge call crypto.hash algorithm=SHA256 data=@/etc/hostname\n  \
-             cpan-bridge call http.get '{\"url\": \"https://www.example.com/\"}'",
+             cpan-bridge call http.get '{\"url\": \"https://www.example.com/\"}'\n  \
+             cpan-bridge call crypto.new cipher=AES key=@- < key-file",
         )
         .arg(Arg::new("method").value_name("MODULE.FUNCTION").required(true).help("What to call"))
         .arg(Arg::new("params").value_name("PARAMETER").num_args(0..).help("With what"))
@@ -52,10 +54,8 @@ pub fn run(flags: &ArgMatches) -> ExitCode {
 fn print(value: serde_json::Value) -> ExitCode {
     let mut out = io::stdout();
     let text = json(&value, out.is_terminal());
-    match writeln!(out, "{text}") {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
-    }
+    note(writeln!(out, "{text}"));
+    ExitCode::SUCCESS
 }
 
 impl ClientError {

@@ -4,6 +4,7 @@ use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Number, Value};
 use std::fmt;
+use std::io::{self, Read};
 
 /// A result as JSON. Bytes that are UTF-8 are text, others `{"base64": "..."}`.
 pub struct Json(pub Value);
@@ -107,15 +108,17 @@ impl Serialize for Arguments {
 }
 
 impl Arguments {
-    /// Reads `name=text`, `name:=JSON`, `name=@file`, or one JSON object for all. Numbers may be given as text: functions
+    /// Reads `name=text`, `name:=JSON`, `name=@file`, or one JSON object for all, `-` standing for standard input. Numbers may be given as text: functions
     /// take them so.
     ///
     /// # Errors
     /// What is none of these, in words.
     pub fn parse(texts: &[String]) -> Result<Self, String> {
+        let stdin = || io::read_to_string(io::stdin()).map_err(|error| format!("standard input: {error}"));
         if let [whole] = texts
-            && whole.trim_start().starts_with('{')
+            && (whole == "-" || whole.trim_start().starts_with('{'))
         {
+            let whole = &if whole == "-" { stdin()? } else { whole.clone() };
             let map: Map<String, Value> =
                 serde_json::from_str(whole).map_err(|error| format!("no JSON object: {error}"))?;
             return Ok(Self(map.into_iter().map(|(name, value)| (name, Argument::Json(value))).collect()));
@@ -134,7 +137,12 @@ fn argument(text: &str) -> Result<(String, Argument), String> {
         return Ok((name.to_owned(), Argument::Json(value)));
     }
     if let Some(path) = value.strip_prefix('@') {
-        let bytes = std::fs::read(path).map_err(|error| format!("{name}: can't read {path}: {error}"))?;
+        let mut bytes = Vec::new();
+        let read = match path {
+            "-" => io::stdin().read_to_end(&mut bytes).map(drop),
+            path => std::fs::read(path).map(|content| bytes = content),
+        };
+        read.map_err(|error| format!("{name}: can't read {path}: {error}"))?;
         return Ok((name.to_owned(), Argument::Bytes(bytes)));
     }
     Ok((name.to_owned(), Argument::Json(value.into())))

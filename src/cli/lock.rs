@@ -63,7 +63,7 @@ fn send(flags: &ArgMatches, passphrase: io::Result<Zeroizing<String>>, method: &
             say!("{done}");
             ExitCode::SUCCESS
         }
-        Err(error) => fail(1, &error),
+        Err(error) => fail(error.exit_status(), &error),
     }
 }
 

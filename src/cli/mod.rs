@@ -1,10 +1,14 @@
 //! The command line: one file a subcommand.
 
+mod brokers;
 mod call;
+mod calls;
 mod client;
+mod connections;
 mod describe;
 mod get;
 mod json;
+mod list;
 mod lock;
 mod oneshot;
 mod ping;
@@ -20,6 +24,7 @@ mod status;
 mod steer;
 mod table;
 mod top;
+mod who;
 
 use crate::broker;
 use crate::config::settings::{Kind, Setting, TABLE};
@@ -55,6 +60,14 @@ const AFTER: &str = "Start a broker and try it:\n  \
 pub fn main() -> ExitCode {
     crate::broker::survive_file_limits();
     let matches = command().get_matches();
+    let code = run(&matches);
+    if let Some(error) = say::failure() {
+        return fail(1, &format_args!("can't write to standard output: {error}"));
+    }
+    code
+}
+
+fn run(matches: &ArgMatches) -> ExitCode {
     match matches.subcommand() {
         Some(("serve", flags)) => serve::run(flags),
         Some(("oneshot", flags)) => oneshot::run(flags),
@@ -65,7 +78,10 @@ pub fn main() -> ExitCode {
         Some(("status", flags)) => status::run(flags),
         Some(("top", flags)) => top::run(flags),
         Some(("ping", flags)) => ping::run(flags),
-        Some((name @ ("connections" | "handles" | "stop" | "metrics"), flags)) => steer::run(name, flags),
+        Some(("connections", flags)) => connections::run(flags),
+        Some(("calls", flags)) => calls::run(flags),
+        Some(("brokers", flags)) => brokers::run(flags),
+        Some((name @ ("handles" | "stop" | "metrics"), flags)) => steer::run(name, flags),
         Some(("check-config", flags)) => setup::check(flags),
         Some(("completions", flags)) => setup::completions(flags),
         Some(("man", flags)) => setup::man(flags),
@@ -98,7 +114,9 @@ pub fn command() -> Command {
         .subcommand(call::command())
         .subcommand(describe::command())
         .subcommand(ping::command())
-        .subcommand(steer::connections_command())
+        .subcommand(calls::command())
+        .subcommand(connections::command())
+        .subcommand(brokers::command())
         .subcommand(steer::handles_command())
         .subcommand(steer::metrics_command())
         .subcommand(report::command())

@@ -10,6 +10,7 @@ use serde_json::Value;
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::io::{self, Write};
+use std::sync::OnceLock;
 
 /// Whether a character is none that is merely seen: control characters (C0, DEL, C1), marks that change the direction of
 /// writing (Unicode Standard Annex 9, section 2), and the separators of lines and paragraphs.
@@ -84,7 +85,7 @@ impl Text {
     /// (a pager that was closed, `head`) is no failure.
     pub fn print(&self) {
         let mut out = anstream::stdout();
-        let _ = writeln!(out, "{}", self.painted());
+        note(writeln!(out, "{}", self.painted()).and_then(|()| out.flush()));
     }
 
     fn painted(&self) -> String {
@@ -97,6 +98,25 @@ impl fmt::Display for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|(_, text)| f.write_str(&clean(text)))
     }
+}
+
+/// Why standard output could not be written, if something else was wrong with it than that its reader is gone. A disk that is full
+/// must not look like a list that ends here.
+static FAILURE: OnceLock<String> = OnceLock::new();
+
+/// Takes note of how writing to standard output went.
+pub fn note(written: io::Result<()>) {
+    if let Err(error) = written
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        // The first is what counts.
+        let _ = FAILURE.set(error.to_string());
+    }
+}
+
+/// Why standard output could not be written.
+pub fn failure() -> Option<&'static str> {
+    FAILURE.get().map(String::as_str)
 }
 
 /// Prints a line to standard error.

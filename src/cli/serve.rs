@@ -1,14 +1,16 @@
 //! `cpan-bridge serve`: the broker, in the foreground or not.
 
+use super::places::Worth;
 use super::{configure, fail, places, settings_flags};
 use crate::broker::{self, Broker, Inheritance, Origin};
-use crate::config::{Config, runtime_directory};
+use crate::config::{Config, LogFormat, runtime_directory};
 use crate::logging::Log;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use nix::unistd::{close, dup2_stderr, dup2_stdin, dup2_stdout, setsid};
-use std::fs::{File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::path::{PathBuf, absolute};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf, absolute};
 use std::process::{self, ExitCode, Stdio};
 
 /// What is written when the broker listens, to `--ready-fd` and to the process that started it in the background.
@@ -181,10 +183,32 @@ fn settle_in(config: &mut Config, detached: bool) -> io::Result<()> {
     config.log_file = config.log_file.as_ref().map(absolute).transpose()?;
     config.metrics_file = config.metrics_file.as_ref().map(absolute).transpose()?;
     if detached {
+        if config.log_file.is_none() && config.log_format != LogFormat::Journal {
+            config.log_file = log_beside(&config.socket);
+        }
         // Not to hold on to a directory that somebody wants to unmount.
         std::env::set_current_dir("/")?;
     }
     Ok(())
+}
+
+/// Where a broker in the background logs that was not told where: beside its socket, if nobody else can put anything there. What is
+/// long is put aside, so that it does not grow for ever.
+fn log_beside(socket: &Path) -> Option<PathBuf> {
+    const LONG: u64 = 1 << 20;
+    let directory = socket.parent()?;
+    if places::judge(directory) == Worth::Absent {
+        DirBuilder::new().recursive(true).mode(0o700).create(directory).ok()?;
+    }
+    if places::judge(directory) != Worth::Ours {
+        return None;
+    }
+    let file = socket.with_extension("log");
+    if fs::metadata(&file).is_ok_and(|metadata| metadata.len() > LONG) {
+        // If that fails the old file goes on growing.
+        let _ = fs::rename(&file, socket.with_extension("log.old"));
+    }
+    Some(file)
 }
 
 fn lead_a_session() -> io::Result<()> {

@@ -2,6 +2,7 @@
 
 use super::say::{self, say};
 use super::{command, configure, fail, settings_flags};
+use crate::broker;
 use crate::config::settings::TABLE;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use clap_complete::Shell;
@@ -15,8 +16,8 @@ pub fn check_command() -> Command {
     Command::new("check-config")
         .about("Checks settings without starting anything")
         .long_about(
-            "Reads the settings as `serve` would, with the same flags, says what is wrong with them, and lists those in \
-             force that are not the default, each with where it comes from. Exit status 2 if something is wrong.",
+            "Reads the settings as `serve` would, with the same flags, says what is wrong with them, on this host and for this user, \
+             and lists those in force that are not the default, each with where it comes from. Exit status 2 if something is wrong.",
         )
         .arg(Arg::new("all").long("all").action(ArgAction::SetTrue).help("Lists the defaults as well"))
         .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Prints JSON, for programs"))
@@ -44,21 +45,31 @@ pub fn man_command() -> Command {
 
 /// Runs `check-config`.
 pub fn check(flags: &ArgMatches) -> ExitCode {
-    let config = match configure(flags) {
+    let mut config = match configure(flags) {
         Ok(config) => config,
         Err(error) => return fail(2, &error),
     };
+    // As `serve` has them.
+    config.socket = std::path::absolute(&config.socket).unwrap_or(config.socket);
+    let wrong = broker::check(&config);
+    for line in &wrong {
+        say::complain(&format!("cpan-bridge: {line}"));
+    }
     let wanted = |source: &str| flags.get_flag("all") || source != "default";
     let shown = config.values.in_force().into_iter().filter(|(_, _, source)| wanted(source));
     if flags.get_flag("json") {
         let settings =
             shown.map(|(name, value, source)| (name.to_owned(), json!({ "value": value, "source": source })));
         let settings: serde_json::Map<String, serde_json::Value> = settings.collect();
-        say!("{}", say::json(&json!({ "socket": config.socket, "settings": settings }), false));
-        return ExitCode::SUCCESS;
+        say!("{}", say::json(&json!({ "socket": config.socket, "settings": settings, "wrong": wrong }), false));
+        return if wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(2) };
     }
     for (name, value, source) in shown {
         say!("{name} = {value:?}  ({source})");
+    }
+    if !wrong.is_empty() {
+        say!("`serve` would refuse these settings");
+        return ExitCode::from(2);
     }
     say!("The settings are sound; the socket is {}", config.socket.display());
     ExitCode::SUCCESS
@@ -73,8 +84,7 @@ pub fn completions(flags: &ArgMatches) -> ExitCode {
     };
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut command(), "cpan-bridge", &mut text);
-    // A pager that was closed is no failure.
-    let _ = io::stdout().write_all(&text);
+    say::note(io::stdout().write_all(&text));
     ExitCode::SUCCESS
 }
 

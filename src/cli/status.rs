@@ -3,15 +3,19 @@
 use super::client::{Address, Client, ClientError};
 use super::json::Json;
 use super::say::{self, Text, clean_line, say};
-use super::scripts;
-use super::table::{bytes, duration};
-use super::{configure_client, connection_flags, fail};
+use super::table::{bytes, duration, table};
+use super::{calls, configure_client, connection_flags, fail, scripts, who};
 use anstyle::{AnsiColor, Style};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::process::ExitCode;
+
+/// Calls that are shown.
+const MOST_CALLS: u64 = 5;
+/// A function whose longest call took less is not worth a line.
+const SLOW_MS: f64 = 100.0;
 
 /// The subcommand.
 pub fn command() -> Command {
@@ -33,6 +37,8 @@ struct Info {
     socket_path: String,
     reloads: Option<u64>,
     locked: Option<bool>,
+    #[serde(default)]
+    configuration: BTreeMap<String, Value>,
 }
 
 #[derive(Deserialize)]
@@ -90,11 +96,75 @@ fn look(address: &Address, as_json: bool) -> Result<String, ClientError> {
     let info: Info = broker.call("system.info", &none)?;
     let health: Health = broker.call("system.health", &none)?;
     let Json(metrics) = broker.call("system.metrics", &none)?;
-    show(&info, &health, &metrics);
+    // An older broker has none.
+    let work = broker.call("system.calls", &BTreeMap::from([("limit", MOST_CALLS)]));
+    let work = work.map_or(Value::Null, |Json(work)| work);
+    let Json(performance) = broker.call("system.performance", &none)?;
+    show(&info, &health, &metrics, &Activity { work, performance });
     Ok(health.overall_status)
 }
 
-fn show(info: &Info, health: &Health, metrics: &Value) {
+/// What goes on.
+struct Activity {
+    /// `system.calls`.
+    work: Value,
+    /// `system.performance`.
+    performance: Value,
+}
+
+impl Activity {
+    /// The calls that run and wait, the function that took longest, who had the last error.
+    fn show(&self) {
+        if self.work.is_null() {
+            return;
+        }
+        let running = self.work["running"].as_u64().unwrap_or_default();
+        let waiting = self.work["waiting"].as_u64().unwrap_or_default();
+        say!("  now      {running} of {} workers at work, {waiting} calls wait", self.work["workers"]);
+        let calls = self.work["calls"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let rows = calls.iter().map(|one| {
+            let script = format!("{} ({})", who::script_of(one), one["peer_pid"]);
+            vec![calls::function(one), calls::status(one), calls::since(one), who::user_of(one), script]
+        });
+        let rows: Vec<_> = rows.collect();
+        table(&rows).lines().for_each(|line| say!("             {line}"));
+        let more = (running + waiting).saturating_sub(calls.len() as u64);
+        if more > 0 {
+            say!("             and {more} more: `cpan-bridge calls`");
+        }
+        let functions = self.performance["module_performance"]["top_modules"].as_array().into_iter().flatten();
+        let slowest = functions
+            .filter(|one| one["max_time_ms"].as_f64() >= Some(SLOW_MS))
+            .max_by(|a, b| p99(a).total_cmp(&p99(b)));
+        if let Some(slowest) = slowest {
+            say!(
+                "  slowest  {}: p99 {:.0} ms in {} calls",
+                calls::function(slowest),
+                p99(slowest),
+                slowest["requests"]
+            );
+        }
+        if let Some(last) = self.performance["recent_errors"].as_array().and_then(|all| all.last()) {
+            let text = |name: &str| clean_line(last[name].as_str().unwrap_or_default()).into_owned();
+            let time = text("timestamp");
+            say!(
+                "  failed   last {}: {} {}, by {} of {} ({})",
+                time.get(..19).unwrap_or(&time).replace('T', " "),
+                text("module_function"),
+                text("error"),
+                who::script_of(last),
+                who::user_of(last),
+                last["peer_pid"]
+            );
+        }
+    }
+}
+
+fn p99(one: &Value) -> f64 {
+    one["p99_time_ms"].as_f64().unwrap_or_default()
+}
+
+fn show(info: &Info, health: &Health, metrics: &Value, activity: &Activity) {
     let colour = match health.overall_status.as_str() {
         "healthy" => AnsiColor::Green,
         "degraded" => AnsiColor::Yellow,
@@ -115,10 +185,18 @@ fn show(info: &Info, health: &Health, metrics: &Value) {
         ))
         .print();
     say!("  socket   {}", clean_line(&info.socket_path));
+    let setting = |name: &str| info.configuration.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    match (setting("log_file").as_str(), setting("log_format").as_str()) {
+        ("", "journal") => say!("  log      in the journal: journalctl -t cpan-bridge"),
+        ("", _) => {
+            say!("  log      on standard error of process {}, or in the journal: journalctl -t cpan-bridge", info.pid)
+        }
+        (file, _) => say!("  log      {}", clean_line(file)),
+    }
     let figure = |path: &str| metrics.pointer(path).cloned().unwrap_or_default();
     let number = |path: &str| figure(path).as_f64().unwrap_or_default();
     say!(
-        "  calls    {} ({} failed), {:.0} a minute, p99 {:.2} ms",
+        "  calls    {} ({} failed), {:.0} in the last minute, p99 {:.2} ms",
         figure("/performance_metrics/total_requests"),
         figure("/performance_metrics/failed_requests"),
         number("/resource_status/requests_per_minute"),
@@ -130,6 +208,7 @@ fn show(info: &Info, health: &Health, metrics: &Value) {
         figure("/resource_status/open_fds"),
         number("/resource_status/cpu_percent")
     );
+    activity.show();
     if info.locked == Some(true) {
         say!("  your keys are locked: `cpan-bridge unlock`");
     }

@@ -10,7 +10,7 @@ pub mod settings;
 mod values;
 
 pub use directories::{default_socket, login_directory, private_socket, runtime_directory};
-pub use values::{SettingError, Source, Values};
+pub use values::{Measure, SettingError, Source, Values};
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -267,7 +267,7 @@ mod tests {
         let shown = config.values.in_force();
         let source = |name: &str| shown.iter().find(|setting| setting.0 == name).unwrap().2.clone();
         assert_eq!(source("max_connections"), "environment CPAN_BRIDGE_MAX_CONNECTIONS");
-        assert_eq!(source("health_interval"), "file test.toml");
+        assert_eq!(source("health_interval"), "file test.toml, line 1");
         assert_eq!(source("max_handles"), "flag --max-handles");
         assert_eq!(source("workers"), "default");
     }
@@ -292,7 +292,7 @@ mod tests {
             (&[("metrics_listen", "metrics.sock")], &[], "", "or an absolute path"),
             (&[("workers", "many")], &[], "", "workers = \"many\" (flag --workers): must be a number from 1 to 1024"),
             (&[], &[("CPAN_BRIDGE_MAX_FRAME", "16MX")], "", "(environment CPAN_BRIDGE_MAX_FRAME): must be a size"),
-            (&[], &[], "stale_timeout = -1", "stale_timeout = \"-1\" (file test.toml): must be a duration"),
+            (&[], &[], "stale_timeout = -1", "stale_timeout = \"-1\" (file test.toml, line 1): must be a duration"),
             (&[], &[], "stale_timout = 1", "stale_timout"),
             (&[("low_water", "2MiB"), ("high_water", "1MiB")], &[], "", "at most high_water"),
             (&[("socket_mode", "999")], &[], "", "an octal mode"),

@@ -66,6 +66,15 @@ pub enum SettingError {
     },
 }
 
+/// What a setting measures.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Measure {
+    /// A number, or bytes.
+    Count(usize),
+    /// A time; zero for never.
+    Time(Duration),
+}
+
 /// The values in force, one for every setting of the table.
 #[derive(Clone, Debug)]
 pub struct Values(BTreeMap<&'static str, (String, Source)>);
@@ -84,15 +93,25 @@ impl Values {
         let file_error = |why: String| SettingError::File { path: path.to_owned(), why };
         let table: toml::Table = content.parse().map_err(|error: toml::de::Error| file_error(error.to_string()))?;
         for (name, value) in table {
+            let path = match line_of(content, &name) {
+                Some(line) => format!("{path}, line {line}"),
+                None => path.to_owned(),
+            };
+            let file_error = |why: String| SettingError::File { path: path.clone(), why };
+            if value.is_table() {
+                let why =
+                    format!("`{name}` is a table; settings stand in the file by themselves, one `name = value` a line");
+                return Err(file_error(why));
+            }
             let Some(setting) = find(&name) else {
                 let hint = nearest(&name, TABLE.iter().map(|setting| setting.name))
                     .map(|nearest| format!("; did you mean `{nearest}`?"))
                     .unwrap_or_default();
-                return Err(SettingError::Unknown { path: path.to_owned(), name, hint });
+                return Err(SettingError::Unknown { path, name, hint });
             };
             let text = plain(&value)
                 .ok_or_else(|| file_error(format!("{name} must be {}, not a table", setting.kind.allowed())))?;
-            self.0.insert(setting.name, (text, Source::File(path.to_owned())));
+            self.0.insert(setting.name, (text, Source::File(path)));
         }
         Ok(())
     }
@@ -125,6 +144,16 @@ impl Values {
             .iter()
             .filter_map(|setting| self.0.get(setting.name).map(|(v, s)| (setting.name, v.clone(), s.to_string())))
             .collect()
+    }
+
+    /// What a setting measures, if it is a number, a size or a duration.
+    pub fn measure(&self, name: &'static str) -> Option<Measure> {
+        match find(name)?.kind {
+            Kind::Count(..) => self.count(name).ok().map(Measure::Count),
+            Kind::Size(..) => self.size(name).ok().map(Measure::Count),
+            Kind::Duration => self.optional_duration(name).ok().map(|time| Measure::Time(time.unwrap_or_default())),
+            _ => None,
+        }
     }
 
     /// Whether somebody has set it: it is not merely at its default.
@@ -205,6 +234,13 @@ impl Values {
             _ => Err(self.wrong(name)),
         }
     }
+}
+
+/// The line of a TOML file that begins with a name, counted from one.
+fn line_of(content: &str, name: &str) -> Option<usize> {
+    let table = toml::de::DeTable::parse(content).ok()?;
+    let (key, _) = table.get_ref().iter().find(|(key, _)| key.get_ref().as_ref() == name)?;
+    Some(content.get(..key.span().start)?.matches('\n').count() + 1)
 }
 
 /// A TOML value as one would write it in the environment.

@@ -7,7 +7,9 @@ use super::locks::Locks;
 use super::store::HandleStore;
 use crate::health;
 use crate::protocol::CallError;
-use crate::stats::{Counters, FunctionFigures, FunctionReport, Performance, Point, RecentError, WorkerReport};
+use crate::stats::{
+    Counters, FunctionFigures, FunctionReport, Performance, Point, RecentError, SecurityReport, WorkerReport,
+};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -36,10 +38,15 @@ pub trait Host {
     fn traffic(&self) -> Traffic;
     /// Closes a connection by its number, unless it is the one that asks. Returns whether there was one.
     fn close(&mut self, serial: u64) -> bool;
-    /// The functions called most.
+    /// The functions that were called, the one called most first.
     fn busiest(&self) -> Vec<FunctionReport>;
     /// How things went since the start.
     fn history(&self) -> Vec<Point>;
+    /// The calls that run on workers or wait for one, the longest first, up to `most` and no more than [`LONGEST_LIST`]. A guest
+    /// is shown his own.
+    fn calls(&self, most: usize) -> CallsInWork;
+    /// What may be somebody trying doors. A guest is shown his own events, and the counters.
+    fn security(&self) -> SecurityReport;
     /// The latest failures.
     fn recent_errors(&self) -> Vec<RecentError>;
     /// The verdict.
@@ -60,6 +67,11 @@ pub trait Host {
     /// # Errors
     /// Those of [`Locks::lock`].
     fn lock(&mut self, uid: u32, passphrase: &[u8]) -> Result<(), CallError>;
+    /// Unlocks them again; their handles count as used now.
+    ///
+    /// # Errors
+    /// Those of [`Locks::unlock`].
+    fn unlock(&mut self, uid: u32, passphrase: &[u8]) -> Result<(), CallError>;
     /// Whether the broker's own user or root asks.
     fn is_privileged(&self) -> bool;
     /// Closes connections idle past the stale timeout, except the one that asks; a guest's call closes his own.
@@ -80,15 +92,26 @@ pub trait Host {
 pub const LONGEST_LIST: usize = 250;
 
 /// One setting, as `system.info` shows it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct SettingInForce {
     /// Its name.
-    #[serde(skip)]
     pub name: &'static str,
     /// Its value.
-    pub value: String,
+    pub value: SettingValue,
     /// Where the value came from: `default`, `file`, `environment` or `flag`, with the exact place.
     pub source: String,
+}
+
+/// A setting's value, in the form that scripts count with.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum SettingValue {
+    /// A number, or bytes.
+    Count(u64),
+    /// Seconds; 0 for never.
+    Seconds(f64),
+    /// Anything else, as it is written.
+    Text(String),
 }
 
 /// `resource_status`.
@@ -106,7 +129,7 @@ pub struct Resources {
     pub cpu_percent: f64,
     /// The highest CPU use over one health interval, percent of one core.
     pub peak_cpu: f64,
-    /// Calls a minute, over the last health interval.
+    /// Calls in the last minute.
     pub requests_per_minute: f64,
     /// Calls in work now, the one that asks included.
     pub concurrent_requests: u64,
@@ -121,8 +144,10 @@ pub struct Resources {
 /// `system.connections`.
 #[derive(Clone, Debug, Serialize)]
 pub struct Connections {
-    /// Connections accepted since the start.
+    /// Connections now, as the old daemon has it.
     pub total_connections: u64,
+    /// Connections accepted since the start.
+    pub connections_accepted: u64,
     /// Connections now.
     pub active_connections: u64,
     /// Those idle past the stale timeout.
@@ -135,6 +160,38 @@ pub struct Connections {
     pub closed: BTreeMap<&'static str, u64>,
     /// The limits in force.
     pub connection_limits: ConnectionLimits,
+}
+
+/// `system.calls`: what runs and what waits at this moment.
+#[derive(Clone, Debug, Serialize)]
+pub struct CallsInWork {
+    /// Calls that workers have.
+    pub running: u64,
+    /// Calls that wait for a worker, or for an earlier one on the same handle.
+    pub waiting: u64,
+    /// The most workers there may be.
+    pub workers: u64,
+    /// One entry a call, the longest first.
+    pub calls: Vec<CallInWork>,
+}
+
+/// One call that runs or waits.
+#[derive(Clone, Debug, Serialize)]
+pub struct CallInWork {
+    /// What was called.
+    pub module_function: String,
+    /// `runs`, `waits`, `waits for its handle`, or `given up`: it runs, but nobody waits for it any more.
+    pub status: &'static str,
+    /// Seconds since it came.
+    pub seconds: f64,
+    /// Seconds since a worker has it.
+    pub running_seconds: Option<f64>,
+    /// The connection that it came over, unless that is closed.
+    pub connection_id: Option<u64>,
+    /// Whose call it is.
+    pub peer_uid: u32,
+    /// The process, when it connected.
+    pub peer_pid: i32,
 }
 
 /// What went over connections, and how they ended.

@@ -15,6 +15,11 @@ pub trait Keep: Any + Send {
     /// Bytes of memory that it takes, itself and all that it holds: what a caller's quota is charged with.
     fn size(&self) -> usize;
 
+    /// Of which sort it is, for a list of handles: the algorithm, say. Nothing that is secret, and nothing that a caller wrote.
+    fn describe(&self) -> String {
+        String::new()
+    }
+
     /// Whether dropping it takes next to no time: no connection to close, no large memory to give back. Others are dropped
     /// off the loop.
     fn is_light(&self) -> bool {

@@ -156,8 +156,13 @@ fn unknown(code: Code, what: &str, name: &str, place: &str, existing: &[&str]) -
         Some(nearest) => format!("; did you mean `{nearest}`?"),
         None => String::new(),
     };
-    CallError::new(code, format!("unknown {what} `{}`{place} (cpan-bridge {}){hint}", quote(name), crate::VERSION))
-        .with_available(existing.iter().map(|&name| name.to_owned()).collect())
+    // "not allowed" is what scripts of the old daemon look for.
+    let message = format!(
+        "unknown {what} `{}`{place}: not allowed, as there is none (cpan-bridge {}){hint}",
+        quote(name),
+        crate::VERSION
+    );
+    CallError::new(code, message).with_available(existing.iter().map(|&name| name.to_owned()).collect())
 }
 
 #[cfg(test)]

@@ -167,7 +167,7 @@ pub mod tests {
             ("test", "sleep") => Work::Waits,
             ("test", "check_module" | "echo" | "health" | "ping" | "stats") => Work::Little("gives back what it is given"),
             ("test", "panic" | "panic_worker") => Work::Little("fails at once"),
-            ("system", "cleanup" | "close_connection" | "connections" | "free_handle" | "handles" | "health" | "history" | "info"
+            ("system", "calls" | "cleanup" | "close_connection" | "connections" | "free_handle" | "handles" | "health" | "history" | "info"
                 | "lock" | "metrics" | "modules" | "openmetrics" | "performance" | "reload" | "shutdown" | "stats" | "unlock") => Work::Little("reports on the broker, or steers it; in the loop"),
             _ => return None,
         })

@@ -30,6 +30,8 @@ struct Entry {
     state: Option<State>,
     // What it held when that was last reckoned.
     size: usize,
+    // The process that made it.
+    maker: Option<i32>,
     last_used: Duration,
     // Its place in the order of ends: it is not moved with every use, so it may come too early.
     due: Duration,
@@ -198,7 +200,7 @@ impl HandleStore {
         self.by_owner.insert((owner, id));
         let due = last_used + self.bounds.idle_timeout.unwrap_or_default();
         self.by_end.insert((due, id));
-        self.entries.insert(id, Entry { owner, kind, state: Some(state), size: 0, last_used, due });
+        self.entries.insert(id, Entry { owner, kind, state: Some(state), size: 0, maker: None, last_used, due });
         self.reckon(id);
     }
 
@@ -245,6 +247,8 @@ impl HandleStore {
             .map(|(id, entry)| HandleReport {
                 label: id.label(),
                 kind: entry.kind,
+                description: entry.state.as_ref().map(|state| state.describe()).unwrap_or_default(),
+                maker_pid: entry.maker,
                 idle_time: now.saturating_sub(self.last_used(entry)).as_secs_f64(),
                 bytes: entry.size as u64,
                 in_use: entry.state.is_none(),
@@ -252,14 +256,26 @@ impl HandleStore {
             .collect()
     }
 
-    /// Frees a user's handle by its label; none if no handle, or more than one, has it, or a call works on it.
-    pub fn free(&mut self, owner: u32, label: &str) -> Option<&'static str> {
-        let (first, last) = HandleId::labelled(label)?;
+    /// Frees a user's handle by its label. Returns what it was.
+    ///
+    /// # Errors
+    /// `not_found` if no handle has it, `failed` if more than one has, `overloaded` while a call works on it.
+    pub fn free(&mut self, owner: u32, label: &str) -> Result<&'static str, CallError> {
+        let none =
+            || CallError::new(Code::NotFound, "you have no handle of that label; `cpan-bridge handles` lists them");
+        let (first, last) = HandleId::labelled(label).ok_or_else(none)?;
         let mut own = self.by_owner.range((owner, first)..=(owner, last));
-        let (Some(&(_, id)), None) = (own.next(), own.next()) else { return None };
-        let kind = self.entries.get(&id).filter(|entry| entry.state.is_some())?.kind;
+        let &(_, id) = own.next().ok_or_else(none)?;
+        if own.next().is_some() {
+            return Err(CallError::failed("several handles of yours have that label; they end when nobody uses them"));
+        }
+        let entry = self.entries.get(&id).ok_or_else(none)?;
+        if entry.state.is_none() {
+            return Err(CallError::new(Code::Overloaded, "a call works on it now; try again"));
+        }
+        let kind = entry.kind;
         self.end(id);
-        Some(kind)
+        Ok(kind)
     }
 
     /// Ends a handle of the owner's and of that kind. Returns whether there was one.
@@ -378,6 +394,9 @@ impl HandleStore {
         } else {
             self.created_total += 1;
             self.take_in(id, caller.uid, kind, state, now);
+            if let Some(entry) = self.entries.get_mut(&id) {
+                entry.maker = Some(caller.pid);
+            }
             return Ok(());
         };
         self.bury(state, size);
@@ -435,6 +454,10 @@ pub struct HandleReport {
     pub label: String,
     /// What it is.
     pub kind: &'static str,
+    /// Of which sort: the algorithm, the address. Empty while a call works on it.
+    pub description: String,
+    /// The process that made it, unless another program did before a reload.
+    pub maker_pid: Option<i32>,
     /// Seconds since a call used it.
     pub idle_time: f64,
     /// Bytes that it holds.
@@ -626,9 +649,9 @@ mod tests {
         let labels: BTreeSet<&str> = first.iter().chain(&rest).map(|report| report.label.as_str()).collect();
         assert_eq!(labels.len(), LONGEST_REPORT + 10);
         assert_eq!(store.by_kind()["cipher"], (LONGEST_REPORT + 10) as u64);
-        assert_eq!(store.free(BOB, &first[0].label), None);
-        assert_eq!(store.free(ALICE, &first[0].label), Some("cipher"));
-        assert_eq!(store.free(ALICE, "no label"), None);
+        assert_eq!(store.free(BOB, &first[0].label).unwrap_err().code, Code::NotFound);
+        assert_eq!(store.free(ALICE, &first[0].label).unwrap(), "cipher");
+        assert_eq!(store.free(ALICE, "no label").unwrap_err().code, Code::NotFound);
         assert_eq!(store.report(BOB, Duration::ZERO, None, usize::MAX).len(), 1);
     }
 

@@ -1,6 +1,9 @@
 //! Module `test`: is anybody there, and does it get my data right?
 
+use super::host::Resources;
+use super::system::CounterReport;
 use super::{Call, Function, Module, Offer, Placement};
+use crate::health::Report;
 use crate::protocol::lenient::{Integer, Number, Text};
 use crate::protocol::reply::{write_map_header, write_value};
 use crate::protocol::{CallError, Code};
@@ -13,7 +16,12 @@ pub fn module(offer: Offer) -> Module {
     let mut functions = vec![
         Function::new::<CheckModule<'static>, _>("check_module", "Whether the broker has a module.", check_module),
         Function::raw("echo", "Gives back its parameters, unchanged in every type.", echo),
-        Function::new::<super::function::NoParameters, _>("health", "As system.health.", super::system::health),
+        Function::new::<super::function::NoParameters, _>(
+            "health",
+            "The verdict in the old daemon's form: status, version, uptime, modules, resources, counters.",
+            health,
+        )
+        .fills_a_turn(),
         Function::raw("ping", "Answers pong, with version, uptime and counters; `input` is what it was given.", ping),
         Function::new::<Sleep, _>(
             "sleep",
@@ -21,7 +29,12 @@ pub fn module(offer: Offer) -> Module {
             sleep,
         )
         .runs(Placement::Worker),
-        Function::new::<super::function::NoParameters, _>("stats", "Counters since the broker started.", stats),
+        Function::new::<super::function::NoParameters, _>(
+            "stats",
+            "Counters since the broker started.",
+            super::system::counters,
+        )
+        .fills_a_turn(),
     ];
     if offer.faults {
         functions.push(Function::new::<super::function::NoParameters, ()>(
@@ -72,8 +85,34 @@ fn echo(call: &mut Call<'_>, params: &[u8]) -> Result<(), CallError> {
     Ok(())
 }
 
-fn stats(call: &mut Call<'_>, _: super::function::NoParameters) -> Result<crate::stats::Counters, CallError> {
-    Ok(call.host()?.counters())
+#[derive(Serialize)]
+struct Health {
+    status: &'static str,
+    daemon_version: &'static str,
+    uptime: f64,
+    active_connections: u64,
+    loaded_modules: Vec<&'static str>,
+    resources: Resources,
+    stats: CounterReport,
+    // What `system.health` says besides.
+    #[serde(flatten)]
+    report: Report,
+}
+
+fn health(call: &mut Call<'_>, params: super::function::NoParameters) -> Result<Health, CallError> {
+    let stats = super::system::counters(call, params)?;
+    let host = call.host()?;
+    let report = host.health();
+    Ok(Health {
+        status: report.overall_status,
+        daemon_version: crate::VERSION,
+        uptime: host.uptime().as_secs_f64(),
+        active_connections: host.counters().active_connections,
+        loaded_modules: host.registry().modules().iter().map(|module| module.name).collect(),
+        resources: host.resources(),
+        stats,
+        report,
+    })
 }
 
 #[derive(Deserialize, JsonSchema)]

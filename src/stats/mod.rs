@@ -5,20 +5,23 @@
 
 mod history;
 mod moved;
+mod security;
 mod times;
+mod window;
 
 pub use history::{Gauges, Point};
 pub use moved::PackedStats;
+pub use security::{SecurityEvent, SecurityReport};
 pub use times::{Times, TimesReport};
+pub use window::{LONGEST as LONGEST_WINDOW, Lately, Totals, Window};
 
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// How many failures `recent_errors` remembers.
 const RECENT_ERRORS: usize = 20;
-/// How many functions `top_modules` lists.
-const TOP_FUNCTIONS: usize = 10;
 
 /// Why a connection ended. Every close has exactly one reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +97,8 @@ pub enum Outcome {
     Failure,
     /// With an error in what the caller sent.
     Invalid,
+    /// There is no such module or function.
+    Unknown,
     /// Turned away: overloaded, shutting down.
     Rejected,
     /// Turned away because the peer may not.
@@ -117,6 +122,26 @@ pub struct RecentError {
     /// The process, when it connected.
     #[serde(default)]
     pub peer_pid: Option<i32>,
+    /// The script that it ran, which may be found out a moment later, or never.
+    #[serde(default)]
+    pub script: Script,
+}
+
+/// A script's name that somebody else finds out.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Script(pub Arc<OnceLock<String>>);
+
+impl Serialize for Script {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.get().serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Script {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = Option::<String>::deserialize(deserializer)?;
+        Ok(Self(Arc::new(name.map(OnceLock::from).unwrap_or_default())))
+    }
 }
 
 /// `worker_performance`: the calls that run on workers.
@@ -165,8 +190,8 @@ pub struct Stats {
     pub rejected: u64,
     /// Calls with wrong parameters or names.
     pub invalid: u64,
-    /// Peers and calls refused for who they are, and streams that were no messages.
-    pub security_events: u64,
+    /// Peers and calls refused for who they are, unknown functions, and streams that were no messages.
+    pub security: security::Security,
     /// Connections accepted.
     pub connections: u64,
     /// Connections of peers that may not connect.
@@ -208,7 +233,7 @@ impl Stats {
             failed: 0,
             rejected: 0,
             invalid: 0,
-            security_events: 0,
+            security: security::Security::default(),
             connections: 0,
             connections_rejected: 0,
             peak_connections: 0,
@@ -266,11 +291,12 @@ impl Stats {
         match outcome {
             Outcome::Success | Outcome::Failure => {}
             Outcome::Invalid => self.invalid += 1,
-            Outcome::Rejected => self.rejected += 1,
-            Outcome::Denied => {
+            // As the old daemon counted them: who asks for what is not there may be trying doors.
+            Outcome::Unknown => {
+                self.invalid += 1;
                 self.rejected += 1;
-                self.security_events += 1;
             }
+            Outcome::Rejected | Outcome::Denied => self.rejected += 1,
         }
     }
 
@@ -334,20 +360,25 @@ impl Stats {
         called.map(figures).collect()
     }
 
-    /// The functions called most.
+    /// Every function that was called, the one called most first.
     pub fn busiest(&self) -> Vec<FunctionReport> {
         let mut called: Vec<(usize, &FunctionStats)> =
             self.functions.iter().enumerate().filter(|(_, stats)| stats.times.count() > 0).collect();
         called.sort_by_key(|(_, stats)| std::cmp::Reverse(stats.times.count()));
         called
             .into_iter()
-            .take(TOP_FUNCTIONS)
-            .map(|(index, stats)| FunctionReport {
-                module_function: self.method(Some(index)).to_owned(),
-                requests: stats.times.count(),
-                avg_time_ms: stats.times.mean() * 1e3,
-                p99_time_ms: stats.times.at(0.99) * 1e3,
-                error_rate: ratio(stats.errors as f64 * 100.0, stats.times.count() as f64),
+            .map(|(index, stats)| {
+                let (times, calls) = (stats.times.report(), stats.times.count());
+                FunctionReport {
+                    module_function: self.method(Some(index)).to_owned(),
+                    requests: calls,
+                    avg_time_ms: times.avg * 1e3,
+                    p99_time_ms: times.p99 * 1e3,
+                    max_time_ms: times.max * 1e3,
+                    total_time_ms: times.avg * calls as f64 * 1e3,
+                    errors: stats.errors,
+                    error_rate: ratio(stats.errors as f64 * 100.0, calls as f64),
+                }
             })
             .collect()
     }
@@ -436,6 +467,12 @@ pub struct FunctionReport {
     pub avg_time_ms: f64,
     /// 99th percentile.
     pub p99_time_ms: f64,
+    /// The longest.
+    pub max_time_ms: f64,
+    /// All of them together.
+    pub total_time_ms: f64,
+    /// Failed calls.
+    pub errors: u64,
     /// Failed calls, percent.
     pub error_rate: f64,
 }
@@ -456,10 +493,7 @@ mod tests {
         }
         stats.record(Some(1), Duration::from_millis(1), Outcome::Invalid);
         stats.record(None, Duration::from_millis(1), Outcome::Denied);
-        assert_eq!(
-            (stats.requests, stats.failed, stats.invalid, stats.rejected, stats.security_events),
-            (102, 2, 1, 1, 1)
-        );
+        assert_eq!((stats.requests, stats.failed, stats.invalid, stats.rejected), (102, 2, 1, 1));
         let busiest = stats.busiest();
         assert_eq!(busiest[0].module_function, "test.ping");
         assert!((98.0..=102.0).contains(&busiest[0].p99_time_ms), "{}", busiest[0].p99_time_ms);
@@ -489,6 +523,7 @@ mod tests {
                 duration_ms: 0.0,
                 peer_uid: Some(7),
                 peer_pid: None,
+                script: Script::default(),
             });
         }
         let errors = stats.recent_errors();

@@ -1,6 +1,7 @@
 //! Counters on their way to the program that takes this one's place.
 
 use super::history::PackedHistory;
+use super::security::Security;
 use super::times::PackedTimes;
 use super::{CloseReason, FunctionStats, RecentError, Stats, Times};
 use serde::{Deserialize, Serialize};
@@ -19,6 +20,8 @@ pub struct PackedStats {
     // Programs that kept none hand over none.
     #[serde(default)]
     history: PackedHistory,
+    #[serde(default)]
+    security: Security,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -47,6 +50,7 @@ impl Stats {
             worker_wait: self.worker_wait.pack(),
             worker_run: self.worker_run.pack(),
             history: self.pack_history(),
+            security: self.security.clone(),
         }
     }
 
@@ -72,6 +76,7 @@ impl Stats {
         stats.worker_wait = Times::unpack(&packed.worker_wait);
         stats.worker_run = Times::unpack(&packed.worker_run);
         stats.unpack_history(&packed.history);
+        stats.security = packed.security.clone();
         stats
     }
 
@@ -82,7 +87,6 @@ impl Stats {
             ("failed", &mut self.failed),
             ("rejected", &mut self.rejected),
             ("invalid", &mut self.invalid),
-            ("security_events", &mut self.security_events),
             ("connections", &mut self.connections),
             ("connections_rejected", &mut self.connections_rejected),
             ("peak_connections", &mut self.peak_connections),

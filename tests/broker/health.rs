@@ -102,8 +102,8 @@ fn every_function_of_the_contract_has_its_shape() {
             "configuration",
         ],
     );
-    assert_eq!(info["configuration"]["workers"]["source"], "default".into());
-    assert_eq!(info["configuration"]["socket"]["source"], "flag --socket".into());
+    assert_eq!(info["configuration_sources"]["workers"], "default".into());
+    assert_eq!(info["configuration_sources"]["socket"], "flag --socket".into());
     for health in [call("system.health"), call("test.health")] {
         has(&health, &["timestamp", "overall_status", "checks", "warnings", "errors"]);
         has(

@@ -27,6 +27,7 @@ mod log;
 mod longest_turn;
 mod monitoring;
 mod oneshot;
+mod operators;
 mod overload;
 mod protocol_page;
 mod quotas;

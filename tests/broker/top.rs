@@ -73,7 +73,11 @@ fn the_live_view_works_in_a_terminal_of_80_by_24() {
     let screen = terminal.screen();
     assert!(screen.contains("system.metrics") && screen.contains("handles   1 cipher"), "{screen}");
     terminal.press("c");
-    terminal.await_screen("connections", |screen| screen.contains("program") && screen.contains("cpan-bridge"));
+    terminal.await_screen("connections", |screen| screen.contains("scriptv") && screen.contains("in/out"));
+    terminal.press("w");
+    terminal.await_screen("calls at work", |screen| screen.contains("no call runs on a worker"));
+    terminal.press("?");
+    terminal.await_screen("what keys do", |screen| screen.contains("sorts by the next column"));
     terminal.press("e");
     terminal.await_screen("errors", |screen| screen.contains("unknown_module"));
     terminal.press("h");

@@ -32,14 +32,15 @@ sub connect {    ## no critic (ProhibitBuiltinHomonyms)
     my $may_start = $self->_may_start($named);
     my $until = CPANBridge::Connection::now() + $patience;
     $until = $deadline if $until > $deadline;
-    my $why;
+    my ($why, $is_closed);
     while (1) {
         (my $connection, $why) = $self->_try($deadline, $named, $path);
         return $connection if $connection;
+        $is_closed = $! == EACCES;
         last if $may_start || CPANBridge::Connection::now() >= $until;
         select undef, undef, undef, PAUSE;
     }
-    return (undef, $why . _advice($named)) if !$may_start;
+    return (undef, $why . _advice($named, $path, $is_closed)) if !$may_start;
     my $connection;
     # A place may be taken by somebody else between the look at it and the start there.
     for my $try ($named ? 1 : (1 .. 3)) {
@@ -143,10 +144,14 @@ sub _refusal {
 # How a user is let in whom the socket's permissions keep out.
 sub _let_in {
     my ($path) = @_;
-    my ($mode, $gid) = (stat $path)[2, 5];
-    return ' (its directory is closed to you)' if !defined $mode;
+    local $!;
+    my ($mode, $owner, $gid) = (stat $path)[2, 4, 5];
+    return ' (its directory is closed to you: its owner can open it, or you can name another socket)' if !defined $mode;
     my $group = $mode & 060 ? getgrgid $gid : undef;
-    return defined $group ? " (it is for group $group: usermod -aG $group, then log in anew)" : ' (it is for its owner alone)';
+    return " (it is for group $group: usermod -aG $group, then log in anew)" if defined $group;
+    my $name = getpwuid $owner;
+    return ' (it is for its owner alone: user ' . (defined $name ? $name : $owner)
+        . ' can let you in, by the settings allow_user and socket_mode; or name no socket, for a broker of your own)';
 }
 
 # The path of last time, if it is still the one that is named.
@@ -159,9 +164,10 @@ sub usual_path {
 # The socket that somebody named.
 sub _named {
     my ($self) = @_;
-    for my $given ($self->{socket}, $CPANBridge::DAEMON_SOCKET, $ENV{CPAN_BRIDGE_SOCKET}) {
-        return $given if defined $given && length $given;
-    }
+    return $self->{socket} if defined $self->{socket} && length $self->{socket};
+    my $set = $CPANBridge::DAEMON_SOCKET;
+    return $set if defined $set && length $set && $set ne $CPANBridge::EXPECTED_SOCKET;
+    return $ENV{CPAN_BRIDGE_SOCKET} if defined $ENV{CPAN_BRIDGE_SOCKET} && length $ENV{CPAN_BRIDGE_SOCKET};
     return;
 }
 
@@ -182,11 +188,12 @@ sub _may_start {
     return $named ? $autostart : !defined $autostart || $autostart;
 }
 
+# What whoever reads it can do: nobody can start a broker in a place that is closed to him.
 sub _advice {
-    my ($named) = @_;
-    return $named
-        ? '; start a broker there (cpan-bridge serve --socket PATH), or create the object with autostart => 1'
-        : '; start a broker (cpan-bridge serve), or create the object with autostart => 1';
+    my ($named, $path, $is_closed) = @_;
+    return '; start a broker (cpan-bridge serve), or create the object with autostart => 1' if !$named;
+    return '' if $is_closed;
+    return "; start a broker there (cpan-bridge serve --socket $path), or create the object with autostart => 1";
 }
 
 1;

@@ -189,7 +189,7 @@ impl Broker {
             warn!(broker.log.logger, "Figures can't be served"; "why" => %error);
         }
         broker.want_timers();
-        broker.trend.begin(broker.now, broker.stats.requests);
+        broker.trend.begin(broker.now);
         let ids = broker.take_in_connections(&state.connections, take)?;
         broker.take_in_jobs(&state.jobs, &ids);
         broker.tell_reloaded(&state, &ids);

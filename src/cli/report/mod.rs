@@ -5,7 +5,7 @@ mod page;
 
 use super::client::{Address, Client, ClientError};
 use super::json::Json;
-use super::say::say;
+use super::say::{self, say};
 use super::top::Sample;
 use super::{configure_client, connection_flags, fail};
 use clap::{Arg, ArgMatches, Command};
@@ -16,6 +16,9 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+/// Where a report goes that is not told where.
+const DEFAULT_FILE: &str = "cpan-bridge-report.html";
 
 /// The subcommand.
 pub fn command() -> Command {
@@ -30,7 +33,9 @@ pub fn command() -> Command {
             Arg::new("html")
                 .long("html")
                 .value_name("FILE")
-                .required(true)
+                .num_args(0..=1)
+                .default_value(DEFAULT_FILE)
+                .default_missing_value(DEFAULT_FILE)
                 .value_parser(clap::value_parser!(PathBuf))
                 .help("Where to; - for standard output"),
         )
@@ -40,6 +45,8 @@ pub fn command() -> Command {
 /// What a broker says of itself, and how that came to be.
 #[derive(Default)]
 struct Answers {
+    /// The host's name: what is mailed is read elsewhere.
+    host: String,
     now: Sample,
     history: Value,
 }
@@ -65,13 +72,13 @@ fn ask(address: &Address) -> Result<Answers, ClientError> {
     let mut broker = Client::connect(address)?;
     let now = Sample::take(&mut broker)?;
     let Json(history) = broker.call("system.history", &BTreeMap::<String, String>::new())?;
-    Ok(Answers { now, history })
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim_end().to_owned();
+    Ok(Answers { host, now, history })
 }
 
 fn write(file: &Path, page: &str) -> io::Result<()> {
     if file == Path::new("-") {
-        // A reader that is gone is no failure.
-        let _ = io::stdout().write_all(page.as_bytes());
+        say::note(io::stdout().write_all(page.as_bytes()));
         return Ok(());
     }
     OpenOptions::new().write(true).create(true).truncate(true).mode(0o644).open(file)?.write_all(page.as_bytes())?;

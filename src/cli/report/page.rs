@@ -4,6 +4,7 @@ use super::Answers;
 use super::chart::{Chart, Line};
 use crate::cli::say::clean;
 use crate::cli::table::{bytes, duration};
+use crate::cli::who;
 use chrono::{DateTime, Local};
 use serde_json::Value;
 use std::fmt::Write as _;
@@ -61,7 +62,8 @@ fn heading(page: &mut String, answers: &Answers) {
     let verdict = text(&answers.now.health["overall_status"]);
     let _ = write!(
         page,
-        "<h1>CPAN Bridge <span class=\"{verdict}\">{verdict}</span></h1>\n<p>Version {}, process {}, at {}; {} since its start, as of {}.</p>\n",
+        "<h1>CPAN Bridge on {} <span class=\"{verdict}\">{verdict}</span></h1>\n<p>Version {}, process {}, at {}; {} since its start, as of {}.</p>\n",
+        escape(&answers.host),
         text(&answers.now.info["daemon_version"]),
         answers.now.info["pid"],
         text(&answers.now.info["socket_path"]),
@@ -131,18 +133,30 @@ fn functions(page: &mut String, answers: &Answers) {
             plain(&one["requests"]),
             format!("{:.3}", number(&one["avg_time_ms"])),
             format!("{:.3}", number(&one["p99_time_ms"])),
+            format!("{:.3}", number(&one["max_time_ms"])),
+            format!("{:.3}", number(&one["total_time_ms"]) / 1e3),
             format!("{:.2}", number(&one["error_rate"])),
         ]
     });
-    table(page, "Busiest functions", &["function", "calls", "mean ms", "p99 ms", "failed %"], &rows, &[]);
+    let heads = ["function", "calls", "mean ms", "p99 ms", "longest ms", "all of them, s", "failed %"];
+    table(page, "Functions, the busiest first", &heads, &rows, &[]);
 }
 
 fn errors(page: &mut String, answers: &Answers) {
     let rows = rows(&answers.now.performance["recent_errors"], |one| {
         let took = format!("{:.3}", number(&one["duration_ms"]));
-        vec![plain(&one["timestamp"]), plain(&one["module_function"]), plain(&one["error"]), took]
+        let who = format!("{} ({})", who::script_of(one), one["peer_pid"]);
+        vec![
+            plain(&one["timestamp"]),
+            plain(&one["module_function"]),
+            plain(&one["error"]),
+            took,
+            who::user_of(one),
+            who,
+        ]
     });
-    table(page, "Recent errors", &["when", "function", "error", "after ms"], &rows, &[1, 2]);
+    let heads = ["when", "function", "error", "after ms", "user", "script (process)"];
+    table(page, "Recent errors", &heads, &rows, &[1, 2, 4, 5]);
 }
 
 fn checks(page: &mut String, answers: &Answers) {
@@ -163,7 +177,7 @@ fn numbers(page: &mut String, answers: &Answers) {
         ("of them failed", plain(&all["failed_requests"])),
         ("mean time of a call", seconds(number(&all["avg_response_time"]))),
         ("longest call", seconds(number(&all["max_response_time"]))),
-        ("connections so far", plain(&answers.now.connections["total_connections"])),
+        ("connections so far", plain(&answers.now.connections["connections_accepted"])),
         ("most at one time", plain(&answers.now.connections["peak_connections"])),
         ("calls done by workers", plain(&workers["finished"])),
         ("most that waited for one", plain(&workers["peak_queued"])),
@@ -180,10 +194,10 @@ fn numbers(page: &mut String, answers: &Answers) {
 
 /// Settings that were chosen.
 fn settings(page: &mut String, answers: &Answers) {
-    let all = answers.now.info["configuration"].as_object().into_iter().flatten();
-    let chosen = all.filter(|(_, setting)| setting["source"] != "default");
-    let rows: Vec<_> =
-        chosen.map(|(name, setting)| vec![name.clone(), plain(&setting["value"]), plain(&setting["source"])]).collect();
+    let all = answers.now.info["configuration_sources"].as_object().into_iter().flatten();
+    let chosen = all.filter(|(_, source)| *source != "default");
+    let values = &answers.now.info["configuration"];
+    let rows: Vec<_> = chosen.map(|(name, source)| vec![name.clone(), plain(&values[name]), plain(source)]).collect();
     table(page, "Settings that differ from their defaults", &["setting", "value", "from"], &rows, &[1, 2]);
 }
 

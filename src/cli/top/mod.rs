@@ -127,9 +127,11 @@ impl Top {
         }
         match key.code {
             KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => return true,
-            KeyCode::Char('q') | KeyCode::Esc => return true,
             KeyCode::Char('f') => self.screen.show(Tab::Functions),
+            KeyCode::Char('w') => self.screen.show(Tab::Work),
             KeyCode::Char('c') => self.screen.show(Tab::Connections),
+            KeyCode::Char('?') => self.screen.help = !self.screen.help,
+            KeyCode::Esc if self.screen.help => self.screen.help = false,
             KeyCode::Char('e') => self.screen.show(Tab::Errors),
             KeyCode::Char('h') => self.screen.show(Tab::Health),
             KeyCode::Tab => self.screen.show(self.screen.tab.next()),
@@ -137,6 +139,7 @@ impl Top {
             KeyCode::Char('r') => self.screen.sort.reverse = !self.screen.sort.reverse,
             KeyCode::Char('p') | KeyCode::Char(' ') => self.paused = !self.paused,
             KeyCode::Char('+') => self.interval = (self.interval / 2).max(Duration::from_millis(100)),
+            KeyCode::Char('q') | KeyCode::Esc => return true,
             KeyCode::Char('-') => self.interval = (self.interval * 2).min(Duration::from_secs(60)),
             _ => {}
         }

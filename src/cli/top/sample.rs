@@ -22,6 +22,8 @@ pub struct Sample {
     pub performance: Value,
     /// `system.connections`.
     pub connections: Value,
+    /// `system.calls`.
+    pub calls: Value,
     /// `system.health`.
     pub health: Value,
 }
@@ -40,6 +42,8 @@ impl Sample {
             metrics: ask("system.metrics")?,
             performance: ask("system.performance")?,
             connections: ask("system.connections")?,
+            // An older broker has none.
+            calls: ask("system.calls").unwrap_or_default(),
             health: ask("system.health")?,
         })
     }
@@ -68,6 +72,8 @@ pub struct FunctionRow {
     pub mean: f64,
     /// 99th percentile, milliseconds.
     pub p99: f64,
+    /// All calls together, seconds.
+    pub total: f64,
     /// Failed calls, percent.
     pub errors: f64,
 }
@@ -83,7 +89,7 @@ pub struct State {
     pub throughput: VecDeque<f64>,
     /// Mean milliseconds a call, the latest last.
     pub latency: VecDeque<f64>,
-    /// The functions called most.
+    /// The functions that were called.
     pub functions: Vec<FunctionRow>,
 }
 
@@ -134,6 +140,7 @@ fn function_rows(sample: &Sample, earlier: &HashMap<String, u64>, elapsed: f64) 
             calls,
             mean: number("avg_time_ms"),
             p99: number("p99_time_ms"),
+            total: number("total_time_ms") / 1e3,
             errors: number("error_rate"),
             method,
         }
@@ -162,12 +169,13 @@ pub mod tests {
                     "p50_response_time": 0.0005, "p95_response_time": 0.002, "p99_response_time": 0.004,
                 },
                 "module_performance": { "top_modules": [
-                    { "module_function": "test.echo", "requests": calls / 2, "avg_time_ms": 0.5, "p99_time_ms": 1.0, "error_rate": 0.0 },
-                    { "module_function": "crypto.encrypt", "requests": calls / 4, "avg_time_ms": 2.5, "p99_time_ms": 9.0, "error_rate": 1.5 },
+                    { "module_function": "test.echo", "requests": calls / 2, "avg_time_ms": 0.5, "p99_time_ms": 1.0, "total_time_ms": 0.5 * (calls / 2) as f64, "error_rate": 0.0 },
+                    { "module_function": "crypto.encrypt", "requests": calls / 4, "avg_time_ms": 2.5, "p99_time_ms": 9.0, "total_time_ms": 2.5 * (calls / 4) as f64, "error_rate": 1.5 },
                 ] },
                 "worker_performance": { "workers": 32, "busy": 2, "queued": 5 },
                 "recent_errors": [
-                    { "timestamp": "2026-01-02T03:04:05.678+00:00", "module_function": "crypto.new", "error": "invalid_params: key", "duration_ms": 0.1 },
+                    { "timestamp": "2026-01-02T03:04:05.678+00:00", "module_function": "crypto.new", "error": "invalid_params: key", "duration_ms": 0.1,
+                      "peer_uid": 0, "peer_pid": 4711, "script": "nightly.pl" },
                 ],
             }),
             connections: json!({
@@ -179,6 +187,12 @@ pub mod tests {
                       "requests_count": 700, "bytes_in": 5, "bytes_out": 6 },
                 ],
             }),
+            calls: json!({ "running": 1, "waiting": 1, "workers": 32, "calls": [
+                { "module_function": "http.get", "status": "runs", "seconds": 75.0, "running_seconds": 70.0, "connection_id": 9,
+                  "peer_uid": 0, "peer_pid": std::process::id() },
+                { "module_function": "crypto.hash", "status": "waits", "seconds": 5.0, "running_seconds": null,
+                  "connection_id": 4, "peer_uid": 0, "peer_pid": 0 },
+            ] }),
             health: json!({
                 "overall_status": "degraded",
                 "checks": {

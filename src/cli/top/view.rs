@@ -2,8 +2,8 @@
 
 use super::sample::{FunctionRow, State};
 use crate::cli::say::clean_line;
-use crate::cli::steer::program_of;
 use crate::cli::table::{bytes, duration};
+use crate::cli::{calls, who};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
@@ -16,9 +16,11 @@ use std::collections::VecDeque;
 /// What the lower part shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Tab {
-    /// The functions called most.
+    /// The functions that were called.
     #[default]
     Functions,
+    /// The calls that run or wait now.
+    Work,
     /// Connections.
     Connections,
     /// Recent errors.
@@ -28,8 +30,9 @@ pub enum Tab {
 }
 
 impl Tab {
-    const ALL: [(Self, &'static str, &'static str); 4] = [
+    const ALL: [(Self, &'static str, &'static str); 5] = [
         (Self::Functions, "f", "unctions"),
+        (Self::Work, "w", "ork"),
         (Self::Connections, "c", "onnections"),
         (Self::Errors, "e", "rrors"),
         (Self::Health, "h", "ealth"),
@@ -58,14 +61,17 @@ pub struct Screen {
     pub tab: Tab,
     /// Its order.
     pub sort: Sort,
+    /// What the keys do, in place of it.
+    pub help: bool,
 }
 
 impl Screen {
     /// Shows another part, in its usual order.
     pub fn show(&mut self, tab: Tab) {
         if self.tab != tab {
-            *self = Self { tab, sort: Sort::default() };
+            *self = Self { tab, ..Self::default() };
         }
+        self.help = false;
     }
 }
 
@@ -88,6 +94,8 @@ pub fn draw(frame: &mut Frame<'_>, state: &State, screen: &Screen, paused: bool)
     graph(frame, right, "mean latency, ms", &state.latency, Color::Yellow, |value| format!("{value:.3}"));
     frame.render_widget(Paragraph::new(figure_lines(state)), figures);
     match screen.tab {
+        _ if screen.help => help(frame, body),
+        Tab::Work => work(frame, body, state, screen.sort),
         Tab::Functions => functions(frame, body, state, screen.sort),
         Tab::Connections => connections(frame, body, state, screen.sort),
         Tab::Errors => errors(frame, body, state),
@@ -201,7 +209,7 @@ fn key_line(screen: &Screen) -> Line<'static> {
         ));
         spans.push(Span::raw("  "));
     }
-    for (key, meaning) in [("s", "ort"), ("r", "everse"), ("p", "ause"), ("+/-", " speed"), ("q", "uit")] {
+    for (key, meaning) in [("s", "ort"), ("r", "everse"), ("p", "ause"), ("?", ""), ("q", "uit")] {
         spans.push(Span::styled(key, BOLD.add_modifier(Modifier::UNDERLINED)));
         spans.push(Span::styled(meaning, DIM));
         spans.push(Span::raw("  "));
@@ -224,8 +232,10 @@ fn sorted_table<T>(
     let chosen = sort.column % columns.len();
     let compare = columns[chosen].2;
     rows.sort_by(|one, other| if sort.reverse { compare(other, one) } else { compare(one, other) });
-    let head = columns.iter().enumerate().map(|(index, (name, ..))| {
-        Cell::from(*name).style(if index == chosen { BOLD.add_modifier(Modifier::UNDERLINED) } else { BOLD })
+    let head = columns.iter().enumerate().map(|(index, (name, ..))| match (index == chosen, sort.reverse) {
+        (false, _) => Cell::from(*name).style(BOLD),
+        (true, reverse) => Cell::from(format!("{name}{}", if reverse { '^' } else { 'v' }))
+            .style(BOLD.add_modifier(Modifier::UNDERLINED)),
     });
     let widths = columns
         .iter()
@@ -242,12 +252,13 @@ fn most(one: f64, other: f64) -> Ordering {
 
 fn functions(frame: &mut Frame<'_>, area: Rect, state: &State, sort: Sort) {
     let mut rows = state.functions.clone();
-    let columns: [Column<FunctionRow>; 6] = [
-        ("function", 24, |a, b| most(a.rate, b.rate).then_with(|| b.calls.cmp(&a.calls))),
-        ("a second", 9, |a, b| most(a.rate, b.rate)),
-        ("calls", 10, |a, b| b.calls.cmp(&a.calls)),
-        ("mean ms", 9, |a, b| most(a.mean, b.mean)),
-        ("p99 ms", 9, |a, b| most(a.p99, b.p99)),
+    let columns: [Column<FunctionRow>; 7] = [
+        ("function", 20, |a, b| most(a.rate, b.rate).then_with(|| b.calls.cmp(&a.calls))),
+        ("a sec", 7, |a, b| most(a.rate, b.rate)),
+        ("calls", 9, |a, b| b.calls.cmp(&a.calls)),
+        ("mean ms", 8, |a, b| most(a.mean, b.mean)),
+        ("p99 ms", 8, |a, b| most(a.p99, b.p99)),
+        ("all s", 8, |a, b| most(a.total, b.total)),
         ("errors", 7, |a, b| most(a.errors, b.errors)),
     ];
     sorted_table(frame, area, &mut rows, sort, &columns, |row| {
@@ -257,18 +268,65 @@ fn functions(frame: &mut Frame<'_>, area: Rect, state: &State, sort: Sort) {
             row.calls.to_string(),
             format!("{:.3}", row.mean),
             format!("{:.3}", row.p99),
+            format!("{:.1}", row.total),
             format!("{:.1}%", row.errors),
         ]
     });
 }
 
+/// What runs and what waits now, the longest first.
+fn work(frame: &mut Frame<'_>, area: Rect, state: &State, sort: Sort) {
+    let mut rows = state.latest.calls["calls"].as_array().cloned().unwrap_or_default();
+    if rows.is_empty() {
+        return frame.render_widget(Paragraph::new("no call runs on a worker or waits for one"), area);
+    }
+    let columns: [Column<Value>; 6] = [
+        ("function", 20, |a, b| most(number(&a["seconds"]), number(&b["seconds"]))),
+        ("status", 7, |a, b| calls::status(a).cmp(&calls::status(b))),
+        ("since", 8, |a, b| most(number(&a["seconds"]), number(&b["seconds"]))),
+        ("user", 8, |a, b| number(&a["peer_uid"]).total_cmp(&number(&b["peer_uid"]))),
+        ("process", 8, |a, b| most(number(&a["peer_pid"]), number(&b["peer_pid"]))),
+        ("script", 20, |a, b| number(&a["peer_pid"]).total_cmp(&number(&b["peer_pid"]))),
+    ];
+    sorted_table(frame, area, &mut rows, sort, &columns, |one| {
+        let process = text(&one["peer_pid"]);
+        vec![
+            calls::function(one),
+            calls::status(one),
+            calls::since(one),
+            who::user_of(one),
+            process,
+            who::script_of(one),
+        ]
+    });
+}
+
+fn help(frame: &mut Frame<'_>, area: Rect) {
+    const KEYS: [(&str, &str); 10] = [
+        ("f w c e h", "functions, calls at work now, connections, errors, health; Tab the next of them"),
+        ("s", "sorts by the next column: the marked one; v the largest first, ^ the smallest"),
+        ("r", "the other way round"),
+        ("p space", "holds the screen still"),
+        ("+ -", "twice, half as often"),
+        ("q Esc", "ends"),
+        ("?", "takes this away"),
+        ("", ""),
+        ("a sec", "calls a second since the last look; the other figures are since the start"),
+        ("all s", "what all calls of a function took together: where the time goes"),
+    ];
+    let lines = KEYS
+        .iter()
+        .map(|(key, meaning)| Line::from(vec![Span::styled(format!("{key:11}"), BOLD), Span::raw(*meaning)]));
+    frame.render_widget(Paragraph::new(lines.collect::<Vec<_>>()), area);
+}
+
 fn connections(frame: &mut Frame<'_>, area: Rect, state: &State, sort: Sort) {
     let mut rows = state.latest.connections["connections"].as_array().cloned().unwrap_or_default();
     let columns: [Column<Value>; 7] = [
-        ("program", 14, |a, b| most(number(&a["requests_count"]), number(&b["requests_count"]))),
+        ("script", 14, |a, b| most(number(&a["requests_count"]), number(&b["requests_count"]))),
         ("number", 8, |a, b| most(number(&a["connection_id"]), number(&b["connection_id"]))),
         ("process", 8, |a, b| most(number(&a["peer_pid"]), number(&b["peer_pid"]))),
-        ("user", 6, |a, b| most(number(&a["peer_uid"]), number(&b["peer_uid"]))),
+        ("user", 8, |a, b| most(number(&a["peer_uid"]), number(&b["peer_uid"]))),
         ("calls", 9, |a, b| most(number(&a["requests_count"]), number(&b["requests_count"]))),
         ("idle", 8, |a, b| most(number(&a["idle_time"]), number(&b["idle_time"]))),
         ("in/out", 20, |a, b| most(number(&a["bytes_in"]), number(&b["bytes_in"]))),
@@ -276,10 +334,10 @@ fn connections(frame: &mut Frame<'_>, area: Rect, state: &State, sort: Sort) {
     sorted_table(frame, area, &mut rows, sort, &columns, |one| {
         let count = |name: &str| one[name].as_u64().unwrap_or_default();
         vec![
-            program_of(count("peer_pid")),
+            who::script_of(one),
             count("connection_id").to_string(),
             count("peer_pid").to_string(),
-            count("peer_uid").to_string(),
+            who::user_of(one),
             count("requests_count").to_string(),
             duration(number(&one["idle_time"])),
             format!("{} / {}", bytes(count("bytes_in")), bytes(count("bytes_out"))),
@@ -289,7 +347,7 @@ fn connections(frame: &mut Frame<'_>, area: Rect, state: &State, sort: Sort) {
 
 fn errors(frame: &mut Frame<'_>, area: Rect, state: &State) {
     let all = state.latest.performance["recent_errors"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let head = Row::new(["time", "function", "error", "ms"]).style(BOLD);
+    let head = Row::new(["time", "function", "error", "ms", "user", "script"]).style(BOLD);
     // The latest first. Of the time, the day is left out.
     let rows = all.iter().rev().map(|one| {
         let time = text(&one["timestamp"]);
@@ -298,9 +356,18 @@ fn errors(frame: &mut Frame<'_>, area: Rect, state: &State) {
             text(&one["module_function"]),
             text(&one["error"]),
             format!("{:.1}", number(&one["duration_ms"])),
+            who::user_of(one),
+            who::script_of(one),
         ])
     });
-    let widths = [Constraint::Length(8), Constraint::Length(26), Constraint::Min(20), Constraint::Length(8)];
+    let widths = [
+        Constraint::Length(8),
+        Constraint::Length(18),
+        Constraint::Min(16),
+        Constraint::Length(7),
+        Constraint::Length(8),
+        Constraint::Length(16),
+    ];
     if all.is_empty() {
         return frame.render_widget(Paragraph::new("no call has failed"), area);
     }
@@ -375,13 +442,14 @@ mod tests {
     fn each_part_is_shown_and_sorted() {
         let state = state();
         let place = |text: &str, word: &str| text.find(word).unwrap_or_else(|| panic!("{word}\n{text}"));
-        let by = |column, reverse| Screen { tab: Tab::Functions, sort: Sort { column, reverse } };
+        let by = |column, reverse| Screen { sort: Sort { column, reverse }, ..Screen::default() };
         for (screen, first, second) in [
             (by(0, false), "test.echo", "crypto.encrypt"),
             (by(3, false), "crypto.encrypt", "test.echo"),
             (by(3, true), "test.echo", "crypto.encrypt"),
-            // Beyond the last column it begins anew.
-            (by(6, false), "test.echo", "crypto.encrypt"),
+            // All of the time of a function, and beyond the last column it begins anew.
+            (by(5, false), "crypto.encrypt", "test.echo"),
+            (by(7, false), "test.echo", "crypto.encrypt"),
         ] {
             let text = drawn(&state, &screen, 100, 30);
             assert!(place(&text, first) < place(&text, second), "{screen:?}\n{text}");
@@ -389,9 +457,18 @@ mod tests {
         let show = |tab| drawn(&state, &Screen { tab, ..Screen::default() }, 80, 24);
         let connections = show(Tab::Connections);
         assert!(place(&connections, "700") < place(&connections, "2.0 KiB / 99 B"), "{connections}");
-        let own = std::fs::read_to_string("/proc/self/comm").unwrap();
-        assert!(connections.contains(own.trim_end().get(..10).unwrap_or(own.trim_end())), "{connections}");
-        assert!(show(Tab::Errors).contains("03:04:05  crypto.new"));
+        let own = who::script(u64::from(std::process::id())).unwrap();
+        assert!(connections.contains(own.get(..10).unwrap_or(&own)), "{connections}");
+        let errors = show(Tab::Errors);
+        assert!(
+            errors.contains("03:04:05  crypto.new") && errors.contains("root") && errors.contains("nightly.pl"),
+            "{errors}"
+        );
+        let work = show(Tab::Work);
+        assert!(place(&work, "http.get") < place(&work, "crypto.hash") && work.contains("1m 10s"), "{work}");
+        assert!(drawn(&state, &by(3, false), 80, 24).contains("mean msv"), "the column that counts is marked");
+        let help = drawn(&state, &Screen { help: true, ..Screen::default() }, 80, 24);
+        assert!(help.contains("sorts by the next column"), "{help}");
         let health = show(Tab::Health);
         assert!(health.contains("warning") && health.contains("5 calls waiting"), "{health}");
     }

@@ -59,13 +59,15 @@ pub fn module() -> Module {
         Function::new::<Encrypt<'static>, _>("encrypt", "Encrypts under a fresh initialization vector.", encrypt)
             .on_handle("cipher_id")
             .runs(Placement::InlineUpTo(INLINE_BYTES)),
-        Function::new::<GenerateKey<'static>, _>("generate_key", "A random key.", generate_key),
+        Function::new::<GenerateKey<'static>, _>("generate_key", "A random key.", generate_key).while_locked(),
+        // A lock closes what is kept here; these use none of it.
         Function::new::<Hash<'static>, _>("hash", "The digest of data.", hash)
+            .while_locked()
             .runs(Placement::InlineUpTo(INLINE_BYTES)),
         Function::new::<New<'static>, _>("new", "Makes a cipher that later calls use by its cipher_id.", new)
             .runs(Placement::InlineWithout(&["key_file", "passphrase"]))
             .touches(Touches::Files),
-        Function::new::<RandomBytes, _>("random_bytes", "Bytes that nobody can guess.", random_bytes),
+        Function::new::<RandomBytes, _>("random_bytes", "Bytes that nobody can guess.", random_bytes).while_locked(),
         Function::new::<Sign<'static>, _>("sign", "Signs data by HMAC or Ed25519.", sign)
             .runs(Placement::InlineUpTo(INLINE_BYTES)),
         Function::new::<Verify<'static>, _>("verify", "Whether a signature is right.", verify)

@@ -36,6 +36,13 @@ impl Keep for Kept {
         size_of::<Self>() + held
     }
 
+    fn describe(&self) -> String {
+        match self {
+            Self::Legacy(cipher) => cipher.algorithm().name().to_owned(),
+            Self::Sealer(sealer) => sealer.algorithm().name().to_owned(),
+        }
+    }
+
     fn is_light(&self) -> bool {
         true
     }
@@ -83,6 +90,11 @@ struct PackedChain<'a> {
 impl Keep for Chain {
     fn size(&self) -> usize {
         size_of::<Self>() + self.held()
+    }
+
+    fn describe(&self) -> String {
+        let (algorithm, mode, direction) = self.kind();
+        format!("{} {} {}", algorithm.name(), mode.name(), direction.name())
     }
 
     fn is_light(&self) -> bool {

@@ -9,10 +9,10 @@ use crate::health::Report;
 use crate::modules::Registry;
 use crate::modules::call::Call;
 use crate::modules::function::{Function, MOST_INLINE, Module, NoParameters, Parameter, Placement, Touches};
-use crate::modules::host::{Connections, LONGEST_LIST, Resources, SettingInForce};
+use crate::modules::host::{CallsInWork, Connections, LONGEST_LIST, Resources, SettingValue};
 use crate::protocol::lenient::Integer;
 use crate::protocol::{CallError, PROTOCOL_VERSION};
-use crate::stats::{Counters, FunctionReport, Performance, Point, RecentError, WorkerReport};
+use crate::stats::{Counters, FunctionReport, Performance, Point, RecentError, SecurityReport, WorkerReport};
 use openmetrics::{OpenMetrics, openmetrics};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -33,6 +33,12 @@ pub fn module() -> Module {
             "cleanup",
             "Closes connections that are idle past the stale timeout; a guest's call closes his own.",
             cleanup,
+        )
+        .fills_a_turn(),
+        Function::new::<ListCalls, _>(
+            "calls",
+            "Calls that run on workers or wait for one now, the longest first, 250 at most; a guest is shown his own.",
+            calls,
         )
         .fills_a_turn(),
         Function::new::<CloseConnection, _>(
@@ -88,7 +94,7 @@ pub fn module() -> Module {
         .fills_a_turn(),
         Function::new::<NoParameters, _>(
             "performance",
-            "Response times, the busiest functions, recent errors.",
+            "Response times, every function that was called, recent errors.",
             performance,
         )
         .fills_a_turn(),
@@ -128,12 +134,24 @@ struct Info {
     locked: bool,
     loaded_modules: Vec<&'static str>,
     active_connections: u64,
-    configuration: BTreeMap<&'static str, SettingInForce>,
+    configuration: BTreeMap<&'static str, SettingValue>,
+    configuration_sources: BTreeMap<&'static str, String>,
+    // Scripts of the old daemon print it.
+    python_version: &'static str,
 }
+
+/// Names that settings had in the old daemon, whose scripts count with them.
+const OLD_SETTINGS: [(&str, &str); 3] =
+    [("max_request_size", "max_frame"), ("connection_timeout", "stale_timeout"), ("cleanup_interval", "stale_timeout")];
 
 fn info(call: &mut Call<'_>, _: NoParameters) -> Result<Info, CallError> {
     let uid = call.caller.uid;
     let host = call.host()?;
+    let settings = host.settings();
+    let value_of =
+        |name: &str| settings.iter().find(|setting| setting.name == name).map(|setting| setting.value.clone());
+    let old = OLD_SETTINGS.iter().filter_map(|(old, name)| Some((*old, value_of(name)?)));
+    let configuration = settings.iter().map(|setting| (setting.name, setting.value.clone())).chain(old).collect();
     Ok(Info {
         daemon_version: crate::VERSION,
         protocol_version: PROTOCOL_VERSION,
@@ -148,7 +166,9 @@ fn info(call: &mut Call<'_>, _: NoParameters) -> Result<Info, CallError> {
         locked: host.locks().is_locked(uid),
         loaded_modules: host.registry().modules().iter().map(|module| module.name).collect(),
         active_connections: host.counters().active_connections,
-        configuration: host.settings().into_iter().map(|setting| (setting.name, setting)).collect(),
+        configuration,
+        configuration_sources: settings.into_iter().map(|setting| (setting.name, setting.source)).collect(),
+        python_version: "none",
     })
 }
 
@@ -197,7 +217,7 @@ pub fn describe(registry: &Registry) -> Vec<ModuleReport> {
     registry.modules().iter().map(module).collect()
 }
 
-/// `system.health`, and `test.health` with it.
+/// `system.health`.
 pub fn health(call: &mut Call<'_>, _: NoParameters) -> Result<Report, CallError> {
     Ok(call.host()?.health())
 }
@@ -282,6 +302,20 @@ fn connections(call: &mut Call<'_>, params: ListConnections) -> Result<Connectio
     Ok(call.host()?.connections(before, most))
 }
 
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ListCalls {
+    /// How many, 1 to 250; 250 if not given.
+    #[serde(default)]
+    limit: Option<Integer>,
+}
+crate::parameters!(ListCalls);
+
+fn calls(call: &mut Call<'_>, params: ListCalls) -> Result<CallsInWork, CallError> {
+    let most = limit(params.limit, LONGEST_LIST)?;
+    Ok(call.host()?.calls(most))
+}
+
 #[derive(Serialize)]
 struct Metrics {
     timestamp: String,
@@ -312,6 +346,7 @@ struct SecuritySummary {
 #[derive(Serialize)]
 struct ConnectionSummary {
     total_connections: u64,
+    connections_accepted: u64,
     active_connections: u64,
     stale_connections: u64,
 }
@@ -341,7 +376,8 @@ fn metrics(call: &mut Call<'_>, _: NoParameters) -> Result<Metrics, CallError> {
             requests_rejected: counters.requests_rejected,
         },
         connection_summary: ConnectionSummary {
-            total_connections: counters.connections_total,
+            total_connections: counters.active_connections,
+            connections_accepted: counters.connections_total,
             active_connections: counters.active_connections,
             stale_connections: host.stale_connections(),
         },
@@ -351,21 +387,61 @@ fn metrics(call: &mut Call<'_>, _: NoParameters) -> Result<Metrics, CallError> {
     })
 }
 
+/// `test.stats`: the counters, and what scripts of the old daemon read beside them.
+#[derive(Serialize)]
+pub struct CounterReport {
+    #[serde(flatten)]
+    counters: Counters,
+    security_metrics: SecurityReport,
+    validation_config: ValidationConfig,
+}
+
+/// The limits that parameters had in the old daemon. Here the size of a message and its depth are what is limited.
+#[derive(Serialize)]
+struct ValidationConfig {
+    strict_mode: u32,
+    max_string_length: u64,
+    max_array_length: u64,
+    max_object_depth: u64,
+    max_param_count: u64,
+}
+
+/// `test.stats`.
+///
+/// # Errors
+/// `failed` without a broker.
+pub fn counters(call: &mut Call<'_>, _: NoParameters) -> Result<CounterReport, CallError> {
+    let host = call.host()?;
+    let largest = host.settings().into_iter().find_map(|setting| match (setting.name, setting.value) {
+        ("max_frame", SettingValue::Count(bytes)) => Some(bytes),
+        _ => None,
+    });
+    let largest = largest.unwrap_or_default();
+    Ok(CounterReport {
+        counters: host.counters(),
+        security_metrics: host.security(),
+        validation_config: ValidationConfig {
+            strict_mode: 1,
+            max_string_length: largest,
+            max_array_length: largest,
+            max_object_depth: crate::protocol::MAX_DEPTH as u64,
+            max_param_count: largest,
+        },
+    })
+}
+
 #[derive(Serialize)]
 struct StatsReport {
     #[serde(flatten)]
-    counters: Counters,
+    counters: CounterReport,
     performance_summary: Performance,
     resource_status: Resources,
 }
 
-fn stats(call: &mut Call<'_>, _: NoParameters) -> Result<StatsReport, CallError> {
+fn stats(call: &mut Call<'_>, params: NoParameters) -> Result<StatsReport, CallError> {
+    let counters = counters(call, params)?;
     let host = call.host()?;
-    Ok(StatsReport {
-        counters: host.counters(),
-        performance_summary: host.performance(),
-        resource_status: host.resources(),
-    })
+    Ok(StatsReport { counters, performance_summary: host.performance(), resource_status: host.resources() })
 }
 
 /// `1h 2m 3s`, without the leading units that are zero.

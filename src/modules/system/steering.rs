@@ -114,15 +114,11 @@ pub struct FreedHandle {
 /// `system.free_handle`: frees a handle of the caller's user.
 ///
 /// # Errors
-/// `not_found` for a label that none or several have.
+/// `not_found` for a label that none has, `failed` for one that several have, `overloaded` while a call works on it.
 pub fn free_handle(call: &mut Call<'_>, params: FreeHandle<'_>) -> Result<FreedHandle, CallError> {
     let uid = call.caller.uid;
-    match call.host()?.handle_store().free(uid, &params.label) {
-        Some(kind) => Ok(FreedHandle { freed: true, kind }),
-        None => {
-            Err(CallError::new(Code::NotFound, "you have no handle of that label, several, or one that is in use now"))
-        }
-    }
+    let kind = call.host()?.handle_store().free(uid, &params.label)?;
+    Ok(FreedHandle { freed: true, kind })
 }
 
 /// A passphrase, for `system.lock` and `system.unlock`.
@@ -157,10 +153,7 @@ pub fn lock(call: &mut Call<'_>, params: Passphrase<'_>) -> Result<Locked, CallE
 /// `denied` for another passphrase or a try too soon after one, `failed` if it is not locked.
 pub fn unlock(call: &mut Call<'_>, params: Passphrase<'_>) -> Result<Locked, CallError> {
     let uid = call.caller.uid;
-    let host = call.host()?;
-    let now = host.uptime();
-    host.locks().unlock(uid, &params.passphrase, now)?;
-    host.handle_store().touch(uid, now);
+    call.host()?.unlock(uid, &params.passphrase)?;
     Ok(Locked { locked: false })
 }
 

@@ -62,7 +62,28 @@ for my $step (@steps) {
 open my $file, '>', "$home/script" or die $!;
 print $file $script;
 close $file;
-my $said = qx{sh $home/script 2>&1 </dev/null};
+# By a user who has nothing yet: the developer's own may have a broker in the usual place.
+my $said = do {
+    pipe my $read, my $write or die $!;
+    my $pid = fork;
+    die $! if !defined $pid;
+    if (!$pid) {
+        open STDIN,  '<',  '/dev/null' or die;
+        open STDOUT, '>&', $write      or die;
+        open STDERR, '>&', $write      or die;
+        if ($> == 0) {
+            my $user = 300_000 + $$;
+            system('chown', '-R', "$user:$user", $home) == 0 or die;
+            ($(, $)) = ($user, "$user $user");
+            ($<, $>) = ($user, $user);
+        }
+        exec 'sh', "$home/script" or die;
+    }
+    close $write;
+    my $text = do { local $/; readline $read };
+    waitpid $pid, 0;
+    $text;
+};
 my @outputs = split /^-- (\d+)\n/m, $said;
 for my $step (@steps) {
     my ($output, $status) = splice @outputs, 0, 2;

@@ -4,6 +4,7 @@
 //! scripts match it.
 
 use crate::stats::{Lately, WorkerReport, ratio};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -59,7 +60,7 @@ pub struct Figures {
 }
 
 /// How one check came out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// As it should be.
@@ -71,7 +72,7 @@ pub enum Status {
 }
 
 /// One check.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Check {
     /// How it came out.
     pub status: Status,
@@ -82,7 +83,7 @@ pub struct Check {
 }
 
 /// `system.health`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Report {
     /// ISO 8601 in local time.
     pub timestamp: String,

@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::modules::Caller;
 use crate::protocol::Buffer;
 use crate::protocol::framing::{Cutter, Framing};
-use crate::stats::CloseReason;
+use crate::stats::{CloseReason, Script};
 use mio::net::UnixStream;
 use mio::{Interest, Registry, Token};
 use slab::Slab;
@@ -82,6 +82,8 @@ pub struct Connection {
     pub standing: Standing,
     /// Number of this connection, counted from the broker's start.
     pub serial: u64,
+    /// The script at the other end, from its first failed call on.
+    pub script: Option<Script>,
     /// What becomes of it.
     pub state: State,
     /// What the kernel said and was not used up.
@@ -134,6 +136,7 @@ impl Connection {
             caller,
             standing,
             serial,
+            script: None,
             state: State::Open,
             readiness: Readiness::default(),
             queued: false,

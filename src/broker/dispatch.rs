@@ -1,7 +1,7 @@
 //! One message: find the function, run it here or queue it for a worker, answer.
 
 use super::Broker;
-use super::connection::State;
+use super::connection::{ConnectionId, State};
 use super::deadlines::Timer;
 use super::ending::Phase;
 use super::jobs::{HandleKey, Job, Stage};
@@ -72,7 +72,7 @@ impl Broker {
             }
         };
         match fate {
-            Fate::Answered(result) => self.count_answered(turn.caller, counted, &result),
+            Fate::Answered(result) => self.count_answered(turn, counted, &result),
             Fate::Queued => drop(self.end_lap()),
         }
         Ok(())
@@ -302,12 +302,12 @@ impl Broker {
     }
 
     /// Counts a call that was answered here.
-    fn count_answered(&mut self, caller: Caller, function: Option<usize>, result: &Result<(), CallError>) {
+    fn count_answered(&mut self, turn: &Turn, function: Option<usize>, result: &Result<(), CallError>) {
         let ended = self.stopwatch.count(function);
         self.stats.count(function, outcome(result));
         if let Err(error) = result {
             let took = self.end_lap();
-            self.remember(Some(caller), function, took, error);
+            self.remember(turn.id, turn.caller, function, took, error);
         } else if ended {
             self.end_lap();
         }
@@ -321,30 +321,32 @@ impl Broker {
         lap.last
     }
 
-    /// Counts a call that was answered and took so long.
-    pub(super) fn record(
-        &mut self,
-        caller: Option<Caller>,
-        function: Option<usize>,
-        took: Duration,
-        result: &Result<(), CallError>,
-    ) {
+    /// Counts a job that was answered and took so long.
+    pub(super) fn record(&mut self, job: &Job, took: Duration, result: &Result<(), CallError>) {
+        let function = Some(job.function.0);
         self.stats.record(function, took, outcome(result));
         if let Err(error) = result {
-            self.remember(caller, function, took, error);
+            self.remember(job.connection, job.caller, function, took, error);
         }
     }
 
     /// Remembers an error without what the caller sent.
-    fn remember(&mut self, caller: Option<Caller>, function: Option<usize>, took: Duration, error: &CallError) {
+    fn remember(
+        &mut self,
+        from: ConnectionId,
+        caller: Caller,
+        function: Option<usize>,
+        took: Duration,
+        error: &CallError,
+    ) {
         let recent = RecentError {
             timestamp: super::view::timestamp(std::time::SystemTime::now()),
             module_function: self.stats.method(function).to_owned(),
             error: error.summary(),
             duration_ms: took.as_secs_f64() * 1e3,
-            peer_uid: caller.map(|caller| caller.uid),
-            peer_pid: caller.map(|caller| caller.pid),
-            script: caller.map(|caller| Script(self.namer.ask(caller.pid, caller.privileged))).unwrap_or_default(),
+            peer_uid: Some(caller.uid),
+            peer_pid: Some(caller.pid),
+            script: self.script_of(from, caller),
         };
         self.stats.remember(recent);
         let kind = match error.code {
@@ -353,8 +355,16 @@ impl Broker {
             Code::Denied => "unauthorized_call",
             _ => return,
         };
-        if let Some(caller) = caller {
-            self.remember_security(caller, kind);
+        self.remember_security(caller, kind);
+    }
+
+    /// The script at the other end of a connection, which is asked for once.
+    fn script_of(&mut self, from: ConnectionId, caller: Caller) -> Script {
+        match self.connections.get(from) {
+            Some(connection) => {
+                connection.script.get_or_insert_with(|| self.namer.ask(caller.pid, caller.privileged)).clone()
+            }
+            None => self.namer.ask(caller.pid, caller.privileged),
         }
     }
 

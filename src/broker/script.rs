@@ -4,12 +4,12 @@
 //! another process's command line waits for that process's memory, so the loop leaves it to a thread; and of a guest, who could
 //! have it wait for ever, only the name that the kernel keeps is read.
 
+use crate::stats::Script;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Arc, OnceLock};
 use std::thread;
 
 /// Characters of a name that are kept.
@@ -72,37 +72,37 @@ fn short(name: &str) -> String {
     name.chars().take(LONGEST).collect()
 }
 
-/// A name that is found out elsewhere, and may not be known yet, or never.
-pub type Name = Arc<OnceLock<String>>;
-
 /// Finds names out in a thread of its own.
 #[derive(Default)]
 pub struct Namer {
     // Started when it is first needed.
-    thread: Option<SyncSender<(Name, i32, bool)>>,
+    thread: Option<SyncSender<(Script, i32)>>,
 }
 
 impl Namer {
-    /// The name of a process's script, as soon as it is known. `closely`: by its command line.
-    pub fn ask(&mut self, pid: i32, closely: bool) -> Name {
-        let name = Name::default();
-        if self.thread.is_none() {
-            self.thread = start();
+    /// The script of a process: the kernel's name of it at once, and if it is to be looked at `closely`, that in its command line as
+    /// soon as it is known.
+    pub fn ask(&mut self, pid: i32, closely: bool) -> Script {
+        let script = Script::known_as(kernel_name(pid).unwrap_or_default());
+        if closely {
+            if self.thread.is_none() {
+                self.thread = start();
+            }
+            if let Some(thread) = &self.thread {
+                // Where too many wait the kernel's name has to do.
+                let _ = thread.try_send((script.clone(), pid));
+            }
         }
-        if let Some(thread) = &self.thread {
-            // Where too many wait there is no name.
-            let _ = thread.try_send((Arc::clone(&name), pid, closely));
-        }
-        name
+        script
     }
 }
 
-fn start() -> Option<SyncSender<(Name, i32, bool)>> {
-    let (sender, inbox) = sync_channel::<(Name, i32, bool)>(WAITING);
+fn start() -> Option<SyncSender<(Script, i32)>> {
+    let (sender, inbox) = sync_channel::<(Script, i32)>(WAITING);
     let thread = thread::Builder::new().name("namer".to_owned()).spawn(move || {
-        while let Ok((name, pid, closely)) = inbox.recv() {
-            if let Some(found) = if closely { of_process(pid) } else { kernel_name(pid) } {
-                let _ = name.set(found);
+        while let Ok((script, pid)) = inbox.recv() {
+            if let Some(name) = of_process(pid) {
+                script.found(name);
             }
         }
     });
@@ -148,10 +148,14 @@ mod tests {
         assert_eq!((of_process(0), kernel_name(i32::MAX)), (None, None));
         let asked = Namer::default().ask(own, true);
         let begin = std::time::Instant::now();
-        while asked.get().is_none() {
-            assert!(begin.elapsed().as_secs() < 10, "no name came");
+        while asked.name() != Some(&name) {
+            assert!(begin.elapsed().as_secs() < 10, "no name came but {:?}", asked.name());
             std::thread::yield_now();
         }
-        assert_eq!(asked.get(), Some(&name));
+        assert_eq!(
+            Namer::default().ask(own, false).name(),
+            kernel_name(own).as_deref(),
+            "a guest is not looked at closely"
+        );
     }
 }

@@ -192,7 +192,7 @@ impl Broker {
             (Err(error), _) => Err(error.clone()),
         };
         let took: Duration = job.arrived.elapsed();
-        self.record(Some(job.caller), Some(job.function.0), took, &counted);
+        self.record(job, took, &counted);
     }
 
     fn send_answer(&mut self, id: JobId, job: &Job, result: &Result<Buffer, CallError>) -> Result<(), CallError> {

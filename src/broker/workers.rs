@@ -7,7 +7,6 @@ use super::jobs::JobId;
 use super::panics::{self, Panic};
 use crate::modules::call::{Control, ProgressReport};
 use crate::modules::cancellation::Cancellation;
-use crate::modules::function::Function;
 use crate::modules::handles::Lease;
 use crate::modules::{Call, Caller, FunctionId, Registry};
 use crate::protocol::{Buffer, CallError};
@@ -154,12 +153,13 @@ fn work(worker: usize, registry: &Registry, inbox: &Receiver<Task>, reporter: &R
     give_way();
     while let Ok(task) = inbox.recv() {
         let (job, caller) = (task.job, task.caller);
-        let (result, lease) = run(registry.function(task.function), task, reporter);
+        let (result, lease) = run(registry, task, reporter);
         reporter.send(Report::Done(Box::new(Done { job, caller, worker, result, lease })));
     }
 }
 
-fn run(function: &Function, task: Task, reporter: &Reporter) -> (Result<Result<Buffer, CallError>, Panic>, Lease) {
+fn run(registry: &Registry, task: Task, reporter: &Reporter) -> (Result<Result<Buffer, CallError>, Panic>, Lease) {
+    let function = registry.function(task.function);
     let Task { job, caller, params, mut lease, cancellation, progress, .. } = task;
     let report = progress.then(|| {
         let reporter = reporter.clone();
@@ -168,8 +168,10 @@ fn run(function: &Function, task: Task, reporter: &Reporter) -> (Result<Result<B
     });
     let control = Control::new(cancellation, report);
     let mut out = Buffer::new();
-    let outcome =
-        panics::catch(|| function.run(&mut Call::on_worker(caller, &mut lease, &control, &mut out), params.as_slice()));
+    let outcome = panics::catch(|| {
+        let mut call = Call::on_worker(caller, &mut lease, &control, &mut out).among(registry);
+        function.run(&mut call, params.as_slice())
+    });
     match outcome {
         Ok(result) => (Ok(result.map(|()| out)), lease),
         Err(panic) => {

@@ -16,9 +16,9 @@ const BOLD: Style = Style::new().bold();
 pub fn command() -> Command {
     Command::new("describe")
         .visible_alias("modules")
-        .about("Says what scripts can call, with parameters")
+        .about("Says what scripts can call, with parameters and results")
         .long_about(
-            "Says what scripts can call: all modules and functions, one module's functions with their parameters, or one \
+            "Says what scripts can call: all modules and functions, one module's functions with their parameters and results, or one \
              function. The running broker is asked; where none runs, this program says what it would offer.",
         )
         .after_help("Examples:\n  cpan-bridge describe\n  cpan-bridge describe crypto\n  cpan-bridge describe crypto.encrypt")
@@ -40,6 +40,9 @@ struct Function {
     name: String,
     doc: String,
     parameters: Vec<Parameter>,
+    // An older broker does not say.
+    #[serde(default)]
+    returns: Returns,
     runs: String,
     touches: String,
 }
@@ -51,6 +54,22 @@ struct Parameter {
     kind: String,
     required: bool,
     default: Option<serde_json::Value>,
+    doc: String,
+}
+
+#[derive(Debug, Default, Deserialize, Serialize)]
+struct Returns {
+    #[serde(rename = "type")]
+    kind: String,
+    fields: Vec<Field>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+struct Field {
+    name: String,
+    #[serde(rename = "type")]
+    kind: String,
+    always: bool,
     doc: String,
 }
 
@@ -144,12 +163,26 @@ fn describe(text: Text, module: &str, function: &Function) -> Text {
         let Parameter { name, kind, doc, .. } = parameter;
         text = text.plain(format_args!("      {name:width$}  ({kind}{required}{default}) {doc}\n"));
     }
+    text = result(text, &function.returns);
     let runs = if function.runs == "worker" { "on a worker" } else { &function.runs };
     let touches = match function.touches.as_str() {
         "nothing" => String::new(),
         what => format!("; touches {what}"),
     };
     text.plain(format_args!("      Runs {runs}{touches}.\n"))
+}
+
+fn result(mut text: Text, returns: &Returns) -> Text {
+    if !returns.kind.is_empty() {
+        text = text.plain(format_args!("      Gives: {}\n", returns.kind));
+    }
+    let width = returns.fields.iter().map(|field| field.name.len()).max().unwrap_or(0);
+    for Field { name, kind, always, doc } in &returns.fields {
+        let always = if *always { "" } else { ", not always" };
+        let line = format!("        {name:width$}  ({kind}{always}) {doc}");
+        text = text.plain(format_args!("{}\n", line.trim_end()));
+    }
+    text
 }
 
 #[cfg(test)]

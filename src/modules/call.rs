@@ -1,5 +1,6 @@
 //! One call, as a function sees it.
 
+use super::Registry;
 use super::cancellation::Cancellation;
 use super::handles::{Handles, Lease};
 use super::host::Host;
@@ -56,7 +57,7 @@ pub struct Call<'a> {
 
 enum Place<'a> {
     Loop(&'a mut dyn Host),
-    Worker(&'a mut Lease, &'a Control),
+    Worker(&'a mut Lease, &'a Control, Option<&'a Registry>),
     // A process of its own: no state, no broker to report on.
     Alone,
 }
@@ -69,7 +70,15 @@ impl<'a> Call<'a> {
 
     /// A call on a worker.
     pub fn on_worker(caller: Caller, lease: &'a mut Lease, control: &'a Control, out: &'a mut Buffer) -> Self {
-        Self { caller, place: Place::Worker(lease, control), out }
+        Self { caller, place: Place::Worker(lease, control, None), out }
+    }
+
+    /// The same call, for a function that may tell of the others.
+    pub fn among(mut self, functions: &'a Registry) -> Self {
+        if let Place::Worker(_, _, registry) = &mut self.place {
+            *registry = Some(functions);
+        }
+        self
     }
 
     /// A call without a broker.
@@ -88,6 +97,18 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// Every module there is.
+    ///
+    /// # Errors
+    /// `failed` in a call without a broker.
+    pub fn registry(&self) -> Result<&Registry, CallError> {
+        match &self.place {
+            Place::Loop(host) => Ok(host.registry()),
+            Place::Worker(_, _, Some(registry)) => Ok(registry),
+            Place::Worker(..) | Place::Alone => Err(super::function::needs_broker()),
+        }
+    }
+
     /// The state kept between calls.
     pub fn handles(&mut self) -> Handles<'_> {
         let caller = self.caller;
@@ -96,7 +117,7 @@ impl<'a> Call<'a> {
                 let now = host.uptime();
                 Handles::of_store(caller, host.handle_store(), now)
             }
-            Place::Worker(lease, _) => Handles::of_lease(caller, lease),
+            Place::Worker(lease, ..) => Handles::of_lease(caller, lease),
             Place::Alone => Handles::absent(caller),
         }
     }
@@ -110,19 +131,19 @@ impl<'a> Call<'a> {
     /// worker's call can be cancelled.
     pub fn cancellation(&self) -> Option<&Arc<Cancellation>> {
         match &self.place {
-            Place::Worker(_, control) => Some(&control.cancellation),
+            Place::Worker(_, control, _) => Some(&control.cancellation),
             Place::Loop(_) | Place::Alone => None,
         }
     }
 
     /// Whether the caller asked to be told how far the work has come.
     pub fn wants_progress(&self) -> bool {
-        matches!(&self.place, Place::Worker(_, Control { report: Some(_), .. }))
+        matches!(&self.place, Place::Worker(_, Control { report: Some(_), .. }, _))
     }
 
     /// Tells the caller how far the work has come, if it asked to be told.
     pub fn progress(&self, done: u64, total: Option<u64>, unit: &'static str) {
-        if let Place::Worker(_, Control { report: Some(report), .. }) = &self.place {
+        if let Place::Worker(_, Control { report: Some(report), .. }, _) = &self.place {
             report((done, total, unit));
         }
     }

@@ -8,7 +8,9 @@ use crate::protocol::error::{CallError, Code};
 use crate::protocol::lenient::TYPE_NAME;
 use crate::protocol::message::MapEntries;
 use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// A named table of functions.
 pub struct Module {
@@ -43,7 +45,7 @@ pub const MOST_INLINE: usize = 4096;
 pub const LARGEST_INLINE: usize = 64 * 1024;
 
 /// What a function may touch beyond its parameters and handles.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Touches {
     /// Nothing.
@@ -55,7 +57,7 @@ pub enum Touches {
 }
 
 /// One parameter, as `system.modules` and error messages describe it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Parameter {
     /// Its name.
     pub name: String,
@@ -67,6 +69,30 @@ pub struct Parameter {
     /// What holds when it is not given.
     pub default: Option<serde_json::Value>,
     /// One line on what it is for.
+    pub doc: String,
+}
+
+/// What a call gives, as `system.modules` describes it.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Returns {
+    /// What it is: a map, a list of maps, a text, nothing.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// What the map, or each map of the list, has.
+    pub fields: Vec<Field>,
+}
+
+/// One entry of a result.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Field {
+    /// Its name.
+    pub name: String,
+    /// The kind of value.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Whether it is always there.
+    pub always: bool,
+    /// One line on what it says; empty where the name says it.
     pub doc: String,
 }
 
@@ -106,6 +132,8 @@ pub struct Function {
     pub doc: &'static str,
     /// What it takes.
     pub parameters: Vec<Parameter>,
+    /// What it gives. Made when it is asked for: programs that answer one call have no use for it.
+    pub returns: fn() -> Returns,
     /// Where it runs.
     pub placement: Placement,
     /// What it may touch.
@@ -128,7 +156,7 @@ pub struct Function {
 
 impl Function {
     /// A function with typed parameters `P` and a result that is serialised.
-    pub fn new<P: Parameters, R: Serialize + 'static>(
+    pub fn new<P: Parameters, R: Serialize + JsonSchema + 'static>(
         name: &'static str,
         doc: &'static str,
         function: for<'c, 'p> fn(&mut Call<'c>, P::Of<'p>) -> Result<R, CallError>,
@@ -143,7 +171,7 @@ impl Function {
             let result = function(call, arguments)?;
             call.write(&result)
         });
-        Self::with_run(name, doc, parameters, run)
+        Self { returns: returns::<R>, ..Self::with_run(name, doc, parameters, run) }
     }
 
     /// A function that takes any parameters as they are and writes its result itself.
@@ -161,6 +189,7 @@ impl Function {
             name,
             doc,
             parameters,
+            returns: || Returns { kind: "what was given, or as its description says".to_owned(), fields: Vec::new() },
             placement,
             touches,
             handle_parameter: None,
@@ -273,16 +302,50 @@ fn describe<P: Parameters>() -> Vec<Parameter> {
         .collect()
 }
 
-fn kind_of(property: &serde_json::Value) -> String {
-    if let Some(kind) = property[TYPE_NAME].as_str() {
+/// Reads the description of a result off its type.
+fn returns<R: JsonSchema>() -> Returns {
+    let settings = SchemaSettings::default().with(|settings| settings.inline_subschemas = true);
+    let schema = settings.into_generator().into_root_schema_for::<R>().to_value();
+    let (kind, described) = match kind_of(&schema).as_str() {
+        "list" => (format!("list of {}s", kind_of(&schema["items"])), &schema["items"]),
+        kind => (kind.to_owned(), &schema),
+    };
+    let required: Vec<&str> =
+        described["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let properties = described["properties"].as_object().into_iter().flatten();
+    let fields = properties.map(|(name, property)| Field {
+        name: name.clone(),
+        kind: kind_of(property),
+        always: required.contains(&name.as_str()),
+        doc: property["description"].as_str().unwrap_or_default().replace('\n', " "),
+    });
+    Returns { kind, fields: fields.collect() }
+}
+
+/// The kind of value that a schema is about, in the words of callers.
+fn kind_of(schema: &Value) -> String {
+    if let Some(kind) = schema[TYPE_NAME].as_str() {
         return kind.to_owned();
     }
-    // Optional parameters are described as "this type, or null".
-    let alternatives = property["anyOf"].as_array();
-    match alternatives.into_iter().flatten().find_map(|alternative| alternative[TYPE_NAME].as_str()) {
-        Some(kind) => kind.to_owned(),
-        None => property["type"].as_str().unwrap_or("unknown").to_owned(),
+    // What may be missing is described as "this type, or null".
+    let alternatives = ["anyOf", "oneOf"].iter().filter_map(|name| schema[*name].as_array()).flatten();
+    if let Some(kind) = alternatives.map(kind_of).find(|kind| kind != "nothing") {
+        return kind;
     }
+    let kinds = match &schema["type"] {
+        Value::Array(kinds) => kinds.iter().find(|kind| *kind != "null").cloned().unwrap_or_default(),
+        kind => kind.clone(),
+    };
+    match kinds.as_str() {
+        Some("string") => "text",
+        Some("object") => "map",
+        Some("array") => "list",
+        Some("null") => "nothing",
+        Some(kind) => return kind.to_owned(),
+        None if schema["enum"].is_array() || schema["const"].is_string() => "text",
+        None => "value",
+    }
+    .to_owned()
 }
 
 /// The error for a function that needs a running broker, called without one.

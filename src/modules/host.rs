@@ -10,6 +10,7 @@ use crate::protocol::CallError;
 use crate::stats::{
     Counters, FunctionFigures, FunctionReport, Performance, Point, RecentError, SecurityReport, WorkerReport,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -103,7 +104,7 @@ pub struct SettingInForce {
 }
 
 /// A setting's value, in the form that scripts count with.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum SettingValue {
     /// A number, or bytes.
@@ -115,7 +116,7 @@ pub enum SettingValue {
 }
 
 /// `resource_status`.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Resources {
     /// Resident memory now, MB.
     pub memory_mb: f64,
@@ -142,7 +143,7 @@ pub struct Resources {
 }
 
 /// `system.connections`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Connections {
     /// Connections now, as the old daemon has it.
     pub total_connections: u64,
@@ -163,7 +164,7 @@ pub struct Connections {
 }
 
 /// `system.calls`: what runs and what waits at this moment.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct CallsInWork {
     /// Calls that workers have.
     pub running: u64,
@@ -176,7 +177,7 @@ pub struct CallsInWork {
 }
 
 /// One call that runs or waits.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct CallInWork {
     /// What was called.
     pub module_function: String,
@@ -208,7 +209,7 @@ pub struct Traffic {
 }
 
 /// One connection.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Connection {
     /// Its number; never used again within the life of the broker.
     pub connection_id: u64,
@@ -235,7 +236,7 @@ pub struct Connection {
 }
 
 /// Limits on connections.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ConnectionLimits {
     /// The most at one time.
     pub max_concurrent: u64,
@@ -244,7 +245,7 @@ pub struct ConnectionLimits {
 }
 
 /// A connection that a clean-up closed.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Cleaned {
     /// Its number.
     pub connection_id: u64,

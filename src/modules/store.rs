@@ -9,6 +9,7 @@ use super::call::Caller;
 use super::handles::{HandleId, Held, Lease, Life};
 use super::keep::State;
 use crate::protocol::{Buffer, CallError, Code};
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use std::time::Duration;
 
 /// Bytes that the store itself needs for a handle: its entry, its places in the indexes, and what allocating in pieces loses. As measured
 /// by `tests/broker/sizes.rs`.
-const ENTRY: usize = 512;
+const ENTRY: usize = 640;
 /// Handles that are looked at in one go for whether they are to end.
 const EXPIRED_AT_ONCE: usize = 256;
 /// The most handles that one report lists.
@@ -448,7 +449,7 @@ pub(super) const HELD_TOO_MUCH: &str =
     "your handles hold as much as they may (settings user_memory, max_memory); free some and try again";
 
 /// A handle in `system.handles`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct HandleReport {
     /// The first 8 digits of its name; the rest is known only to who made it.
     pub label: String,

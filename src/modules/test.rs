@@ -85,7 +85,7 @@ fn echo(call: &mut Call<'_>, params: &[u8]) -> Result<(), CallError> {
     Ok(())
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Health {
     status: &'static str,
     daemon_version: &'static str,
@@ -143,7 +143,7 @@ struct Sleep {
 }
 crate::parameters!(Sleep);
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Slept {
     slept: f64,
 }

@@ -6,7 +6,6 @@
 //! byte is a character, because that is what Perl takes it for. Each type describes itself for `system.modules`.
 
 use super::head::Head;
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::{Serialize, Serializer};
 use std::borrow::Cow;
@@ -17,8 +16,8 @@ pub const TYPE_NAME: &str = "x-type";
 
 macro_rules! described_as {
     ($type:ty, $name:literal) => {
-        impl JsonSchema for $type {
-            fn schema_name() -> Cow<'static, str> {
+        impl schemars::JsonSchema for $type {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
                 $name.into()
             }
 
@@ -26,12 +25,13 @@ macro_rules! described_as {
                 true
             }
 
-            fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!({ "x-type": $name })
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({ "x-type": $name })
             }
         }
     };
 }
+pub(crate) use described_as;
 
 /// Text. Bytes are taken as well, see the head of this file, and numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

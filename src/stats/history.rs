@@ -2,6 +2,7 @@
 //! two become one, and each new one covers twice the time.
 
 use super::{Stats, Times, ratio};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ pub struct Gauges {
 }
 
 /// One point: a span of time, and what happened in it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Point {
     /// The end of the span, seconds since the broker's start.
     pub at: f64,
@@ -83,7 +84,7 @@ pub struct History {
 }
 
 /// A history on its way to another program. The counters at its last point are those of its end.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct PackedHistory {
     points: Vec<Point>,
     doublings: u32,

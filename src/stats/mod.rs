@@ -15,6 +15,7 @@ pub use security::{SecurityEvent, SecurityReport};
 pub use times::{Times, TimesReport};
 pub use window::{LONGEST as LONGEST_WINDOW, Lately, Totals, Window};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, OnceLock};
@@ -106,7 +107,7 @@ pub enum Outcome {
 }
 
 /// A failed call that `recent_errors` remembers. `error` is the code and the parameter at fault, never a value.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RecentError {
     /// When, ISO 8601 in local time.
     pub timestamp: String,
@@ -124,28 +125,58 @@ pub struct RecentError {
     pub peer_pid: Option<i32>,
     /// The script that it ran, which may be found out a moment later, or never.
     #[serde(default)]
+    #[schemars(with = "Option<String>")]
     pub script: Script,
 }
 
-/// A script's name that somebody else finds out.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Script(pub Arc<OnceLock<String>>);
+/// The name of the script that a process ran: what is known at once, until somebody else has found out more.
+#[derive(Clone, Debug, Default)]
+pub struct Script(Arc<Named>);
+
+#[derive(Debug, Default)]
+struct Named {
+    at_once: String,
+    found: OnceLock<String>,
+}
+
+impl Script {
+    /// A name that is known so far.
+    pub fn known_as(at_once: String) -> Self {
+        Self(Arc::new(Named { at_once, found: OnceLock::new() }))
+    }
+
+    /// Tells the whole of it, for all who hold it.
+    pub fn found(&self, name: String) {
+        // The first to find it is as right as the next.
+        let _ = self.0.found.set(name);
+    }
+
+    /// The name, if any is known.
+    pub fn name(&self) -> Option<&str> {
+        Some(self.0.found.get().unwrap_or(&self.0.at_once).as_str()).filter(|name| !name.is_empty())
+    }
+}
+
+impl PartialEq for Script {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
+}
 
 impl Serialize for Script {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.get().serialize(serializer)
+        self.name().serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Script {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let name = Option::<String>::deserialize(deserializer)?;
-        Ok(Self(Arc::new(name.map(OnceLock::from).unwrap_or_default())))
+        Ok(Self::known_as(Option::deserialize(deserializer)?.unwrap_or_default()))
     }
 }
 
 /// `worker_performance`: the calls that run on workers.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct WorkerReport {
     /// The most workers there may be.
     pub workers: u64,
@@ -390,7 +421,7 @@ pub fn ratio(part: f64, whole: f64) -> f64 {
 }
 
 /// `test.stats`: plain counters since the start.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Counters {
     /// Calls answered.
     pub requests_processed: u64,
@@ -417,7 +448,7 @@ pub struct Counters {
 }
 
 /// `performance_metrics`: all calls taken together. Times in seconds.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Performance {
     /// Calls answered.
     pub total_requests: u64,
@@ -457,7 +488,7 @@ pub struct FunctionFigures {
 }
 
 /// One line of `top_modules`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct FunctionReport {
     /// `module.function`.
     pub module_function: String,

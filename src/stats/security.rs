@@ -1,6 +1,7 @@
 //! What may be somebody trying doors: peers and calls refused for who they are, names that do not exist, streams that are no
 //! messages. Counted by kind, and the latest remembered; never with anything that was sent.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -8,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 const REMEMBERED: usize = 20;
 
 /// One of them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SecurityEvent {
     /// When, ISO 8601 in local time.
     pub timestamp: String,
@@ -21,14 +22,14 @@ pub struct SecurityEvent {
 }
 
 /// Events since the start.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Security {
     by_type: BTreeMap<String, u64>,
     recent: VecDeque<SecurityEvent>,
 }
 
 /// `security_metrics`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct SecurityReport {
     /// All of them.
     pub total_events: u64,

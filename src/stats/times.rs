@@ -2,6 +2,7 @@
 
 use super::ratio;
 use hdrhistogram::Histogram;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -97,7 +98,7 @@ impl Times {
 }
 
 /// What [`Times`] come to, in seconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct TimesReport {
     /// Mean.
     pub avg: f64,
@@ -112,7 +113,7 @@ pub struct TimesReport {
 }
 
 /// [`Times`] on their way to another program: the histogram as its values and how often each was counted.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 pub struct PackedTimes {
     count: u64,
     total: Duration,

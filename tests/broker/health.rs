@@ -196,10 +196,82 @@ fn modules_describes_every_function() {
     let crypto = modules.as_array().unwrap().iter().find(|module| module["name"] == "crypto".into()).unwrap();
     let functions = crypto["functions"].as_array().unwrap();
     let encrypt = functions.iter().find(|function| function["name"] == "encrypt".into()).unwrap();
-    has(encrypt, &["name", "doc", "parameters", "runs", "touches"]);
+    has(encrypt, &["name", "doc", "parameters", "returns", "runs", "touches"]);
     let parameter = encrypt["parameters"].as_array().unwrap().iter().find(|p| p["name"] == "cipher_id".into()).unwrap();
     assert_eq!((&parameter["required"], &parameter["type"]), (&true.into(), &"text".into()));
     assert!(!parameter["doc"].as_str().unwrap().is_empty());
+}
+
+/// The result that a function is said to give, and the fields of it that are always there.
+fn described(modules: &Value, method: &str) -> (Vec<String>, Vec<String>) {
+    let (module, function) = method.split_once('.').unwrap();
+    let by_name =
+        |list: &Value, name: &str| list.as_array().unwrap().iter().find(|one| one["name"] == name.into()).cloned();
+    let module = by_name(modules, module).unwrap();
+    let returns = by_name(&module["functions"], function).unwrap()["returns"].clone();
+    let fields: Vec<Value> = returns["fields"].as_array().unwrap().clone();
+    let name = |field: &Value| field["name"].as_str().unwrap().to_owned();
+    let always = fields.iter().filter(|field| field["always"] == true.into()).map(name).collect();
+    (fields.iter().map(name).collect(), always)
+}
+
+#[test]
+fn results_are_what_they_are_described_as() {
+    let web = crate::web::Web::start(|_, stream| crate::web::answer(stream, "200 OK", &[], b"a body"));
+    let broker = Broker::start(&[]);
+    let mut client = broker.connect();
+    let modules = client.call("system.modules", none()).unwrap();
+    let key = || ("key", Value::Binary(vec![1; 16]));
+    let cipher =
+        client.call("crypto.new", map([key(), ("cipher", "AES-128-GCM".into())])).unwrap()["cipher_id"].clone();
+    let sealed = map([("cipher_id", cipher.clone()), ("plaintext", "text".into())]);
+    let sealed = client.call("crypto.encrypt", sealed).unwrap()["encrypted"].clone();
+    let url = || ("url", web.url("/").into());
+    let mut calls: Vec<(&str, Value)> = [
+        "calls",
+        "cleanup",
+        "connections",
+        "handles",
+        "health",
+        "history",
+        "info",
+        "metrics",
+        "modules",
+        "performance",
+        "stats",
+    ]
+    .map(|name| (name, none()))
+    .into();
+    let names: Vec<String> = calls.iter().map(|(name, _)| format!("system.{name}")).collect();
+    calls = names.iter().zip(calls).map(|(name, (_, params))| (name.as_str(), params)).collect();
+    calls.extend([
+        ("test.health", none()),
+        ("test.stats", none()),
+        ("test.sleep", map([("seconds", 0.into())])),
+        ("crypto.new", map([key(), ("cipher", "AES".into())])),
+        ("crypto.encrypt", map([("cipher_id", cipher.clone()), ("plaintext", "text".into())])),
+        ("crypto.decrypt", map([("cipher_id", cipher), ("hex_ciphertext", sealed)])),
+        ("crypto.hash", map([("data", "x".into())])),
+        ("crypto.random_bytes", map([("length", 4.into())])),
+        ("crypto.generate_key", map([("algorithm", "ed25519".into())])),
+        ("http_helper.get", map([url()])),
+        ("http_helper.session_new", none()),
+        ("http_helper.ping", none()),
+    ]);
+    for (method, params) in calls {
+        let (fields, always) = described(&modules, method);
+        assert!(!fields.is_empty(), "{method}");
+        let result = client.call(method, params).unwrap_or_else(|error| panic!("{method}: {error}"));
+        let one = result.as_array().and_then(|all| all.first()).unwrap_or(&result);
+        let Some(pairs) = one.as_map() else { continue };
+        let given: Vec<&str> = pairs.iter().map(|(name, _)| name.as_str().unwrap()).collect();
+        for name in &given {
+            assert!(fields.iter().any(|field| field == name), "{method} gives {name}: described are {fields:?}");
+        }
+        for name in &always {
+            assert!(given.contains(&name.as_str()), "{method} does not give {name}: {given:?}");
+        }
+    }
 }
 
 #[test]

@@ -6,12 +6,13 @@ use rmpv::Value;
 use std::io::Write;
 use std::process::{Child, Command, Stdio};
 
-/// A Perl script of that name, which makes one call of the old kind and waits for its answer.
+/// A Perl script of that name, which makes one call and stays.
 fn script(broker: &Broker, name: &str, method: &str, params: &str) -> Child {
     let path = broker.dir().join(name);
     let lib = concat!(env!("CARGO_MANIFEST_DIR"), "/perl/lib");
     let text = format!(
-        "use lib '{lib}'; use CPANBridge; my $b = CPANBridge->new(socket => '{}'); eval {{ $b->call('{method}', {{ {params} }}) }};",
+        "use lib '{lib}'; use CPANBridge; my $b = CPANBridge->new(socket => '{}'); eval {{ $b->call('{method}', {{ {params} }}) }}; \
+         sleep 60;",
         broker.socket().display()
     );
     std::fs::write(&path, text).unwrap();
@@ -108,13 +109,14 @@ fn as_stranger(broker: &Broker, arguments: &[&str]) -> String {
 fn an_error_names_the_script_that_made_it() {
     let broker = Broker::start(&[]);
     let mut child = script(&broker, "faulty.pl", "crypto.encrypt", "cipher_id => 'x', plaintext => 'y'");
-    child.wait().unwrap();
     let last = || {
         let all = broker.call("system.performance", none()).unwrap()["recent_errors"].clone();
         all.as_array().and_then(|all| all.last().cloned()).unwrap_or(Value::Nil)
     };
     eventually("the script's name", || last()["script"] == "faulty.pl".into());
     assert_eq!(last()["peer_pid"], child.id().into());
+    child.kill().unwrap();
+    child.wait().unwrap();
     let status = printed(&broker, &["status"]);
     assert!(status.contains("crypto.encrypt not_found, by faulty.pl of "), "{status}");
     let page = printed(&broker, &["report", "--html", "-"]);

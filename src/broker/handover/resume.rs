@@ -20,7 +20,7 @@ use crate::modules::{Offer, Registry};
 use crate::protocol::framing::{Cutter, Framing};
 use crate::protocol::reply::{write_answer, write_value};
 use crate::protocol::{Buffer, CallError, Code};
-use crate::stats::{CloseReason, Stats};
+use crate::stats::{CloseReason, Outcome, Stats};
 use mio::net::UnixStream;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use serde::Serialize;
@@ -289,7 +289,7 @@ impl Broker {
                 self.answer_now(id, Some(*msgid), &result);
             }
             let function = self.registry.find("system.reload").ok().map(|function| function.0);
-            self.record(None, function, Duration::ZERO, &Ok(()));
+            self.stats.record(function, Duration::ZERO, Outcome::Success);
         }
     }
 

@@ -36,7 +36,7 @@ pub struct ChainNew<'a> {
 crate::parameters!(ChainNew<'_>);
 
 /// The result of `crypto.chain_new`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct ChainMade {
     chain_id: String,
     block_size: usize,
@@ -71,7 +71,7 @@ pub struct ChainNext<'a> {
 crate::parameters!(ChainNext<'_>);
 
 /// The result of `crypto.chain_next` and `crypto.chain_once`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Chained {
     data: Raw,
 }
@@ -138,7 +138,7 @@ pub struct ChainFree<'a> {
 crate::parameters!(ChainFree<'_>);
 
 /// The result of `crypto.chain_free`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct ChainFreed {
     freed: bool,
 }

@@ -46,8 +46,9 @@ pub struct Encrypt<'a> {
 crate::parameters!(Encrypt<'_>);
 
 /// The result of `crypto.encrypt`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Encrypted {
+    #[schemars(with = "String")]
     encrypted: Zeroizing<String>,
     length: usize,
     algorithm: &'static str,
@@ -130,10 +131,13 @@ impl Serialize for Raw {
     }
 }
 
+crate::protocol::lenient::described_as!(Raw, "bytes");
+
 /// The result of `crypto.decrypt`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Decrypted {
     decrypted: Raw,
+    #[schemars(with = "String")]
     decrypted_hex: Zeroizing<String>,
     length: usize,
     algorithm: &'static str,
@@ -175,7 +179,7 @@ pub struct CleanupCipher<'a> {
 crate::parameters!(CleanupCipher<'_>);
 
 /// The result of `crypto.cleanup_cipher`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct CleanedUp {
     cipher_id: String,
     cleaned_up: bool,

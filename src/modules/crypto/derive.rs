@@ -136,8 +136,9 @@ pub struct DeriveKey<'a> {
 crate::parameters!(DeriveKey<'_>);
 
 /// The result of `crypto.derive_key`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct DerivedKey {
+    #[schemars(with = "String")]
     key_hex: Zeroizing<String>,
     length: usize,
 }

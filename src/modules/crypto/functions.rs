@@ -94,7 +94,7 @@ struct Hash<'a> {
 }
 crate::parameters!(Hash<'_>);
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Hashed {
     hash: String,
     algorithm: &'static str,
@@ -125,8 +125,9 @@ struct GenerateKey<'a> {
 }
 crate::parameters!(GenerateKey<'_>);
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct GeneratedKey {
+    #[schemars(with = "String")]
     key_hex: Zeroizing<String>,
     length: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -174,9 +175,10 @@ struct RandomBytes {
 }
 crate::parameters!(RandomBytes);
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Random {
     bytes: Raw,
+    #[schemars(with = "String")]
     bytes_hex: Zeroizing<String>,
     length: usize,
 }
@@ -207,7 +209,7 @@ struct Sign<'a> {
 }
 crate::parameters!(Sign<'_>);
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Signed {
     signature: String,
     algorithm: &'static str,
@@ -237,7 +239,7 @@ struct Verify<'a> {
 }
 crate::parameters!(Verify<'_>);
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Verified {
     valid: bool,
     algorithm: &'static str,

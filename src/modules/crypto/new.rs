@@ -61,7 +61,7 @@ pub struct New<'a> {
 crate::parameters!(New<'_>);
 
 /// The result of `crypto.new`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Made {
     cipher_id: String,
     cipher: String,

@@ -354,7 +354,7 @@ fn head(call: &mut Call<'_>, params: Short<'_>) -> Result<Answer, CallError> {
     short(call, "HEAD", params)
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Pong {
     message: &'static str,
 }

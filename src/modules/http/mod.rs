@@ -7,6 +7,7 @@
 mod agent;
 mod answer;
 mod content;
+mod described;
 mod exact;
 mod exchange;
 mod fields;

@@ -225,7 +225,7 @@ pub struct SessionNew<'a> {
 crate::parameters!(SessionNew<'_>, SessionFree<'_>, SessionCookies<'_>);
 
 /// The result of `http_helper.session_new`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Made {
     session_id: String,
 }
@@ -388,7 +388,7 @@ pub struct SessionFree<'a> {
 }
 
 /// The result of `http_helper.session_free` and `http_helper.close`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Freed {
     /// Whether there was one.
     pub freed: bool,
@@ -412,7 +412,7 @@ pub struct SessionCookies<'a> {
 }
 
 /// One cookie of a session.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct CookieReport {
     name: String,
     value: String,

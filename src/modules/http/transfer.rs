@@ -395,7 +395,7 @@ pub struct BodyNew<'a> {
 }
 
 /// The result of `http_helper.body_new`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct BodyMade {
     body_id: String,
 }
@@ -423,7 +423,7 @@ pub struct BodyAdd<'a> {
 }
 
 /// The result of `http_helper.body_add`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct BodyLength {
     length: usize,
 }

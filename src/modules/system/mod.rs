@@ -8,7 +8,7 @@ mod steering;
 use crate::health::Report;
 use crate::modules::Registry;
 use crate::modules::call::Call;
-use crate::modules::function::{Function, MOST_INLINE, Module, NoParameters, Parameter, Placement, Touches};
+use crate::modules::function::{Function, MOST_INLINE, Module, NoParameters, Parameter, Placement, Returns, Touches};
 use crate::modules::host::{CallsInWork, Connections, LONGEST_LIST, Resources, SettingValue};
 use crate::protocol::lenient::Integer;
 use crate::protocol::{CallError, PROTOCOL_VERSION};
@@ -82,10 +82,11 @@ pub fn module() -> Module {
             .fills_a_turn(),
         Function::new::<NoParameters, _>(
             "modules",
-            "Every module and function, with parameters and where it runs.",
+            "Every module and function, with parameters, results and where it runs.",
             modules,
         )
-        .fills_a_turn(),
+        // What results have is read off their types only now.
+        .runs(Placement::Worker),
         Function::new::<OpenMetrics<'static>, _>(
             "openmetrics",
             "Every figure as text, in OpenMetrics or Prometheus' format.",
@@ -119,7 +120,7 @@ pub fn module() -> Module {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Info {
     daemon_version: &'static str,
     protocol_version: u32,
@@ -173,24 +174,25 @@ fn info(call: &mut Call<'_>, _: NoParameters) -> Result<Info, CallError> {
 }
 
 /// One module, as `system.modules` describes it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct ModuleReport {
     name: &'static str,
     doc: &'static str,
     functions: Vec<FunctionDescription>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct FunctionDescription {
     name: &'static str,
     doc: &'static str,
     parameters: Vec<Parameter>,
+    returns: Returns,
     runs: String,
     touches: Touches,
 }
 
 fn modules(call: &mut Call<'_>, _: NoParameters) -> Result<Vec<ModuleReport>, CallError> {
-    Ok(describe(call.host()?.registry()))
+    Ok(describe(call.registry()?))
 }
 
 /// What a registry offers; the command line says it where no broker runs.
@@ -199,6 +201,7 @@ pub fn describe(registry: &Registry) -> Vec<ModuleReport> {
         name: function.name,
         doc: function.doc,
         parameters: function.parameters.clone(),
+        returns: (function.returns)(),
         runs: match function.placement {
             Placement::Inline => "inline".to_owned(),
             Placement::Worker => "worker".to_owned(),
@@ -222,7 +225,7 @@ pub fn health(call: &mut Call<'_>, _: NoParameters) -> Result<Report, CallError>
     Ok(call.host()?.health())
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct PerformanceReport {
     performance_metrics: Performance,
     module_performance: ModulePerformance,
@@ -231,13 +234,13 @@ struct PerformanceReport {
     health_indicators: HealthIndicators,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ModulePerformance {
     top_modules: Vec<FunctionReport>,
     total_modules: usize,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct HealthIndicators {
     overall_health: &'static str,
     concerns: Vec<String>,
@@ -316,7 +319,7 @@ fn calls(call: &mut Call<'_>, params: ListCalls) -> Result<CallsInWork, CallErro
     Ok(call.host()?.calls(most))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Metrics {
     timestamp: String,
     daemon_info: DaemonInfo,
@@ -329,21 +332,21 @@ struct Metrics {
     system_stats: Counters,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct DaemonInfo {
     version: &'static str,
     uptime_seconds: f64,
     uptime_formatted: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct SecuritySummary {
     total_security_events: u64,
     validation_failures: u64,
     requests_rejected: u64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ConnectionSummary {
     total_connections: u64,
     connections_accepted: u64,
@@ -351,7 +354,7 @@ struct ConnectionSummary {
     stale_connections: u64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ModuleStatus {
     loaded_modules: usize,
     available_modules: Vec<&'static str>,
@@ -388,7 +391,7 @@ fn metrics(call: &mut Call<'_>, _: NoParameters) -> Result<Metrics, CallError> {
 }
 
 /// `test.stats`: the counters, and what scripts of the old daemon read beside them.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct CounterReport {
     #[serde(flatten)]
     counters: Counters,
@@ -397,7 +400,7 @@ pub struct CounterReport {
 }
 
 /// The limits that parameters had in the old daemon. Here the size of a message and its depth are what is limited.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ValidationConfig {
     strict_mode: u32,
     max_string_length: u64,
@@ -430,7 +433,7 @@ pub fn counters(call: &mut Call<'_>, _: NoParameters) -> Result<CounterReport, C
     })
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct StatsReport {
     #[serde(flatten)]
     counters: CounterReport,

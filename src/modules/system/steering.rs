@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The result of `system.cleanup`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Cleanup {
     cleaned_connections: u64,
     connections_details: Vec<Cleaned>,
@@ -40,7 +40,7 @@ pub struct CloseConnection {
 }
 
 /// The result of `system.close_connection`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Closed {
     closed: bool,
 }
@@ -105,7 +105,7 @@ pub struct FreeHandle<'a> {
 }
 
 /// The result of `system.free_handle`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct FreedHandle {
     freed: bool,
     kind: &'static str,
@@ -132,7 +132,7 @@ pub struct Passphrase<'a> {
 crate::parameters!(CloseConnection, FreeHandle<'_>, ListHandles<'_>, Passphrase<'_>);
 
 /// The result of `system.lock` and `system.unlock`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Locked {
     locked: bool,
 }
@@ -167,7 +167,7 @@ pub fn reload(call: &mut Call<'_>, _: NoParameters) -> Result<(), CallError> {
 }
 
 /// The result of `system.shutdown`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Shutdown {
     message: &'static str,
 }

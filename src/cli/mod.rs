@@ -1,9 +1,11 @@
 //! The command line: one file a subcommand.
 
+mod background;
 mod call;
 mod client;
 mod describe;
 mod get;
+mod installed;
 mod json;
 mod lock;
 mod oneshot;

@@ -50,6 +50,6 @@ pub fn run(flags: &ArgMatches) -> ExitCode {
             );
             ExitCode::SUCCESS
         }
-        Err(error) => fail(1, &error),
+        Err(error) => fail(error.exit_status(), &error),
     }
 }

@@ -16,6 +16,19 @@ my @make = ('make', '-s', "DESTDIR=$stage", 'PREFIX=/opt/bridge', "RELEASE=$prog
 # Nothing of this host is touched, as when a package manager installs for another root: no user, no unit.
 local $ENV{DPKG_ROOT} = '/nonexistent';
 
+# Runs a command and gives its status; what it says is in $said.
+my $said;
+
+sub run {
+    my (@command) = @_;
+    open my $output, '-|', 'sh', '-c', 'exec "$@" 2>&1', 'sh', @command or die $!;
+    local $/;
+    $said = <$output>;
+    close $output;
+    diag $said if $?;
+    return $?;
+}
+
 sub files {
     my %files;
     File::Find::find({ no_chdir => 1, wanted => sub { $files{substr $_, length $stage} = 1 if !-d } }, $stage);
@@ -24,7 +37,7 @@ sub files {
 
 sub installed { return join ' ', "$stage/opt/bridge", @_ }
 
-is(system(@make, 'install'), 0, 'make install');
+is(run(@make, 'install'), 0, 'make install');
 my $files = files();
 my $lib = '/opt/bridge/share/perl5';
 ok($files->{$_}, $_) for map({ "/opt/bridge/$_" } qw(
@@ -69,8 +82,8 @@ chdir $top or die $!;
 open my $changed, '>>', "$stage/etc/cpan-bridge.toml" or die $!;
 print $changed "# mine\n";
 close $changed;
-is(system(@make, 'install'), 0, 'installed again, over itself');
-is(system(@make, 'uninstall'), 0, 'make uninstall');
+is(run(@make, 'install'), 0, 'installed again, over itself');
+is(run(@make, 'uninstall'), 0, 'make uninstall');
 is_deeply(files(), { '/etc/cpan-bridge.toml' => 1 }, 'nothing is left but settings that were changed');
 ok(!-e "$stage/opt", 'no empty directory either');
 unlink "$stage/etc/cpan-bridge.toml" or die $!;
@@ -92,9 +105,9 @@ sub text_of { my ($path) = @_; return do { local (@ARGV, $/) = $path; <> } }
 
 # Installs or removes; (prefix, sysconfdir, the tree it is done from).
 sub act {
-    my ($action, $destdir, $prefix, $sysconfdir, $tree) = @_;
-    return system 'sh', ($tree || $top) . '/packaging/install.sh', $action, $small, $destdir, $prefix, "$prefix/bin", "$prefix/share/man",
-        "$prefix/share/perl5", $sysconfdir;
+    my ($action, $prefix, $sysconfdir, $tree) = @_;
+    return run('sh', ($tree || $top) . '/packaging/install.sh', $action, $small, '', $prefix, "$prefix/bin", "$prefix/share/man",
+        "$prefix/share/perl5", $sysconfdir);
 }
 
 # What was there keeps its mode, and is there afterwards; places may have blanks and what sed and systemd take for their own.
@@ -107,7 +120,7 @@ sub act {
     mkdir "$odd/bin" or die $!;
     chmod 02775, "$odd/bin";
     chmod 0700, $odd;
-    is(act('install', '', $odd, "$odd/etc", "$odd/tree"), 0, 'below a path with blanks');
+    is(act('install', $odd, "$odd/etc", "$odd/tree"), 0, 'below a path with blanks');
     is((stat $odd)[2] & 07777, 0700, 'the mode of a directory that was there');
     is((stat "$odd/bin")[2] & 07777, 02775, 'and of another');
     my ($start) = text_of("$odd/lib/systemd/system/cpan-bridge.service") =~ /^ExecStart=(.*)/m;
@@ -117,8 +130,9 @@ sub act {
 
     # The configuration of logrotate is the admin's as the settings are.
     write_file("$odd/etc/logrotate.d/cpan-bridge", "# mine\n");
-    is(act('install', '', $odd, "$odd/etc"), 0, 'again');
+    is(act('install', $odd, "$odd/etc"), 0, 'again');
     is(text_of("$odd/etc/logrotate.d/cpan-bridge"), "# mine\n", 'what was changed stays');
+    like($said, qr{logrotate\.d/cpan-bridge is not what was installed before, and stays}, 'and that is said');
     # An earlier version's, as it was put there, is replaced.
     my $record = "$odd/share/cpan-bridge/installed";
     write_file("$odd/etc/cpan-bridge.toml", "# of an earlier version\n");
@@ -127,9 +141,9 @@ sub act {
     open my $more, '>>', $record or die $!;
     print $more "settings\t$sum\t$odd/etc/cpan-bridge.toml\n";
     close $more;
-    is(act('install', '', $odd, "$odd/etc"), 0, 'and again');
+    is(act('install', $odd, "$odd/etc"), 0, 'and again');
     like(text_of("$odd/etc/cpan-bridge.toml"), qr/allow_group/, 'what was not changed is replaced');
-    is(act('uninstall', '', $odd, "$odd/etc"), 0, 'removed');
+    is(act('uninstall', $odd, "$odd/etc"), 0, 'removed');
     my %left;
     File::Find::find({ no_chdir => 1, wanted => sub { $left{ substr $_, length $odd } = 1 } }, $odd);
     is_deeply([sort keys %left], ['', qw(/bin /etc /etc/logrotate.d /etc/logrotate.d/cpan-bridge /tmp /tree)],
@@ -142,7 +156,7 @@ sub act {
     local $ENV{HOME} = $home;
     delete local @ENV{qw(XDG_DATA_HOME XDG_CONFIG_HOME XDG_RUNTIME_DIR)};
     mkdir "$home/.config", 0700 or die $!;
-    is(act('install', '', "$home/.local", "$home/.config"), 0, 'below HOME');
+    is(act('install', "$home/.local", "$home/.config"), 0, 'below HOME');
     ok(-e "$home/.local/share/systemd/user/cpan-bridge.socket", 'the unit is where systemctl --user looks');
     ok(-e "$home/.local/share/man/man1/cpan-bridge.1", 'and the manual where man looks');
     my @of_the_host = grep { -e "$home/$_" } qw(.local/lib .config/cpan-bridge.toml .config/logrotate.d .local/share/cpan-bridge/prometheus);
@@ -150,7 +164,7 @@ sub act {
     my $wanted = "$home/.config/systemd/user/sockets.target.wants";
     File::Path::mkpath($wanted);
     symlink "$home/.local/share/systemd/user/cpan-bridge.socket", "$wanted/cpan-bridge.socket" or die $!;
-    is(act('uninstall', '', "$home/.local", "$home/.config"), 0, 'removed');
+    is(act('uninstall', "$home/.local", "$home/.config"), 0, 'removed');
     ok(!-e "$home/.local" && !-l "$wanted/cpan-bridge.socket", 'with the link of a socket that was enabled');
     is((stat "$home/.config")[2] & 07777, 0700, 'what was there is as it was');
 }

@@ -87,7 +87,14 @@ fn dashboard() -> Vec<String> {
     let annotations = page["annotations"]["list"].as_array().unwrap().iter();
     targets
         .chain(annotations)
-        .map(|one| one["expr"].as_str().unwrap().replace("$__rate_interval", "5m").replace("$instance", ".*"))
+        .map(|one| {
+            one["expr"]
+                .as_str()
+                .unwrap()
+                .replace("$__rate_interval", "5m")
+                .replace("$instance", ".*")
+                .replace("$socket", ".*")
+        })
         .collect()
 }
 

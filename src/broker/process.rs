@@ -6,7 +6,7 @@ use nix::sys::time::TimeValLike;
 use nix::unistd::{SysconfVar, sysconf};
 use std::ffi::OsStr;
 use std::fs;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::os::fd::RawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
@@ -43,13 +43,9 @@ pub fn take_name() {
 /// # Errors
 /// A host without `/proc`, and those of looking it up.
 pub fn own_program() -> io::Result<PathBuf> {
-    let program = std::env::current_exe().map_err(|error| {
-        let why = match error.kind() {
-            ErrorKind::NotFound => "/proc is not mounted (mount -t proc proc /proc)".to_owned(),
-            _ => error.to_string(),
-        };
-        io::Error::new(error.kind(), format!("can't find out which program this is: {why}"))
-    })?;
+    let unknown =
+        |error: io::Error| io::Error::new(error.kind(), format!("can't find out which program this is: {error}"));
+    let program = std::env::current_exe().map_err(unknown)?;
     // What the kernel says of a file that was replaced between the start and now. The new one has the old name.
     match program.as_os_str().as_bytes().strip_suffix(b" (deleted)") {
         Some(name) => Ok(PathBuf::from(OsStr::from_bytes(name))),

@@ -79,7 +79,7 @@ uninstall: ## Removes what install put in place; a changed /etc/cpan-bridge.toml
 	PERL='$(PERL)' sh packaging/install.sh uninstall '$(RELEASE)' '$(DESTDIR)' '$(PREFIX)' '$(BINDIR)' '$(MANDIR)' '$(PERL_LIBDIR)' '$(SYSCONFDIR)'
 
 dist: ## Makes target/packages/*.tar.gz for hosts with nothing but a shell and perl
-	@sh packaging/dist.sh tar '$(PROGRAM)'
+	@MAKE_TARGET=dist sh packaging/dist.sh tar '$(PROGRAM)'
 
 deb rpm: ## Makes a package for dpkg or rpm
 	@sh packaging/dist.sh $@ '$(PROGRAM)'

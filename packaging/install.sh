@@ -1,88 +1,199 @@
 #!/bin/sh
 # What `make install` and `make uninstall` do. One list says what goes where; both go by it.
 # install.sh install|uninstall PROGRAM DESTDIR PREFIX BINDIR MANDIR PERL_LIBDIR SYSCONFDIR
+# ZSHDIR, UNITDIR, USERUNITDIR in the environment: other places of distributions for these. NOTICES: a file of notices to go along.
 set -eu
 action=$1 program=$2 destdir=$3 prefix=$4 bindir=$5 mandir=$6 perl_libdir=$7 sysconfdir=$8
 here=$(cd "$(dirname "$0")/.." && pwd)
+zshdir=${ZSHDIR:-$prefix/share/zsh/site-functions}
+unitdir=${UNITDIR:-$prefix/lib/systemd/system}
+userunitdir=${USERUNITDIR:-$prefix/lib/systemd/user}
+documents=$prefix/share/doc/cpan-bridge
+# What was made: directories, and the sums of settings files as they were put there. By it uninstall removes its own and no more.
+record=$prefix/share/cpan-bridge/installed
+tab=$(printf '\t')
+
+# A user's own installation has what that user's programs read; what is the host's is left out.
+scope=host
+case ${HOME:-/} in
+/ | '') ;;
+*) case $prefix/ in "$HOME"/*)
+    scope=user
+    userunitdir=${USERUNITDIR:-${XDG_DATA_HOME:-$HOME/.local/share}/systemd/user}
+    ;;
+    esac ;;
+esac
+
+# Lists are lines with tabs between. Refused before anything is touched.
+case "$here$program$destdir$prefix$bindir$mandir$perl_libdir$sysconfdir$zshdir$unitdir$userunitdir" in
+*"$tab"* | *'
+'*) echo 'A path with a tab or a line feed is more than this can do' >&2; exit 2 ;;
+esac
+
 made=$(mktemp -d)
 trap 'rm -rf "$made"' EXIT
-documents=$prefix/share/doc/cpan-bridge
 
 # mode, file, where: one line for each.
+entry() { printf '%s\t%s\t%s\n' "$1" "$2" "$3"; }
+# All files with these names below a directory, into another: mode, from, to, then find's conditions.
+tree() {
+    mode=$1 from=$2 to=$3
+    shift 3
+    (cd "$from" && find . -type f \( "$@" \)) | while IFS= read -r file; do entry "$mode" "$from/${file#./}" "$to/${file#./}"; done
+}
+
 list() {
     # It can be executed and not read: so its memory can't be read either, not even in the moment when it starts and its user
     # could otherwise (docs/security.md, Reloading).
-    echo "711 $program $bindir/cpan-bridge"
-    (cd "$here/perl/lib" && find . -name '*.pm') | sed "s|^\./\(.*\)|644 $here/perl/lib/\1 $perl_libdir/\1|"
+    entry 711 "$program" "$bindir/cpan-bridge"
+    tree 644 "$here/perl/lib" "$perl_libdir" -name '*.pm'
     # The stand-ins lie apart: only scripts that ask for them get them. CPANBridge::Compat finds them here.
-    (cd "$here/perl/compat" && find . -name '*.pm' -o -name '*.pod') |
-        sed "s|^\./\(.*\)|644 $here/perl/compat/\1 $perl_libdir/CPANBridge/compat/\1|"
-    for section in 1 3 5 7; do
-        (cd "$made" && find . -name "*.$section") | sed "s|^\./\(.*\)|644 $made/\1 $mandir/man$section/\1|"
-    done
-    echo "644 $made/bash $prefix/share/bash-completion/completions/cpan-bridge"
-    echo "644 $made/zsh $prefix/share/zsh/site-functions/_cpan-bridge"
-    echo "644 $made/fish $prefix/share/fish/vendor_completions.d/cpan-bridge.fish"
+    tree 644 "$here/perl/compat" "$perl_libdir/CPANBridge/compat" -name '*.pm' -o -name '*.pod'
+    for section in 1 3 5 7; do tree 644 "$made" "$mandir/man$section" -name "*.$section"; done
+    entry 644 "$made/bash" "$prefix/share/bash-completion/completions/cpan-bridge"
+    entry 644 "$made/zsh" "$zshdir/_cpan-bridge"
+    entry 644 "$made/fish" "$prefix/share/fish/vendor_completions.d/cpan-bridge.fish"
     for unit in cpan-bridge.service cpan-bridge.socket; do
-        echo "644 $made/system-$unit $prefix/lib/systemd/system/$unit"
-        echo "644 $made/user-$unit $prefix/lib/systemd/user/$unit"
+        entry 644 "$made/user-$unit" "$userunitdir/$unit"
+        if [ $scope = host ]; then entry 644 "$made/system-$unit" "$unitdir/$unit"; fi
     done
-    echo "644 $here/packaging/sysusers.d/cpan-bridge.conf $prefix/lib/sysusers.d/cpan-bridge.conf"
-    echo "644 $here/packaging/tmpfiles.d/cpan-bridge.conf $prefix/lib/tmpfiles.d/cpan-bridge.conf"
-    echo "644 $here/packaging/logrotate.d/cpan-bridge $sysconfdir/logrotate.d/cpan-bridge"
-    (cd "$here/packaging/prometheus" && find . -type f) | sed "s|^\./\(.*\)|644 $here/packaging/prometheus/\1 $prefix/share/cpan-bridge/prometheus/\1|"
-    for document in README.md CHANGELOG.md; do echo "644 $here/$document $documents/$document"; done
-    (cd "$here/docs" && find . -name '*.md' -o -name '*.svg' -o -name '*.tsv') | sed "s|^\./\(.*\)|644 $here/docs/\1 $documents/docs/\1|"
-    (cd "$here/examples" && find . -name '*.pl') | sed "s|^\./\(.*\)|755 $here/examples/\1 $documents/examples/\1|"
+    if [ $scope = host ]; then
+        entry 644 "$here/packaging/sysusers.d/cpan-bridge.conf" "$prefix/lib/sysusers.d/cpan-bridge.conf"
+        entry 644 "$here/packaging/tmpfiles.d/cpan-bridge.conf" "$prefix/lib/tmpfiles.d/cpan-bridge.conf"
+        tree 644 "$here/packaging/prometheus" "$prefix/share/cpan-bridge/prometheus" -name '*'
+    fi
+    for document in README.md CHANGELOG.md; do entry 644 "$here/$document" "$documents/$document"; done
+    notices=${NOTICES:-$here/THIRD-PARTY-NOTICES}
+    if [ -f "$notices" ]; then entry 644 "$notices" "$documents/THIRD-PARTY-NOTICES"; fi
+    tree 644 "$here/docs" "$documents/docs" -name '*.md' -o -name '*.svg' -o -name '*.tsv'
+    tree 755 "$here/examples" "$documents/examples" -name '*.pl'
+}
+
+# Files that are their admin's once they are there: what is there stays if it was changed.
+settings() {
+    if [ $scope = host ]; then
+        entry 644 "$here/packaging/cpan-bridge.toml" "$sysconfdir/cpan-bridge.toml"
+        entry 644 "$here/packaging/logrotate.d/cpan-bridge" "$sysconfdir/logrotate.d/cpan-bridge"
+    fi
+}
+
+# Puts places into a text: by perl, for which no character in them is special. Units have a syntax of their own.
+fill_in() {
+    # shellcheck disable=SC2016
+    "${PERL:-perl}" -e 'my ($kind, $bindir, $sysconfdir) = splice @ARGV, 0, 3;
+        my $word = sub { my ($path) = @_; return $path if $kind eq "page"; $path =~ s/%/%%/g; $path =~ s/\$/\$\$/g;
+            return $path =~ m{[\s"\x27\\;]} ? do { $path =~ s/(["\\])/\\$1/g; qq("$path") } : $path };
+        while (<>) { s/\@BINDIR\@(\S*)/$word->("$bindir$1")/ge; s/\@SYSCONFDIR\@(\S*)/$word->("$sysconfdir$1")/ge; print }' \
+        "$1" "$bindir" "$sysconfdir" "$2"
 }
 
 # Manual pages, completions and units are made from the program, the client and the place it goes to.
 make_files() {
     "$program" man "$made"
-    cp "$here/packaging/cpan-bridge.7" "$made"
+    fill_in page "$here/packaging/cpan-bridge.7" >"$made/cpan-bridge.7"
     # Some distributions split even this off.
-    "${PERL:-perl}" -MPod::Man -e 1 2>/dev/null || echo 'Without Pod::Man there are no manual pages of the Perl client; perldoc shows them.' >&2
-    (cd "$here/perl/lib" && find . -name '*.pm' -exec grep -l '^=head1 NAME' {} +) | while read -r module; do
-        name=$(echo "$module" | sed 's|^\./||; s|/|::|g; s|\.pm$||')
-        "${PERL:-perl}" -MPod::Man -e 1 2>/dev/null || continue
-        "${PERL:-perl}" -MPod::Man -e 'Pod::Man->new(section => 3, name => $ARGV[2], center => "CPAN Bridge", release => "cpan-bridge", date => "")
-            ->parse_from_file(@ARGV[0, 1])' "$here/perl/lib/$module" "$made/$name.3" "$name"
-    done
+    if "${PERL:-perl}" -MPod::Man -e 1 2>/dev/null; then
+        # One process for all pages: starting perl takes as long as a page.
+        # shellcheck disable=SC2016
+        (cd "$here/perl/lib" && find . -name '*.pm' -exec grep -l '^=head1 NAME' {} + | "${PERL:-perl}" -MPod::Man -e '
+            while (my $file = <STDIN>) {
+                chomp $file;
+                (my $name = $file) =~ s{^\./|\.pm\z}{}g;
+                $name =~ s{/}{::}g;
+                Pod::Man->new(section => 3, name => $name, center => "CPAN Bridge", release => "cpan-bridge", date => "")
+                    ->parse_from_file($file, "$ARGV[0]/$name.3");
+            }' "$made")
+    else
+        echo 'Without Pod::Man there are no manual pages of the Perl client; perldoc shows them.' >&2
+    fi
     for shell in bash zsh fish; do "$program" completions $shell >"$made/$shell"; done
     for kind in system user; do
         for unit in cpan-bridge.service cpan-bridge.socket; do
-            sed "s|@BINDIR@|$bindir|g" "$here/packaging/systemd/$kind/$unit" >"$made/$kind-$unit"
+            fill_in unit "$here/packaging/systemd/$kind/$unit" >"$made/$kind-$unit"
         done
     done
 }
 
-case $action in
-install)
+# Makes a directory and those above it, and writes down which: what was there keeps its mode.
+make_directory() {
+    if [ -d "$destdir$1" ]; then return; fi
+    case $1 in
+    / | .) mkdir -p "$destdir$1"; return ;;
+    esac
+    make_directory "$(dirname "$1")"
+    mkdir "$destdir$1"
+    chmod 755 "$destdir$1"
+    printf 'directory\t%s\n' "$1" >>"$made/record"
+}
+
+sum() { cksum <"$1" | tr ' ' -; }
+# Whether a settings file is as it was put there.
+is_ours() { grep -qxF "settings${tab}$(sum "$destdir$1")${tab}$1" "$made/record" 2>/dev/null; }
+
+install_all() {
+    if [ -f "$destdir$record" ]; then cat "$destdir$record" >"$made/record"; else : >"$made/record"; fi
     make_files
-    list | while read -r mode file place; do
-        install -d "$destdir$(dirname "$place")"
+    list >"$made/list"
+    settings >"$made/settings"
+    while IFS=$tab read -r mode file place; do
+        make_directory "$(dirname "$place")"
         install -m "$mode" "$file" "$destdir$place"
-    done
-    # Somebody's settings are theirs.
-    if [ ! -e "$destdir$sysconfdir/cpan-bridge.toml" ]; then
-        install -d "$destdir$sysconfdir"
-        install -m 644 "$here/packaging/cpan-bridge.toml" "$destdir$sysconfdir/cpan-bridge.toml"
+    done <"$made/list"
+    while IFS=$tab read -r mode file place; do
+        if [ -e "$destdir$place" ] && ! is_ours "$place" && ! cmp -s "$file" "$destdir$place"; then
+            echo "$destdir$place is not what was installed before, and stays as it is; the new one is $file" >&2
+            continue
+        fi
+        make_directory "$(dirname "$place")"
+        install -m "$mode" "$file" "$destdir$place"
+        printf 'settings\t%s\t%s\n' "$(sum "$file")" "$place" >>"$made/record"
+    done <"$made/settings"
+    # A package manager knows what it installed.
+    if [ -z "${NO_RECORD:-}" ]; then
+        make_directory "$(dirname "$record")"
+        sort -u "$made/record" >"$made/sorted"
+        install -m 644 "$made/sorted" "$destdir$record"
     fi
-    ;;
-uninstall)
+    if on_this_host; then PREFIX=$prefix sh "$here/packaging/maintainer/postinst" configure; fi
+}
+
+uninstall_all() {
+    if [ -f "$destdir$record" ]; then cat "$destdir$record" >"$made/record"; else : >"$made/record"; fi
     # The list takes the program; the installed one will do.
     [ -x "$program" ] || program=$destdir$bindir/cpan-bridge
     make_files
-    list | while read -r _ _ place; do rm -f "$destdir$place"; done
-    if cmp -s "$here/packaging/cpan-bridge.toml" "$destdir$sysconfdir/cpan-bridge.toml"; then
-        rm -f "$destdir$sysconfdir/cpan-bridge.toml"
-    fi
-    # Directories that nothing else is in.
-    list | while read -r _ _ place; do dirname "$place"; done | sort -ru | while read -r directory; do
-        while [ "$directory" != / ] && rmdir "$destdir$directory" 2>/dev/null; do directory=$(dirname "$directory"); done
+    list >"$made/list"
+    settings >"$made/settings"
+    if on_this_host; then sh "$here/packaging/maintainer/prerm" remove; fi
+    if [ $scope = user ] && [ -z "$destdir" ]; then forget_user_units; fi
+    while IFS=$tab read -r _ _ place; do rm -f "$destdir$place"; done <"$made/list"
+    while IFS=$tab read -r _ file place; do
+        if [ -e "$destdir$place" ] && { is_ours "$place" || cmp -s "$file" "$destdir$place"; }; then rm -f "$destdir$place"; fi
+    done <"$made/settings"
+    rm -f "$destdir$record"
+    # Those that were made for this and are empty, what is below first.
+    sed -n "s/^directory$tab//p" "$made/record" | sort -ru | while IFS= read -r directory; do
+        rmdir "$destdir$directory" 2>/dev/null || true
     done
-    if [ -n "$destdir" ]; then rmdir "$destdir$sysconfdir" 2>/dev/null || true; fi
-    ;;
+    if on_this_host; then sh "$here/packaging/maintainer/postrm" remove; fi
+}
+
+# What `systemctl --user enable` left: links to units that go.
+forget_user_units() {
+    if [ -d "${XDG_RUNTIME_DIR:-/nonexistent}/systemd" ] && command -v systemctl >/dev/null; then
+        systemctl --user --quiet disable --now cpan-bridge.socket cpan-bridge.service || true
+    fi
+    for link in "${XDG_CONFIG_HOME:-$HOME/.config}"/systemd/user/*.wants/cpan-bridge.*; do
+        if [ "$(readlink "$link")" = "$userunitdir/${link##*/}" ]; then rm -f "$link"; fi
+    done
+}
+
+# Whether this is for the host that runs, and not for a package or somebody's home.
+on_this_host() { [ -z "$destdir" ] && [ $scope = host ] && [ "$(id -u)" = 0 ]; }
+
+case $action in
+install) install_all ;;
+uninstall) uninstall_all ;;
 *)
     echo "$0: install or uninstall" >&2
     exit 2

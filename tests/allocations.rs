@@ -3,7 +3,7 @@
 //!
 //! A program of its own, because it counts what its allocator is asked for.
 
-use cpan_bridge::broker::{Broker, Origin, block_signals};
+use cpan_bridge::broker::{Broker, Orders, Origin, block_signals};
 use cpan_bridge::config::{Config, Values};
 use cpan_bridge::logging::Log;
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -76,7 +76,7 @@ fn a_small_call_allocates_nothing_once_warm() {
     block_signals().unwrap();
     let config = Config::new(values).unwrap();
     let log = Log::new(&config).unwrap();
-    let broker = Broker::new(config, log, Origin::of_this_process().unwrap()).unwrap();
+    let broker = Broker::new(config, log, Origin::of_this_process(Orders::default()).unwrap()).unwrap();
     let thread = std::thread::spawn(move || {
         COUNTED.set(true);
         broker.run().map(|_| ())

@@ -4,6 +4,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Test::More;
+use Fcntl qw(:flock);
 use File::Temp ();
 use CPANBridge;
 use OnlyRuntime;
@@ -51,6 +52,29 @@ ok(TestBroker::eventually(sub { !-e $socket }), 'it ended');
 is($bridge->call('test.ping')->{message}, 'pong', 'an object whose broker ended starts the next');
 $bridge->call('system.shutdown');
 ok(TestBroker::eventually(sub { !-e $socket }), 'it ended');
+
+# A script that was started under a lock, as cron's are with flock(1): the lock goes with the script, not with the broker. Nor does the
+# broker have what was in the script's environment.
+{
+    my $lock = "$runtime/job.lock";
+    local $ENV{API_TOKEN} = 'secret';
+    my $script = 'my $bridge = CPANBridge->new; print $bridge->call("system.info")->{pid}';
+    my $pid = qx{(flock -n 9 && $^X -I"$FindBin::Bin/../lib" -MCPANBridge -e '$script') 9>"$lock"};
+    SKIP: {
+        skip 'there is no flock here', 3 if $pid !~ /\A\d+\z/;
+        ok(kill(0, $pid), 'it started a broker, which lives on');
+        open my $next, '>', $lock or die $!;
+        ok(flock($next, LOCK_EX | LOCK_NB), 'and the lock is free for the next run');
+        SKIP: {
+            open my $environment, '<', "/proc/$pid/environ" or skip "its environment can't be read", 1;
+            local $/;
+            unlike(readline $environment, qr/API_TOKEN/, 'its environment is not the script\'s');
+        }
+    }
+    $bridge->call('system.shutdown');
+    ok(TestBroker::eventually(sub { !-e $socket }), 'it ended');
+    is($bridge->call('test.ping')->{message}, 'pong', 'and the next is started');
+}
 
 # A broker that was killed leaves its socket; that is no obstacle.
 my $pid = $bridge->call('system.info')->{pid};

@@ -4,6 +4,7 @@ use warnings;
 use lib 'perl/t/lib', 'perl/lib';
 use Test::More;
 use File::Find ();
+use File::Path ();
 use File::Temp ();
 use TestBroker;
 
@@ -11,6 +12,22 @@ my $stage = File::Temp::tempdir(CLEANUP => 1);
 my $top = TestBroker::top();
 my $program = TestBroker::binary();
 my @make = ('make', '-s', "DESTDIR=$stage", 'PREFIX=/opt/bridge', "RELEASE=$program");
+
+# Nothing of this host is touched, as when a package manager installs for another root: no user, no unit.
+local $ENV{DPKG_ROOT} = '/nonexistent';
+
+# Runs a command and gives its status; what it says is in $said.
+my $said;
+
+sub run {
+    my (@command) = @_;
+    open my $output, '-|', 'sh', '-c', 'exec "$@" 2>&1', 'sh', @command or die $!;
+    local $/;
+    $said = <$output>;
+    close $output;
+    diag $said if $?;
+    return $?;
+}
 
 sub files {
     my %files;
@@ -20,7 +37,7 @@ sub files {
 
 sub installed { return join ' ', "$stage/opt/bridge", @_ }
 
-is(system(@make, 'install'), 0, 'make install');
+is(run(@make, 'install'), 0, 'make install');
 my $files = files();
 my $lib = '/opt/bridge/share/perl5';
 ok($files->{$_}, $_) for map({ "/opt/bridge/$_" } qw(
@@ -39,6 +56,7 @@ like($settings, qr/reload_grace.*60s/s, 'the settings have a manual page');
 
 # As a user has it: PATH and PERL5LIB, nothing of the checkout.
 my $run = File::Temp::tempdir(CLEANUP => 1);
+$ENV{PERL5LIB} = '' if !defined $ENV{PERL5LIB};
 {
     local $ENV{PATH} = "$stage/opt/bridge/bin:$ENV{PATH}";
     local $ENV{PERL5LIB} = "$stage$lib";
@@ -64,14 +82,108 @@ chdir $top or die $!;
 open my $changed, '>>', "$stage/etc/cpan-bridge.toml" or die $!;
 print $changed "# mine\n";
 close $changed;
-is(system(@make, 'install'), 0, 'installed again, over itself');
-is(system(@make, 'uninstall'), 0, 'make uninstall');
+is(run(@make, 'install'), 0, 'installed again, over itself');
+is(run(@make, 'uninstall'), 0, 'make uninstall');
 is_deeply(files(), { '/etc/cpan-bridge.toml' => 1 }, 'nothing is left but settings that were changed');
 ok(!-e "$stage/opt", 'no empty directory either');
-unlink "$stage/etc/cpan-bridge.toml";
-system @make, 'install';
-is(system(@make, 'uninstall'), 0, 'and once more');
-opendir my $left, $stage or die $!;
-is_deeply([grep { !/^\.\.?$/ } readdir $left], [], 'nothing at all is left');
+unlink "$stage/etc/cpan-bridge.toml" or die $!;
+
+# What follows is about files, not about the program: a small one that does what the real one says installs faster.
+my $small = "$run/program";
+write_file($small, "#!/bin/sh\nexec '$program' \"\$\@\"\n");
+chmod 0755, $small;
+
+sub write_file {
+    my ($path, $text) = @_;
+    open my $file, '>', $path or die "$path: $!";
+    print $file $text;
+    close $file or die $!;
+    return;
+}
+
+sub text_of { my ($path) = @_; return do { local (@ARGV, $/) = $path; <> } }
+
+# Installs or removes; (prefix, sysconfdir, the tree it is done from).
+sub act {
+    my ($action, $prefix, $sysconfdir, $tree) = @_;
+    return run('sh', ($tree || $top) . '/packaging/install.sh', $action, $small, '', $prefix, "$prefix/bin", "$prefix/share/man",
+        "$prefix/share/perl5", $sysconfdir);
+}
+
+# What was there keeps its mode, and is there afterwards; places may have blanks and what sed and systemd take for their own.
+{
+    my $odd = File::Temp::tempdir(CLEANUP => 1) . q{/a place & more's};
+    mkdir $odd or die $!;
+    symlink $top, "$odd/tree" or die $!;
+    mkdir "$odd/tmp" or die $!;
+    local $ENV{TMPDIR} = "$odd/tmp";
+    mkdir "$odd/bin" or die $!;
+    chmod 02775, "$odd/bin";
+    chmod 0700, $odd;
+    is(act('install', $odd, "$odd/etc", "$odd/tree"), 0, 'below a path with blanks');
+    is((stat $odd)[2] & 07777, 0700, 'the mode of a directory that was there');
+    is((stat "$odd/bin")[2] & 07777, 02775, 'and of another');
+    my ($start) = text_of("$odd/lib/systemd/system/cpan-bridge.service") =~ /^ExecStart=(.*)/m;
+    is($start, qq{"$odd/bin/cpan-bridge" serve --config "$odd/etc/cpan-bridge.toml"}, 'the unit quotes the path, and names the settings where they are');
+    like(text_of("$odd/share/man/man7/cpan-bridge.7"), qr{^\.I \Q$odd\E/etc/cpan-bridge\.toml$}m, 'so does the manual');
+    ok(-e "$odd/share/man/man3/CPANBridge::HTTP.3", 'pages of the client');
+
+    # The configuration of logrotate is the admin's as the settings are.
+    write_file("$odd/etc/logrotate.d/cpan-bridge", "# mine\n");
+    is(act('install', $odd, "$odd/etc"), 0, 'again');
+    is(text_of("$odd/etc/logrotate.d/cpan-bridge"), "# mine\n", 'what was changed stays');
+    like($said, qr{logrotate\.d/cpan-bridge is not what was installed before, and stays}, 'and that is said');
+    # An earlier version's, as it was put there, is replaced.
+    my $record = "$odd/share/cpan-bridge/installed";
+    write_file("$odd/etc/cpan-bridge.toml", "# of an earlier version\n");
+    chomp(my $sum = qx{cksum <"$odd/etc/cpan-bridge.toml"});
+    $sum =~ tr/ /-/;
+    open my $more, '>>', $record or die $!;
+    print $more "settings\t$sum\t$odd/etc/cpan-bridge.toml\n";
+    close $more;
+    is(act('install', $odd, "$odd/etc"), 0, 'and again');
+    like(text_of("$odd/etc/cpan-bridge.toml"), qr/allow_group/, 'what was not changed is replaced');
+    is(act('uninstall', $odd, "$odd/etc"), 0, 'removed');
+    my %left;
+    File::Find::find({ no_chdir => 1, wanted => sub { $left{ substr $_, length $odd } = 1 } }, $odd);
+    is_deeply([sort keys %left], ['', qw(/bin /etc /etc/logrotate.d /etc/logrotate.d/cpan-bridge /tmp /tree)],
+        'but for what was there before and what was changed');
+}
+
+# A user's own installation: what his systemd reads, and nothing that is the host's.
+{
+    my $home = File::Temp::tempdir(CLEANUP => 1);
+    local $ENV{HOME} = $home;
+    delete local @ENV{qw(XDG_DATA_HOME XDG_CONFIG_HOME XDG_RUNTIME_DIR)};
+    mkdir "$home/.config", 0700 or die $!;
+    is(act('install', "$home/.local", "$home/.config"), 0, 'below HOME');
+    ok(-e "$home/.local/share/systemd/user/cpan-bridge.socket", 'the unit is where systemctl --user looks');
+    ok(-e "$home/.local/share/man/man1/cpan-bridge.1", 'and the manual where man looks');
+    my @of_the_host = grep { -e "$home/$_" } qw(.local/lib .config/cpan-bridge.toml .config/logrotate.d .local/share/cpan-bridge/prometheus);
+    is_deeply(\@of_the_host, [], 'nothing of the host');
+    my $wanted = "$home/.config/systemd/user/sockets.target.wants";
+    File::Path::mkpath($wanted);
+    symlink "$home/.local/share/systemd/user/cpan-bridge.socket", "$wanted/cpan-bridge.socket" or die $!;
+    is(act('uninstall', "$home/.local", "$home/.config"), 0, 'removed');
+    ok(!-e "$home/.local" && !-l "$wanted/cpan-bridge.socket", 'with the link of a socket that was enabled');
+    is((stat "$home/.config")[2] & 07777, 0700, 'what was there is as it was');
+}
+
+# The archive's own script.
+{
+    my $tree = File::Temp::tempdir(CLEANUP => 1);
+    system 'cp', '-R', map({ "$top/$_" } qw(packaging perl docs examples README.md CHANGELOG.md)), $tree;
+    system 'cp', "$top/packaging/setup", $small, $tree;
+    rename "$tree/program", "$tree/cpan-bridge" or die $!;
+    like(qx{sh $tree/setup --help}, qr/setup install .*PERL_LIBDIR/s, '--help');
+    isnt(system("sh $tree/setup >/dev/null 2>&1"), 0, 'no command');
+    my $home = File::Temp::tempdir(CLEANUP => 1);
+    local $ENV{HOME} = $home;
+    local $ENV{PREFIX} = "$home/.local";
+    local $ENV{PERL5LIB} = "$home/.local/share/perl5:$ENV{PERL5LIB}";
+    is(qx{sh $tree/setup install 2>&1}, '', 'where perl looks nothing is to be said');
+    $ENV{PERL5LIB} = "$top/perl/lib";
+    like(qx{sh $tree/setup install 2>&1}, qr{PERL5LIB='\Q$home\E/.local/share/perl5'}, 'elsewhere it is');
+}
 
 done_testing;

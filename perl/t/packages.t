@@ -13,8 +13,8 @@ my $directory = File::Temp::tempdir(CLEANUP => 1);
 
 sub has { return system("$_[0] >/dev/null 2>&1") == 0 }
 my %has = map { $_->[0] => !(grep { !has($_) } @$_[1 .. $#$_]) } (
-    [deb => 'dpkg --version', 'cargo deb --version', 'objdump --version', 'strip --version'],
-    [rpm => 'rpm --version', 'cargo generate-rpm --version', 'objdump --version', 'strip --version'],
+    [deb => 'dpkg --version', 'cargo deb --version', 'strip --version'],
+    [rpm => 'rpm --version', 'cargo generate-rpm --version', 'strip --version'],
 );
 plan skip_all => 'needs cargo-deb and dpkg, or cargo-generate-rpm and rpm' if !grep { $_ } values %has;
 plan skip_all => 'needs root, as installing does' if $> != 0;
@@ -22,6 +22,14 @@ plan skip_all => 'needs root, as installing does' if $> != 0;
 # The program under test, without what makes packing it slow, whatever C library it is for.
 my $program = "$directory/cpan-bridge";
 is(system('strip', '-o', $program, TestBroker::binary()), 0, 'stripped');
+# And one that is small, where it does not matter which: packers that were built without optimisation take a second for a megabyte.
+my $small = "$directory/small";
+{
+    open my $file, '>', $small or die $!;
+    print $file "#!/bin/sh\n# GLIBC_2.17\nexec '", TestBroker::binary(), "' \"\$\@\"\n";
+    close $file or die $!;
+    chmod 0755, $small;
+}
 chdir $top or die $!;
 local @ENV{qw(GLIBC DEB_FLAGS RPM_FLAGS)} = ('99', '--fast', '--payload-compress none');
 
@@ -37,7 +45,11 @@ sub works {
     my $files = files($root);
     ok($files->{$_}, "$kind: $_") for '/usr/bin/cpan-bridge', "$lib/CPANBridge.pm", "$lib/CPANBridge/compat/LWP/UserAgent.pm", qw(
         /etc/cpan-bridge.toml /etc/logrotate.d/cpan-bridge /usr/lib/systemd/system/cpan-bridge.socket /usr/lib/sysusers.d/cpan-bridge.conf
-        /usr/share/doc/cpan-bridge/LICENSE /usr/share/doc/cpan-bridge/docs/quickstart.md);
+        /usr/share/doc/cpan-bridge/docs/quickstart.md),
+        $kind eq 'deb' ? map({ "/usr/share/doc/cpan-bridge/$_" } qw(copyright THIRD-PARTY-NOTICES.gz changelog.Debian.gz))
+        : map({ "/usr/share/doc/cpan-bridge/$_" } qw(LICENSE THIRD-PARTY-NOTICES));
+    my $zsh = $kind eq 'deb' ? 'vendor-completions' : 'site-functions';
+    ok($files->{"/usr/share/zsh/$zsh/_cpan-bridge"}, "$kind: completions where zsh looks");
     is(scalar(grep { m{/man1/cpan-bridge-serve\.1|/man3/CPANBridge\.3} } keys %$files), 2, "$kind: manual pages");
     is((stat "$root/usr/bin/cpan-bridge")[2] & 07777, 0711, "$kind: the program can be executed and not read");
     local @ENV{qw(PERL5LIB XDG_RUNTIME_DIR PATH)} = ("$root$lib", File::Temp::tempdir(CLEANUP => 1), "$root/usr/bin:$ENV{PATH}");
@@ -63,12 +75,36 @@ sub prepare_rpm {
     return ("$rpm -i", "$rpm -e");
 }
 
+# What a script of a package removes when it goes for good has to be all that the package made and the package manager leaves.
+sub leftovers {
+    my ($kind, $root, $package) = @_;
+    return if $kind ne 'rpm';
+    my %named = map { $_ => 1 } qx{rpm -qp --queryformat '%{POSTUN}' $package} =~ m{^(/\S+)$}mg;
+    my @left;
+    File::Find::finddepth({ no_chdir => 1, wanted => sub { push @left, substr $_, length $root if -d } }, "$root/usr", "$root/etc");
+    my @unnamed = grep { !$named{$_} && !m{\A/(?:etc|usr|usr/(?:bin|lib|share|share/(?:doc|man|man/man\d)))\z} } @left;
+    is_deeply(\@unnamed, [], 'rpm: directories that no package owns are removed by its script');
+    return;
+}
+
+# Bytes of a package, by the sum that lies beside it.
+sub sum_of {
+    my ($package) = @_;
+    open my $file, '<', "$package.sha256" or die "$package.sha256: $!";
+    return (split ' ', scalar <$file>)[0];
+}
+
 for my $case (['deb', \&prepare_deb, '/usr/share/perl5'], ['rpm', \&prepare_rpm, '/usr/share/perl5/vendor_perl']) {
     my ($kind, $prepare, $lib) = @$case;
     next if !$has{$kind};
-    my $said = qx{sh packaging/dist.sh $kind $program $directory/$kind 2>&1};
+    my $packed = $kind eq 'deb' ? $program : $small;
+    my $said = qx{sh packaging/dist.sh $kind $packed $directory/$kind 2>&1};
     is($?, 0, "make $kind") or diag $said;
     my ($package) = glob "$directory/$kind/*.$kind";
+    is_deeply([grep { !/\Q$package\E(?:\.sha256)?\z/ } glob "$directory/$kind/*"], [], "$kind: nothing else is left");
+    my ($needs) = $said =~ /for glibc (\S+) and later/;
+    my $wants = $kind eq 'deb' ? qx{dpkg-deb -f $package Depends} : qx{rpm -qp --requires $package};
+    like($wants, qr/(?:libc6 \(|glibc )>= \Q$needs\E\b/, "$kind: wants the C library that the program wants");
     my $root = "$directory/${kind}root";
     my ($install, $remove) = $prepare->($root);
     $said = qx{$install $package 2>&1};
@@ -77,6 +113,23 @@ for my $case (['deb', \&prepare_deb, '/usr/share/perl5'], ['rpm', \&prepare_rpm,
     $said = qx{$remove cpan-bridge 2>&1};
     is($?, 0, "$kind: removed") or diag $said;
     is_deeply(files($root), {}, "$kind: nothing is left");
+    leftovers($kind, $root, $package);
+}
+
+# The archive, twice: the same bytes, and a refusal says what to do.
+{
+    my @sums;
+    for my $round (1, 2) {
+        my $said = qx{sh packaging/dist.sh tar $small $directory/tar$round 2>&1};
+        is($?, 0, 'make dist') or diag $said;
+        my ($archive) = glob "$directory/tar$round/*.tar.gz";
+        push @sums, sum_of($archive);
+        like(qx{tar -tzf $archive}, qr{^[^/]+/THIRD-PARTY-NOTICES$}m, 'with the notices of the crates') if $round == 1;
+    }
+    is($sums[0], $sums[1], 'the same bytes again');
+    local $ENV{GLIBC} = '2.2';
+    like(qx{MAKE_TARGET=dist sh packaging/dist.sh tar $small $directory/old 2>&1}, qr/would not run on a host with 2\.2.*GLIBC=\S+ make dist/s, 'for a host that is too old');
+    ok(!-e "$directory/old", 'and leaves nothing');
 }
 
 done_testing;

@@ -142,6 +142,7 @@ impl Broker {
         if standing == Standing::Flood {
             self.quotas.leave(caller, standing, 0);
             self.stats.connections_rejected += 1;
+            self.stats.connections_crowded += u64::from(allowed);
             return;
         }
         let serial = self.stats.connections + 1;
@@ -160,6 +161,7 @@ impl Broker {
             }
             Standing::Crowd => {
                 self.stats.connections_rejected += 1;
+                self.stats.connections_crowded += 1;
                 if let Some(left_out) = self.throttle.admit("crowd", caller.uid, self.now) {
                     info!(self.log.logger, "A user has as many connections as one may have"; "uid" => caller.uid,
                         "pid" => caller.pid, "user_connections" => self.config.user_connections, "left_out" => left_out);

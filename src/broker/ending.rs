@@ -30,8 +30,12 @@ impl Broker {
     pub(super) fn obey(&mut self, request: Request) -> Option<ExitCode> {
         match (request, self.phase) {
             (Request::ReopenLog, _) => {
-                self.log.reopen();
-                info!(self.log.logger, "Log file opened anew");
+                // The line is what has the log's thread do it.
+                if self.log.reopen() {
+                    info!(self.log.logger, "Opening the log file anew");
+                } else {
+                    info!(self.log.logger, "SIGHUP came, and there is no log file to be opened anew");
+                }
                 None
             }
             (Request::Reload, _) => {

@@ -1,7 +1,8 @@
 //! The file that node_exporter's textfile collector reads: every figure, written anew now and then.
 //!
 //! A thread of its own writes, because disks can be slow or full and the loop waits for nothing. A reader sees a whole file or
-//! the one before it: it is written under another name and renamed.
+//! the one before it: it is written under another name and renamed. A broker that ends takes the file with it, since what it says is
+//! no longer so; a file that grows old is that of one that was killed.
 
 use super::Broker;
 use super::deadlines::Timer;
@@ -12,12 +13,21 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread;
+use std::time::Duration;
+
+/// How long a broker that ends waits for the file's removal.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Where pages go to be written.
 pub struct MetricsFile {
     pages: SyncSender<String>,
+    is_over: Arc<AtomicBool>,
+    // Disconnected when the thread has ended.
+    thread: Receiver<()>,
 }
 
 impl MetricsFile {
@@ -27,8 +37,19 @@ impl MetricsFile {
     /// A thread that can't be started.
     pub fn new(path: PathBuf, logger: Logger) -> io::Result<Self> {
         let (pages, inbox) = sync_channel(1);
-        thread::Builder::new().name("metrics".to_owned()).spawn(move || write_pages(&path, &inbox, &logger))?;
-        Ok(Self { pages })
+        let (end, thread) = channel();
+        let is_over = Arc::new(AtomicBool::new(false));
+        let writer = Writer { path, inbox, logger, is_over: Arc::clone(&is_over), _end: end };
+        thread::Builder::new().name("metrics".to_owned()).spawn(move || writer.run())?;
+        Ok(Self { pages, is_over, thread })
+    }
+
+    fn remove(self) {
+        let Self { pages, is_over, thread } = self;
+        is_over.store(true, Ordering::Relaxed);
+        drop(pages);
+        // However slow the disk is, the broker ends.
+        let _ = thread.recv_timeout(PATIENCE);
     }
 }
 
@@ -46,20 +67,44 @@ impl Broker {
         }
         self.deadlines.want(Timer::Metrics, self.now + interval);
     }
+
+    /// Removes the file: nothing of what it says is so any more.
+    pub(super) fn forget_metrics(&mut self) {
+        if let Some(file) = self.metrics_file.take() {
+            file.remove();
+        }
+    }
 }
 
-fn write_pages(path: &Path, inbox: &Receiver<String>, logger: &Logger) {
-    let mut trouble = None;
-    while let Ok(page) = inbox.recv() {
-        let now = write_page(path, &page).err().map(|error| error.to_string());
-        match (&trouble, &now) {
-            (before, Some(why)) if before.as_ref() != Some(why) => {
-                warn!(logger, "The metrics file can't be written"; "file" => %path.display(), "why" => why);
+/// What the thread has.
+struct Writer {
+    path: PathBuf,
+    inbox: Receiver<String>,
+    logger: Logger,
+    is_over: Arc<AtomicBool>,
+    _end: Sender<()>,
+}
+
+impl Writer {
+    fn run(self) {
+        let Self { path, inbox, logger, .. } = &self;
+        let (mut trouble, mut is_written) = (None, false);
+        while let Ok(page) = inbox.recv() {
+            let now = write_page(path, &page).err().map(|error| error.to_string());
+            match (&trouble, &now) {
+                (before, Some(why)) if before.as_ref() != Some(why) => {
+                    warn!(logger, "The metrics file can't be written"; "file" => %path.display(), "why" => why);
+                }
+                (Some(_), None) => info!(logger, "The metrics file is written again"; "file" => %path.display()),
+                _ => {}
             }
-            (Some(_), None) => info!(logger, "The metrics file is written again"; "file" => %path.display()),
-            _ => {}
+            is_written |= now.is_none();
+            trouble = now;
         }
-        trouble = now;
+        // One that this broker never wrote is somebody else's.
+        if is_written && self.is_over.load(Ordering::Relaxed) {
+            let _ = fs::remove_file(path);
+        }
     }
 }
 

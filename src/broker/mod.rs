@@ -62,9 +62,11 @@ mod workers;
 
 pub use access::{AccessError, listening_process, listening_user, user_name, user_of};
 pub use check::check;
-pub use handover::{HandoverError, Inheritance, Origin, READY, rehearse};
+pub use handover::{HandoverError, Inheritance, Orders, Origin, READY, rehearse};
 pub use listener::ListenError;
-pub use process::{fit_allocator, harden as keep_secrets, survive_file_limits};
+pub use process::{
+    close_inherited, fit_allocator, harden as keep_secrets, own_program, survive_file_limits, take_name,
+};
 pub use signals::block as block_signals;
 
 use crate::config::Config;
@@ -166,6 +168,8 @@ pub struct Broker {
     phase: Phase,
     // How the broker was started, for the program that takes this one's place.
     origin: Origin,
+    // Which file that is: another one may be at its path by now.
+    own_file: Option<(u64, u64)>,
     reload: Option<Reload>,
     // Calls that are answered when the reload is over.
     reload_calls: Vec<JobId>,
@@ -265,6 +269,7 @@ impl Broker {
             jobs: Jobs::default(),
             phase: Phase::Serving,
             origin,
+            own_file: process::own_file(),
             reload: None,
             reload_calls: Vec::new(),
             lost_place: None,
@@ -321,6 +326,12 @@ impl Broker {
     /// # Errors
     /// Those of the event queue, which no client can cause.
     pub fn run(mut self) -> io::Result<ExitCode> {
+        let code = self.turn_until_the_end()?;
+        self.forget_metrics();
+        Ok(code)
+    }
+
+    fn turn_until_the_end(&mut self) -> io::Result<ExitCode> {
         if self.stats.reloads == 0 {
             info!(self.log.logger, "Serving"; "socket" => %self.socket_path().display(), "version" => crate::VERSION,
                 "pid" => std::process::id());

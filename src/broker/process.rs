@@ -4,10 +4,13 @@ use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
 use nix::sys::stat::{Mode, umask};
 use nix::sys::time::TimeValLike;
 use nix::unistd::{SysconfVar, sysconf};
-use std::ffi::CString;
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::os::fd::RawFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 /// Makes the process one that keeps its secrets: no core dump, no reading of its memory by its own user, no new
 /// privileges by a program it might start, no file that others can read.
@@ -28,14 +31,73 @@ pub fn survive_file_limits() {
         unsafe { nix::sys::signal::signal(nix::sys::signal::Signal::SIGXFSZ, nix::sys::signal::SigHandler::SigIgn) };
 }
 
-/// Gives the process the name of its program, as it has it when it is started by its path: programs that are executed by a
-/// descriptor have its number for a name.
-pub fn set_name(program: &Path) {
-    let name = program.file_name().map(|name| name.as_encoded_bytes()).unwrap_or_default();
-    if let Ok(name) = CString::new(name) {
-        // It only matters to those who look at lists of processes.
-        let _ = nix::sys::prctl::set_name(&name);
+/// Gives the process the name by which `ps`, `pgrep` and `pidof` look for it: a program that is executed by a descriptor has
+/// its number for a name, and one that is executed by `/proc/self/exe` is called `exe`.
+pub fn take_name() {
+    // It only matters to those who look at lists of processes.
+    let _ = nix::sys::prctl::set_name(c"cpan-bridge");
+}
+
+/// The file of the program that runs, by the name it had when it was started.
+///
+/// # Errors
+/// A host without `/proc`, and those of looking it up.
+pub fn own_program() -> io::Result<PathBuf> {
+    let unknown =
+        |error: io::Error| io::Error::new(error.kind(), format!("can't find out which program this is: {error}"));
+    let program = std::env::current_exe().map_err(unknown)?;
+    // What the kernel says of a file that was replaced between the start and now. The new one has the old name.
+    match program.as_os_str().as_bytes().strip_suffix(b" (deleted)") {
+        Some(name) => Ok(PathBuf::from(OsStr::from_bytes(name))),
+        None => Ok(program),
     }
+}
+
+/// Device and number of the program's file that runs; none on a host without `/proc`.
+pub fn own_file() -> Option<(u64, u64)> {
+    let file = fs::metadata("/proc/self/exe").ok()?;
+    Some((file.dev(), file.ino()))
+}
+
+/// Closes every descriptor that was inherited except for the standard ones and this one: the lock that a script was started under
+/// and the pipe that somebody waits on would be held for as long as the broker lives. To be called before anything is opened.
+pub fn close_inherited(kept: Option<RawFd>) {
+    const FIRST: RawFd = 3;
+    match kept.filter(|kept| *kept >= FIRST) {
+        Some(kept) => {
+            close_range(FIRST, kept - 1);
+            close_range(kept.saturating_add(1), RawFd::MAX);
+        }
+        None => close_range(FIRST, RawFd::MAX),
+    }
+}
+
+/// Closes the descriptors from `first` to `last`.
+fn close_range(first: RawFd, last: RawFd) {
+    if first > last {
+        return;
+    }
+    // SAFETY: the call takes three numbers. The descriptors are nobody's in this program: it has opened none yet.
+    if unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) } == 0 {
+        return;
+    }
+    // Kernels before 5.9 do not have it, and some containers forbid it.
+    for fd in open_within(first, last) {
+        // SAFETY: as above; one that is not open is left alone by the kernel.
+        let _ = unsafe { libc::close(fd) };
+    }
+}
+
+/// The descriptors from `first` to `last` that are open, or may be.
+fn open_within(first: RawFd, last: RawFd) -> Vec<RawFd> {
+    /// Where nobody says which are open, no more are tried: the limit can be a thousand million.
+    const MOST: u64 = 1 << 16;
+    if let Ok(entries) = fs::read_dir("/proc/self/fd") {
+        let numbers = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        return numbers.filter(|fd| (first..=last).contains(fd)).collect();
+    }
+    let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(MOST, |(_, hard)| hard.min(MOST));
+    (first..=last.min(RawFd::try_from(limit).unwrap_or(RawFd::MAX))).collect()
 }
 
 /// Raises the limit of open descriptors as far as it goes. Returns the limit then in force.
@@ -168,6 +230,16 @@ mod tests {
             sum = std::hint::black_box(sum + 1);
         }
     }
+
+    #[test]
+    fn open_descriptors_are_found_between_two_numbers() {
+        let file = std::fs::File::open("/dev/null").unwrap();
+        let fd = std::os::fd::AsRawFd::as_raw_fd(&file);
+        assert!(open_within(3, RawFd::MAX).contains(&fd));
+        assert!(!open_within(3, fd - 1).contains(&fd) && !open_within(fd + 1, RawFd::MAX).contains(&fd));
+        assert!(own_program().unwrap().is_absolute() && own_file().is_some());
+    }
+
     #[test]
     fn the_limit_of_a_control_group_is_the_least_of_all_that_it_is_in() {
         let root = tempfile::tempdir().unwrap();

@@ -4,7 +4,9 @@ use super::connection::{Connection, ConnectionId};
 use super::{Broker, process};
 use crate::config::Measure;
 use crate::health::{self, Figures};
-use crate::modules::host::{self, Cleaned, ConnectionLimits, Host, Resources, SettingInForce, SettingValue, Traffic};
+use crate::modules::host::{
+    self, Cleaned, ConnectionLimits, Host, ProgramFile, Resources, SettingInForce, SettingValue, Traffic,
+};
 use crate::modules::locks::Locks;
 use crate::modules::store::HandleStore;
 use crate::modules::{Caller, Registry};
@@ -268,6 +270,7 @@ impl Host for View<'_> {
             bytes_in: broker.stats.bytes_in,
             bytes_out: broker.stats.bytes_out,
             closed: broker.stats.closes(),
+            rejected_crowded: broker.stats.connections_crowded,
         }
     }
 
@@ -425,6 +428,15 @@ impl Host for View<'_> {
 
     fn reloads(&self) -> u64 {
         self.broker.stats.reloads
+    }
+
+    fn program(&self) -> ProgramFile {
+        let file = self.broker.own_file;
+        ProgramFile {
+            path: self.broker.origin.program.display().to_string(),
+            device: file.map(|(device, _)| device),
+            inode: file.map(|(_, inode)| inode),
+        }
     }
 
     fn reload(&mut self) -> Result<(), CallError> {

@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand.
 
+mod background;
 mod brokers;
 mod call;
 mod calls;
@@ -7,6 +8,7 @@ mod client;
 mod connections;
 mod describe;
 mod get;
+mod installed;
 mod json;
 mod list;
 mod lock;

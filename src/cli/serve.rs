@@ -1,20 +1,18 @@
 //! `cpan-bridge serve`: the broker, in the foreground or not.
 
+use super::background::{self, READY};
 use super::places::Worth;
 use super::{configure, fail, places, settings_flags};
-use crate::broker::{self, Broker, Inheritance, Origin};
+use crate::broker::{self, Broker, Inheritance, Orders, Origin};
 use crate::config::{Config, LogFormat, runtime_directory};
 use crate::logging::Log;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use nix::unistd::{close, dup2_stderr, dup2_stdin, dup2_stdout, setsid};
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf, absolute};
-use std::process::{self, ExitCode, Stdio};
-
-/// What is written when the broker listens, to `--ready-fd` and to the process that started it in the background.
-const READY: &[u8] = b"ready\n";
+use std::process::ExitCode;
 
 /// The subcommand.
 pub fn command() -> Command {
@@ -31,36 +29,49 @@ pub fn command() -> Command {
         )
         .args(settings_flags(|_| true))
         .arg(hidden("ready-fd").value_parser(clap::value_parser!(i32).range(1..)))
+        // How a broker started its successor before it did so by the environment.
         .arg(hidden("detached").action(ArgAction::SetTrue))
-        // How a broker that reloads starts its successor.
         .arg(hidden("handover").value_parser(clap::value_parser!(i32).range(0..)))
         .arg(hidden("rehearsal").action(ArgAction::SetTrue))
 }
 
 /// Runs it.
 pub fn run(flags: &ArgMatches) -> ExitCode {
-    match flags.get_one::<i32>("handover") {
-        None => start(flags),
-        Some(_) if flags.get_flag("rehearsal") => try_out(flags),
-        Some(&memory) => take_over(flags, memory),
+    broker::take_name();
+    let orders = orders(flags);
+    match orders.handover {
+        None => start(flags, orders),
+        Some(_) if orders.rehearsal => try_out(flags, orders),
+        Some(memory) => take_over(flags, orders, memory),
     }
 }
 
-fn start(flags: &ArgMatches) -> ExitCode {
+/// What the program that started this one has told it.
+fn orders(flags: &ArgMatches) -> Orders {
+    let orders = Orders::of_environment(|name| std::env::var_os(name));
+    Orders {
+        detached: orders.detached || flags.get_flag("detached"),
+        handover: orders.handover.or(flags.get_one::<i32>("handover").copied()),
+        rehearsal: orders.rehearsal || flags.get_flag("rehearsal"),
+    }
+}
+
+fn start(flags: &ArgMatches, orders: Orders) -> ExitCode {
     let mut config = match configure(flags) {
         Ok(config) => config,
         Err(error) => return fail(2, &error),
     };
-    let detached = flags.get_flag("detached");
+    let detached = orders.detached;
+    let ready_fd = flags.get_one::<i32>("ready-fd").copied();
     if config.daemonize && !detached {
-        return start_in_background();
+        return background::start(ready_fd);
     }
     let place = match find_place(&mut config) {
         Ok(place) => place,
         Err(error) => return fail(1, &error),
     };
     // Before the directory is left that it was started in.
-    let origin = match Origin::of_this_process() {
+    let origin = match Origin::of_this_process(orders) {
         Ok(origin) => origin,
         Err(error) => return fail(1, &error),
     };
@@ -68,7 +79,7 @@ fn start(flags: &ArgMatches) -> ExitCode {
     if let Err(error) = settled {
         return fail(1, &error);
     }
-    let ready_fd = flags.get_one::<i32>("ready-fd").copied().or(detached.then_some(1));
+    let ready_fd = ready_fd.or(detached.then_some(1));
     match serve(config, origin, ready_fd, detached, place) {
         Ok(code) => code,
         Err(error) => fail(1, &error),
@@ -76,11 +87,11 @@ fn start(flags: &ArgMatches) -> ExitCode {
 }
 
 /// Finds out whether this program could take over from the one that started it, and says so on standard output.
-fn try_out(flags: &ArgMatches) -> ExitCode {
+fn try_out(flags: &ArgMatches, orders: Orders) -> ExitCode {
     let rehearsed = broker::keep_secrets().map_err(Into::into).and_then(|()| {
         let mut config = configure(flags)?;
         find_place(&mut config)?;
-        settle_in(&mut config, flags.get_flag("detached"))?;
+        settle_in(&mut config, orders.detached)?;
         broker::rehearse(&config)?;
         Log::new(&config)?;
         Ok::<_, Box<dyn std::error::Error>>(())
@@ -96,12 +107,12 @@ fn try_out(flags: &ArgMatches) -> ExitCode {
 
 /// Goes on where another program in this process has come to. Secrets come with the first step, so the process is closed to
 /// inspection before it; descriptors are taken before anything is opened.
-fn take_over(flags: &ArgMatches, memory: i32) -> ExitCode {
+fn take_over(flags: &ArgMatches, orders: Orders, memory: i32) -> ExitCode {
     let resumed = broker::keep_secrets().map_err(Into::into).and_then(|()| {
-        let inheritance = Inheritance::accept(memory)?;
+        let inheritance = Inheritance::accept(memory, orders)?;
         let mut config = configure(flags)?;
         find_place(&mut config)?;
-        settle_in(&mut config, flags.get_flag("detached"))?;
+        settle_in(&mut config, orders.detached)?;
         broker::block_signals()?;
         broker::fit_allocator();
         let log = Log::new(&config)?;
@@ -214,32 +225,4 @@ fn log_beside(socket: &Path) -> Option<PathBuf> {
 fn lead_a_session() -> io::Result<()> {
     setsid()?;
     Ok(())
-}
-
-/// Starts the same program again in a session of its own, and ends when that one listens.
-///
-/// A new program rather than a fork: nothing is inherited that was not meant to be.
-fn start_in_background() -> ExitCode {
-    let arguments = std::env::args_os().skip(1);
-    let started = process::Command::new("/proc/self/exe")
-        .args(arguments)
-        .arg("--detached")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn();
-    let mut child = match started {
-        Ok(child) => child,
-        Err(error) => return fail(1, &format_args!("can't start in the background: {error}")),
-    };
-    let mut said = Vec::new();
-    if let Some(mut stdout) = child.stdout.take() {
-        // An error here looks like an end without a word.
-        let _ = stdout.read_to_end(&mut said);
-    }
-    if said == READY {
-        return ExitCode::SUCCESS;
-    }
-    // It has said why on standard error, which it shares.
-    let code = child.wait().ok().and_then(|status| status.code()).and_then(|code| u8::try_from(code).ok());
-    ExitCode::from(code.filter(|code| *code != 0).unwrap_or(1))
 }

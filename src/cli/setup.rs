@@ -84,8 +84,17 @@ pub fn completions(flags: &ArgMatches) -> ExitCode {
     };
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut command(), "cpan-bridge", &mut text);
+    if shell == Shell::Bash {
+        text = with_one_spelling(&String::from_utf8_lossy(&text)).into_bytes();
+    }
     say::note(io::stdout().write_all(&text));
     ExitCode::SUCCESS
+}
+
+/// The generator spells the program's name, which has a hyphen, in two ways: one where a subcommand is recognised, the other
+/// where its flags are listed, so that none were ever offered.
+fn with_one_spelling(script: &str) -> String {
+    script.replace("cpan__subcmd__bridge", "cpan__bridge")
 }
 
 /// Runs `man`.
@@ -121,4 +130,26 @@ fn settings_page() -> String {
     }
     page.push_str(".SH SEE ALSO\n.BR cpan-bridge (1),\n.BR cpan-bridge (7)\n");
     page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_state_of_the_bash_completion_is_one_that_it_knows() {
+        let mut text = Vec::new();
+        clap_complete::generate(Shell::Bash, &mut command(), "cpan-bridge", &mut text);
+        let script = with_one_spelling(&String::from_utf8(text).unwrap());
+        let states: Vec<&str> = script
+            .split("cmd=\"")
+            .skip(1)
+            .filter_map(|rest| rest.split('"').next())
+            .filter(|s| !s.is_empty())
+            .collect();
+        assert!(states.len() > 20, "{states:?}");
+        for state in states {
+            assert!(script.contains(&format!("\n        {state})\n")), "{state}");
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! `cpan-bridge status`: how the broker is, on one screen, and as an exit status.
 
 use super::client::{Address, Client, ClientError};
+use super::installed;
 use super::json::Json;
 use super::say::{self, Text, clean_line, say};
 use super::table::{bytes, duration, table};
@@ -39,6 +40,7 @@ struct Info {
     locked: Option<bool>,
     #[serde(default)]
     configuration: BTreeMap<String, Value>,
+    program: Option<installed::Program>,
 }
 
 #[derive(Deserialize)]
@@ -214,6 +216,8 @@ fn show(info: &Info, health: &Health, metrics: &Value, activity: &Activity) {
     }
     if info.daemon_version != crate::VERSION {
         say!("  this program is version {}: `cpan-bridge reload` lets it take over", crate::VERSION);
+    } else if let Some(line) = info.program.as_ref().and_then(installed::Program::replaced) {
+        say!("  {line}");
     }
     scripts::report();
     say!("");

@@ -4,23 +4,20 @@
 //! Lines are handed to a thread of their own. A terminal that is stopped or a pipe that nobody reads holds up that thread
 //! and not the broker; when its queue is full lines are dropped and their number is logged.
 
+mod file;
 mod journal;
 mod throttle;
 
 use crate::config::{Config, LogFormat};
 use chrono::{DateTime, Local};
+use file::{LogFile, Reopening};
 use journal::Journal;
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use slog::{Drain, FnValue, Logger, Record, o};
 use slog_async::{Async, AsyncGuard, OverflowStrategy};
 use slog_json::Json;
 use slog_term::{Decorator, FullFormat, PlainDecorator, TermDecorator};
 use std::fmt;
-use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, LineWriter, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 pub use throttle::Throttle;
@@ -38,7 +35,8 @@ const LONGEST_JSON: usize = 16 * 1024;
 pub struct Log {
     /// Where to log to.
     pub logger: Logger,
-    reopen: Arc<AtomicBool>,
+    // None if it goes to no file.
+    reopening: Option<Arc<Reopening>>,
     // Writes out what is queued when dropped, so it is kept as long as the broker runs.
     _guard: AsyncGuard,
 }
@@ -49,17 +47,24 @@ impl Log {
     /// # Errors
     /// A log file that can't be opened, with its path.
     pub fn new(config: &Config) -> io::Result<Self> {
-        let reopen = Arc::new(AtomicBool::new(false));
         let format = format(config);
+        let mut reopening = None;
         let (asynchronous, guard) = match &config.log_file {
             _ if format == LogFormat::Journal => asynchronous(Journal::new()?),
-            Some(path) => writing(format, ReopenableFile::open(path, Arc::clone(&reopen))?),
+            Some(path) => {
+                let asked = reopening.insert(Arc::default());
+                writing(format, LogFile::open(path, Arc::clone(asked))?)
+            }
             None if format == LogFormat::Terminal => asynchronous(lines(TermDecorator::new().stderr().build())),
             None => writing(format, io::stderr()),
         };
         let level = config.log_level;
         let drain = slog::LevelFilter::new(asynchronous, level).fuse();
-        Ok(Self { logger: Logger::root(drain, o!()), reopen, _guard: guard })
+        let logger = Logger::root(drain, o!());
+        if let Some(reopening) = &reopening {
+            reopening.tell_by(logger.clone());
+        }
+        Ok(Self { logger, reopening, _guard: guard })
     }
 
     /// Writes out what is queued. What is logged afterwards goes to the same place, if that can still be opened.
@@ -69,9 +74,12 @@ impl Log {
         }
     }
 
-    /// Has the log file opened anew with the next line, for log rotation.
-    pub fn reopen(&self) {
-        self.reopen.store(true, Ordering::Relaxed);
+    /// Has the log file opened anew with the next line, for log rotation. Returns whether there is one.
+    pub fn reopen(&self) -> bool {
+        if let Some(reopening) = &self.reopening {
+            reopening.ask();
+        }
+        self.reopening.is_some()
     }
 }
 
@@ -133,61 +141,9 @@ fn timestamp(out: &mut dyn Write) -> io::Result<()> {
     write!(out, "{}", now().format(TIME))
 }
 
-/// A file that is closed and opened anew when asked to.
-struct ReopenableFile {
-    path: PathBuf,
-    file: File,
-    reopen: Arc<AtomicBool>,
-}
-
-impl ReopenableFile {
-    fn open(path: &Path, reopen: Arc<AtomicBool>) -> io::Result<Self> {
-        Ok(Self { path: path.to_owned(), file: open_append(path)?, reopen })
-    }
-}
-
-/// Opens a log file, or what stands for one: a terminal, /dev/stderr, /dev/null, a named pipe that somebody reads. Opening never
-/// waits; writing may, in the log's own thread.
-fn open_append(path: &Path) -> io::Result<File> {
-    let failed = |why: String| {
-        move |error: io::Error| io::Error::new(error.kind(), format!("log_file {}: {why}", path.display()))
-    };
-    let file = OpenOptions::new()
-        .create(true)
-        .append(true)
-        .mode(0o600)
-        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
-        .open(path)
-        .map_err(|error| match error.raw_os_error() {
-            Some(libc::ENXIO) => {
-                failed("it is a named pipe that nobody reads, or a socket; name a file".to_owned())(error)
-            }
-            _ => failed(error.to_string())(error),
-        })?;
-    let flags = fcntl(&file, FcntlArg::F_GETFL)?;
-    fcntl(&file, FcntlArg::F_SETFL(OFlag::from_bits_retain(flags) - OFlag::O_NONBLOCK))?;
-    Ok(file)
-}
-
-impl Write for ReopenableFile {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.reopen.swap(false, Ordering::Relaxed)
-            && let Ok(file) = open_append(&self.path)
-        {
-            self.file = file;
-        }
-        self.file.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nix::sys::stat::Mode;
     use std::time::{Duration, UNIX_EPOCH};
 
     #[test]
@@ -196,21 +152,5 @@ mod tests {
         let utc = time.to_utc().format("%Y-%m-%dT%H:%M:%S%.3f").to_string();
         assert_eq!(utc, "1969-12-30T23:59:59.500");
         assert!(time.format(TIME).to_string().starts_with("1969-12-"), "{}", time.format(TIME));
-    }
-
-    #[test]
-    fn opening_a_log_never_waits() {
-        let dir = tempfile::tempdir().unwrap();
-        let pipe = dir.path().join("pipe");
-        nix::unistd::mkfifo(&pipe, Mode::S_IRWXU).unwrap();
-        let error = open_append(&pipe).unwrap_err().to_string();
-        assert!(error.contains("a named pipe that nobody reads"), "{error}");
-        let _reader = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(&pipe).unwrap();
-        let file = open_append(&pipe).unwrap();
-        let flags = OFlag::from_bits_retain(fcntl(&file, FcntlArg::F_GETFL).unwrap());
-        assert!(!flags.contains(OFlag::O_NONBLOCK), "lines would be lost");
-        open_append(Path::new("/dev/null")).unwrap().write_all(b"line\n").unwrap();
-        open_append(&dir.path().join("log")).unwrap().write_all(b"line\n").unwrap();
-        assert!(open_append(dir.path()).unwrap_err().to_string().contains("log_file "));
     }
 }

@@ -79,6 +79,8 @@ pub trait Host {
     fn close_stale(&mut self) -> Vec<Cleaned>;
     /// How often another program has taken this one's place.
     fn reloads(&self) -> u64;
+    /// The program's file.
+    fn program(&self) -> ProgramFile;
     /// Begins to let the program that is now at this one's path take its place. The call is answered when that is done, by
     /// the new program, or when it has failed.
     ///
@@ -206,6 +208,19 @@ pub struct Traffic {
     pub bytes_out: u64,
     /// Closed connections by reason.
     pub closed: BTreeMap<&'static str, u64>,
+    /// Connections that were turned away because their user has too many.
+    pub rejected_crowded: u64,
+}
+
+/// The file of the program that runs.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct ProgramFile {
+    /// By which name it was started, and where another is looked for at a reload.
+    pub path: String,
+    /// What it was then: its file system's device, and its number there. None where the kernel did not say.
+    pub device: Option<u64>,
+    /// The number.
+    pub inode: Option<u64>,
 }
 
 /// One connection.

@@ -16,10 +16,11 @@ pub enum Format {
     Prometheus,
 }
 
-/// All figures of a broker. None is called `process_...`: node_exporter has those names for itself, and refuses all of a
+/// All figures of a broker, each with its socket as a label: a host can have several brokers, and node_exporter refuses figures
+/// that two of them write alike. None is called `process_...`: node_exporter has those names for itself, and refuses all of a
 /// file that says one again.
 pub fn render(host: &mut dyn Host, format: Format) -> String {
-    let mut page = Page { text: String::with_capacity(8192), format };
+    let mut page = Page { text: String::with_capacity(16 * 1024), format, socket: host.socket_path() };
     process(&mut page, host);
     connections(&mut page, host);
     calls(&mut page, host);
@@ -58,10 +59,13 @@ fn connections(page: &mut Page, host: &mut dyn Host) {
     );
     page.one_gauge("cpan_bridge_connections_max", "The most connections there may be.", traffic.max_connections as f64);
     page.one_counter("cpan_bridge_connections_accepted", "Connections accepted.", counters.connections_total as f64);
-    page.one_counter(
+    let crowded = traffic.rejected_crowded.min(counters.connections_rejected);
+    let rejected = [("denied", counters.connections_rejected - crowded), ("quota", crowded)];
+    let rejected: Vec<_> = rejected.iter().map(|(reason, count)| ([("reason", *reason)], *count as f64)).collect();
+    page.counter(
         "cpan_bridge_connections_rejected",
-        "Connections of users who may not connect, or have too many.",
-        counters.connections_rejected as f64,
+        "Connections turned away: denied, of users who may not connect; quota, of users who have too many.",
+        &borrowed(&rejected),
     );
     let closed: Vec<_> = traffic.closed.iter().map(|(reason, count)| ([("reason", *reason)], *count as f64)).collect();
     page.counter("cpan_bridge_connections_closed", "Closed connections by reason.", &borrowed(&closed));
@@ -135,6 +139,7 @@ fn borrowed<'a>(samples: &'a [([(&'a str, &'a str); 1], f64)]) -> Vec<Sample<'a>
 struct Page {
     text: String,
     format: Format,
+    socket: String,
 }
 
 impl Page {
@@ -176,15 +181,11 @@ impl Page {
     }
 
     fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: &dyn Display) {
-        self.text.push_str(name);
-        for (index, (label, text)) in labels.iter().enumerate() {
-            let begin = if index == 0 { '{' } else { ',' };
-            let _ = write!(self.text, "{begin}{label}=\"{}\"", escaped(text));
+        let _ = write!(self.text, "{name}{{socket=\"{}\"", escaped(&self.socket));
+        for (label, text) in labels {
+            let _ = write!(self.text, ",{label}=\"{}\"", escaped(text));
         }
-        if !labels.is_empty() {
-            self.text.push('}');
-        }
-        let _ = writeln!(self.text, " {value}");
+        let _ = writeln!(self.text, "}} {value}");
     }
 }
 
@@ -199,15 +200,17 @@ mod tests {
     #[test]
     fn the_two_formats_differ_where_they_must() {
         let render = |format| {
-            let mut page = Page { text: String::new(), format };
+            let mut page = Page { text: String::new(), format, socket: "/s".to_owned() };
             page.counter("calls", "Calls.", &[(&[("method", "a\"b\\")], 3.0)]);
             let times = TimesReport { avg: 0.5, p50: 0.25, p95: 1.0, p99: 2.0, max: 2.0 };
             page.summary("wait_seconds", "Waiting.", &[(None, times, 4)]);
             page.text
         };
-        let rest = "calls_total{method=\"a\\\"b\\\\\"} 3\n# HELP wait_seconds Waiting.\n# TYPE wait_seconds summary\n\
-                    wait_seconds{quantile=\"0.5\"} 0.25\nwait_seconds{quantile=\"0.95\"} 1\n\
-                    wait_seconds{quantile=\"0.99\"} 2\nwait_seconds_sum 2\nwait_seconds_count 4\n";
+        let rest = "calls_total{socket=\"/s\",method=\"a\\\"b\\\\\"} 3\n\
+                    # HELP wait_seconds Waiting.\n# TYPE wait_seconds summary\n\
+                    wait_seconds{socket=\"/s\",quantile=\"0.5\"} 0.25\nwait_seconds{socket=\"/s\",quantile=\"0.95\"} 1\n\
+                    wait_seconds{socket=\"/s\",quantile=\"0.99\"} 2\nwait_seconds_sum{socket=\"/s\"} 2\n\
+                    wait_seconds_count{socket=\"/s\"} 4\n";
         assert_eq!(render(Format::OpenMetrics), format!("# HELP calls Calls.\n# TYPE calls counter\n{rest}"));
         assert_eq!(
             render(Format::Prometheus),

@@ -225,8 +225,10 @@ pub struct Stats {
     pub security: security::Security,
     /// Connections accepted.
     pub connections: u64,
-    /// Connections of peers that may not connect.
+    /// Connections of peers that may not connect, or whose user has too many.
     pub connections_rejected: u64,
+    /// Those of them whose user has too many.
+    pub connections_crowded: u64,
     /// The most connections at one time.
     pub peak_connections: u64,
     /// Bytes read from clients.
@@ -267,6 +269,7 @@ impl Stats {
             security: security::Security::default(),
             connections: 0,
             connections_rejected: 0,
+            connections_crowded: 0,
             peak_connections: 0,
             bytes_in: 0,
             bytes_out: 0,

@@ -89,6 +89,7 @@ impl Stats {
             ("invalid", &mut self.invalid),
             ("connections", &mut self.connections),
             ("connections_rejected", &mut self.connections_rejected),
+            ("connections_crowded", &mut self.connections_crowded),
             ("peak_connections", &mut self.peak_connections),
             ("bytes_in", &mut self.bytes_in),
             ("bytes_out", &mut self.bytes_out),

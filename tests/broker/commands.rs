@@ -283,3 +283,25 @@ fn a_broker_that_says_nothing_is_not_waited_for() {
     assert!(String::from_utf8_lossy(&output.stdout).contains("did not answer within"), "{output:?}");
     broker.signal(nix::sys::signal::Signal::SIGCONT);
 }
+
+#[test]
+fn what_is_not_allowed_has_one_exit_status() {
+    use std::os::unix::process::CommandExt;
+    if !can_act_as_others() {
+        return;
+    }
+    let broker = open_broker(&[&format!("--allow-user={STRANGER}")]);
+    for command in ["stop", "reload"] {
+        let mut refused = program();
+        refused.arg(command).arg("--broker-user=0").arg("--socket").arg(broker.socket()).uid(STRANGER);
+        match refused.output() {
+            Ok(output) => assert_eq!(output.status.code(), Some(5), "{command}: {output:?}"),
+            Err(error) => eprintln!("skipped: another user can't run the program: {error}"),
+        }
+    }
+    drop(broker);
+    for command in ["stop", "reload"] {
+        let output = program().arg(command).arg("--socket=/nonexistent/broker.sock").output().unwrap();
+        assert_eq!(output.status.code(), Some(3), "{command}");
+    }
+}

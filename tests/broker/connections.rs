@@ -133,7 +133,7 @@ fn a_connection_is_a_line_in_the_log_only_at_debug() {
     let broker = Broker::start(&["--log-level=info"]);
     broker.call("test.ping", none()).unwrap();
     broker.signal(nix::sys::signal::Signal::SIGHUP);
-    broker.await_log("Log file opened anew");
+    broker.await_log("Opening the log file anew");
     assert!(!broker.log().contains("Connection opened"));
     let broker = Broker::start(&["--log-level=debug"]);
     broker.call("test.ping", none()).unwrap();

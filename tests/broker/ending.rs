@@ -102,8 +102,29 @@ fn a_hangup_signal_opens_the_log_file_anew() {
     broker.await_log("Serving");
     std::fs::rename(broker.dir().join("log"), broker.dir().join("log.1")).unwrap();
     broker.signal(Signal::SIGHUP);
-    broker.await_log("Log file opened anew");
+    broker.await_log("Opening the log file anew");
     assert!(std::fs::read_to_string(broker.dir().join("log.1")).unwrap().contains("Serving"));
+}
+
+#[test]
+fn a_log_that_can_not_be_opened_anew_is_told_and_tried_again() {
+    let broker = Broker::start(&[]);
+    broker.await_log("Serving");
+    let (log, old) = (broker.dir().join("log"), broker.dir().join("log.1"));
+    std::fs::rename(&log, &old).unwrap();
+    // Nobody, root included, opens a directory for writing.
+    std::fs::create_dir(&log).unwrap();
+    broker.signal(Signal::SIGHUP);
+    let said = || std::fs::read_to_string(&old).unwrap();
+    eventually("the trouble to be told", || said().contains("The log file can't be opened anew"));
+    assert!(said().contains("Is a directory"), "{}", said());
+    std::fs::remove_dir(&log).unwrap();
+    eventually("another try", || {
+        // Each call makes a line, at this level.
+        broker.call("test.ping", none()).unwrap();
+        broker.log().contains("Log file opened anew")
+    });
+    assert_eq!(said().matches("can't be opened anew").count(), 1, "it is told once");
 }
 
 #[test]

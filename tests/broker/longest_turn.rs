@@ -65,10 +65,7 @@ impl Measured {
         // What was put off until after the answer counts as well: the loop has to come by once more.
         self.client.call("test.echo", none()).unwrap();
         self.control(&format!("--dump={method}"));
-        if answer.is_err() && method != "system.unlock" {
-            let seen = self.client.call("system.connections", map([("limit", 5.into())]));
-            panic!("{method}: {answer:?}; connections: {seen:?}; log: {}", self.broker.log());
-        }
+        assert!(answer.is_ok() || method == "system.unlock", "{method}: {answer:?}");
         newest_total(self.broker.dir())
     }
 }
@@ -180,6 +177,10 @@ fn no_call_takes_the_loop_for_long() {
     let mut calls = largest(&mut measured);
     // The reports are about many: more connections and handles than one lists.
     let _others: Vec<Client> = (0..500).map(|_| measured.broker.connect()).collect();
+    // Whether all of them were accepted by then is the kernel's choice.
+    eventually("all connections", || {
+        measured.client.call("system.connections", none()).unwrap()["total_connections"].as_u64() > Some(500)
+    });
     // The latest of them, as the numbers are: somebody else may have looked in.
     let own = std::process::id();
     let latest = measured.client.call("system.connections", none()).unwrap()["connections"].clone();

@@ -6,6 +6,7 @@ mod support;
 
 mod access;
 mod authority;
+mod background;
 mod bad_input;
 mod calls;
 mod chain_modes;

@@ -18,10 +18,7 @@ fn metrics_are_what_prometheus_reads() {
     broker.call("test.echo", none()).unwrap();
     broker.call("test.sleep", map([("seconds", 0.into())])).unwrap();
     let text = printed(&broker, &["metrics"]);
-    assert!(
-        text.ends_with("# EOF\n") && text.contains("cpan_bridge_requests_total{method=\"test.echo\"} 1\n"),
-        "{text}"
-    );
+    assert!(text.ends_with("# EOF\n") && text.contains("method=\"test.echo\"} 1\n"), "{text}");
     assert!(text.contains("# TYPE cpan_bridge_requests counter\n"), "{text}");
     let text = printed(&broker, &["metrics", "--format", "prometheus"]);
     assert!(text.contains("# TYPE cpan_bridge_requests_total counter\n") && !text.contains("EOF"), "{text}");
@@ -36,6 +33,50 @@ fn metrics_are_what_prometheus_reads() {
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
 }
 
+#[test]
+fn two_brokers_of_a_host_write_figures_that_differ() {
+    let dir = tempfile::tempdir().unwrap();
+    let flags = ["one", "two"].map(|name| format!("--metrics-file={}", dir.path().join(name).display()));
+    let brokers = flags.map(|flag| Broker::start(&[&flag, "--metrics-interval=50ms"]));
+    let page = |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap_or_default();
+    eventually("both files", || !page("one").is_empty() && !page("two").is_empty());
+    let series = |page: String| -> BTreeSet<String> {
+        let samples = page.lines().filter(|line| !line.starts_with('#'));
+        samples.map(|line| line.rsplit_once(' ').unwrap().0.to_owned()).collect()
+    };
+    let (one, two) = (series(page("one")), series(page("two")));
+    assert!(one.len() > 30 && one.is_disjoint(&two), "{:?}", one.intersection(&two).collect::<Vec<_>>());
+    // Who ends takes the figures along, who is killed leaves them: there is an alert for old ones.
+    let [mut one, mut two] = brokers;
+    assert_eq!(printed(&one, &["stop"]), "Stopped\n");
+    assert!(one.wait().success() && !dir.path().join("one").exists());
+    two.signal(nix::sys::signal::Signal::SIGKILL);
+    two.wait();
+    assert!(dir.path().join("two").exists());
+}
+
+#[test]
+fn who_may_not_connect_is_told_from_who_has_too_many_connections() {
+    if !can_act_as_others() {
+        return;
+    }
+    let rejected = |broker: &Broker, reason: &str| -> f64 {
+        let text = printed(broker, &["metrics"]);
+        let mut lines = text.lines().filter(|line| line.starts_with("cpan_bridge_connections_rejected_total{"));
+        let line = lines.find(|line| line.contains(&format!("reason=\"{reason}\"")));
+        line.unwrap_or_else(|| panic!("{text}")).rsplit_once(' ').unwrap().1.parse().unwrap()
+    };
+    let stranger = open_broker(&[]);
+    assert!(Client::connect_as(STRANGER, &stranger.socket()).call("test.ping", none()).is_err());
+    assert_eq!((rejected(&stranger, "denied"), rejected(&stranger, "quota")), (1.0, 0.0));
+    let user = format!("--allow-user={STRANGER}");
+    let crowd = open_broker(&[&user, "--user-connections=1"]);
+    let mut held = Client::connect_as(STRANGER, &crowd.socket());
+    assert!(held.call("test.ping", none()).is_ok());
+    assert!(Client::connect_as(STRANGER, &crowd.socket()).call("test.ping", none()).is_err());
+    assert_eq!((rejected(&crowd, "denied"), rejected(&crowd, "quota")), (0.0, 1.0));
+}
+
 /// The expressions of the dashboard, with what Grafana puts in for its variables.
 fn dashboard() -> Vec<String> {
     let text = std::fs::read_to_string(packaging("grafana-dashboard.json")).unwrap();
@@ -46,7 +87,14 @@ fn dashboard() -> Vec<String> {
     let annotations = page["annotations"]["list"].as_array().unwrap().iter();
     targets
         .chain(annotations)
-        .map(|one| one["expr"].as_str().unwrap().replace("$__rate_interval", "5m").replace("$instance", ".*"))
+        .map(|one| {
+            one["expr"]
+                .as_str()
+                .unwrap()
+                .replace("$__rate_interval", "5m")
+                .replace("$instance", ".*")
+                .replace("$socket", ".*")
+        })
         .collect()
 }
 
@@ -118,7 +166,7 @@ fn figures_are_served_over_a_socket_of_their_own() {
     let get = |request: &str| http(&mut UnixStream::connect(&path).unwrap(), request);
     let (head, body) = get("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
     assert!(head.starts_with("HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4"), "{head}");
-    assert!(body.contains("cpan_bridge_requests_total{method=\"test.ping\"} 1\n"), "{body}");
+    assert!(body.contains(",method=\"test.ping\"} 1\n"), "{body}");
     assert!(head.contains(&format!("Content-Length: {}\r\n", body.len())), "{head}");
     let (_, body) = get("GET / HTTP/1.1\r\nAccept: application/openmetrics-text; version=1.0.0\r\n\r\n");
     assert!(body.ends_with("# EOF\n"), "{body}");
@@ -134,7 +182,7 @@ fn figures_are_served_over_a_socket_of_their_own() {
     assert_eq!(broker.call("system.connections", none()).unwrap()["active_connections"], 1.into());
     // A reload serves them again.
     broker.call("system.reload", none()).unwrap();
-    assert!(get("GET /metrics HTTP/1.1\r\n\r\n").1.contains("cpan_bridge_reloads_total 1\n"));
+    assert!(get("GET /metrics HTTP/1.1\r\n\r\n").1.contains("\"} 1\n# HELP cpan_bridge_resident_memory_bytes"));
     assert_eq!(printed(&broker, &["stop"]), "Stopped\n");
     assert!(broker.wait().success() && !path.exists());
 }

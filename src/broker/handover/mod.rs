@@ -11,16 +11,19 @@
 //! | --- | --- |
 //! | `state` | what is handed over, and its form |
 //! | `memory` | the sealed memory file |
+//! | `orders` | what a program is told that is started for it |
 //! | `program` | the program: which file, whether it can be trusted, trying it out, executing it |
 //! | `capture` | from a broker to its state |
 //! | `resume` | from a state to a broker |
 
 mod capture;
 mod memory;
+mod orders;
 mod program;
 mod resume;
 mod state;
 
+pub use orders::Orders;
 pub use program::{Origin, Program, READY, Rehearsal};
 pub use resume::{Inheritance, rehearse};
 

@@ -1,6 +1,8 @@
 //! The new program: which file it is, whether it can be trusted, trying it out, executing it.
 
+use super::orders::Orders;
 use super::{HandoverError, memory};
+use crate::broker::process;
 use crate::protocol::Buffer;
 use nix::fcntl::{AtFlags, FcntlArg, FdFlag, OFlag, fcntl, open};
 use nix::sys::stat::{Mode, SFlag, fstat};
@@ -14,10 +16,6 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
-/// The flag that names the memory file's descriptor.
-pub const HANDOVER: &str = "--handover";
-/// The flag that says that it is only a rehearsal.
-pub const REHEARSAL: &str = "--rehearsal";
 /// What a program says that can take over.
 pub const READY: &str = "ready to take over";
 /// What is kept of what a program says that can't.
@@ -32,6 +30,8 @@ pub struct Origin {
     pub directory: PathBuf,
     /// The command line.
     pub arguments: Vec<OsString>,
+    /// What it was told besides by the program that started it.
+    pub orders: Orders,
 }
 
 impl Origin {
@@ -39,24 +39,10 @@ impl Origin {
     ///
     /// # Errors
     /// Those of looking it up.
-    pub fn of_this_process() -> io::Result<Self> {
-        let program = std::env::current_exe()?;
+    pub fn of_this_process(orders: Orders) -> io::Result<Self> {
+        let program = process::own_program()?;
         let directory = std::env::current_dir()?;
-        Ok(Self { program, directory, arguments: std::env::args_os().collect() })
-    }
-
-    /// The command line without what was added for a handover.
-    fn own_arguments(&self) -> Vec<OsString> {
-        let mut own = Vec::with_capacity(self.arguments.len());
-        let mut arguments = self.arguments.iter();
-        while let Some(argument) = arguments.next() {
-            if argument == HANDOVER {
-                arguments.next();
-            } else if argument != REHEARSAL {
-                own.push(argument.clone());
-            }
-        }
-        own
+        Ok(Self { program, directory, arguments: Orders::without_flags(std::env::args_os()), orders })
     }
 }
 
@@ -103,14 +89,13 @@ impl Program {
         descriptors: &[RawFd],
     ) -> Result<std::convert::Infallible, HandoverError> {
         let memory = memory::seal(state)?;
-        let mut arguments = origin.own_arguments();
-        arguments.extend([HANDOVER.into(), memory.as_raw_fd().to_string().into()]);
-        let environment = std::env::vars_os().map(|(mut name, value)| {
+        let orders = Orders { handover: Some(memory.as_raw_fd()), rehearsal: false, ..origin.orders };
+        let environment = orders.added_to(std::env::vars_os()).map(|(mut name, value)| {
             name.push("=");
             name.push(value);
             name
         });
-        let (arguments, environment) = (c_strings(arguments)?, c_strings(environment)?);
+        let (arguments, environment) = (c_strings(origin.arguments.iter().cloned())?, c_strings(environment)?);
         let here = std::env::current_dir().map_err(HandoverError::system("looking up the directory"))?;
         std::env::set_current_dir(&origin.directory)
             .map_err(HandoverError::system("going to the directory that the broker was started in"))?;
@@ -177,9 +162,11 @@ impl Rehearsal {
         let memory = memory::seal(state)?;
         let (output, input) = io::pipe().map_err(failed("making a pipe"))?;
         let errors = input.try_clone().map_err(failed("making a pipe"))?;
-        let mut arguments = origin.own_arguments().into_iter();
+        let mut arguments = origin.arguments.iter();
         let mut command = Command::new(format!("/proc/self/fd/{}", program.file.as_raw_fd()));
-        command.arg0(arguments.next().unwrap_or_default()).args(arguments).args([HANDOVER, "0", REHEARSAL]);
+        let name = arguments.next().cloned().unwrap_or_default();
+        let orders = Orders { handover: Some(0), rehearsal: true, ..origin.orders };
+        command.arg0(name).args(arguments).env_clear().envs(orders.added_to(std::env::vars_os()));
         command.current_dir(&origin.directory).stdin(memory).stdout(input).stderr(errors);
         let child = command.spawn().map_err(|error| HandoverError::Rehearsal(error.to_string()))?;
         let output = File::from(OwnedFd::from(output));
@@ -230,13 +217,6 @@ impl Drop for Rehearsal {
 mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
-
-    #[test]
-    fn the_command_line_does_not_grow() {
-        let arguments = ["cpan-bridge", "serve", "--handover", "7", "--socket", "s", "--rehearsal"].map(OsString::from);
-        let origin = Origin { program: PathBuf::new(), directory: PathBuf::new(), arguments: arguments.to_vec() };
-        assert_eq!(origin.own_arguments(), ["cpan-bridge", "serve", "--socket", "s"]);
-    }
 
     #[test]
     fn a_program_that_others_can_write_is_refused() {

@@ -1,6 +1,7 @@
 //! From a state to a broker.
 
 use super::capture::{ago, clock};
+use super::orders::Orders;
 use super::program::Origin;
 use super::state::{ConnectionState, HandleState, JobState, ListenerState, State};
 use super::{HandoverError, memory};
@@ -9,7 +10,7 @@ use crate::broker::connection::{Connection, ConnectionId, State as Life};
 use crate::broker::jobs::{Job, Stage};
 use crate::broker::listener::Listener;
 use crate::broker::view::timestamp;
-use crate::broker::{Broker, StartError, handle_bounds, process};
+use crate::broker::{Broker, StartError, handle_bounds};
 use crate::config::Config;
 use crate::logging::Log;
 use crate::modules::handles::{HandleId, Life as LifeOfHandles};
@@ -60,9 +61,9 @@ impl Inheritance {
     ///
     /// # Errors
     /// A state that can't be read, or is not for this process.
-    pub fn accept(memory: RawFd) -> Result<Self, HandoverError> {
+    pub fn accept(memory: RawFd, orders: Orders) -> Result<Self, HandoverError> {
         let bytes = memory::read(adopt(memory)?)?;
-        let (mut descriptors, mut origin) = (HashMap::new(), Origin::of_this_process().map_err(here())?);
+        let (mut descriptors, mut origin) = (HashMap::new(), Origin::of_this_process(orders).map_err(here())?);
         {
             let state = State::read(bytes.as_slice())?;
             if state.pid != std::process::id() {
@@ -168,7 +169,6 @@ impl Broker {
             warn!(log.logger, "The settings name another socket; a reload keeps the one there is";
                 "socket" => %listener.path().display(), "settings" => %config.socket.display());
         }
-        process::set_name(&origin.program);
         let mut broker = Self::with_listener(config, log, origin, |_| Ok(listener))?;
         let gap = clock()?.saturating_sub(state.clock);
         broker.now = state.uptime + gap;

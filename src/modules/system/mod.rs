@@ -9,7 +9,7 @@ use crate::health::Report;
 use crate::modules::Registry;
 use crate::modules::call::Call;
 use crate::modules::function::{Function, MOST_INLINE, Module, NoParameters, Parameter, Placement, Returns, Touches};
-use crate::modules::host::{CallsInWork, Connections, LONGEST_LIST, Resources, SettingValue};
+use crate::modules::host::{CallsInWork, Connections, LONGEST_LIST, ProgramFile, Resources, SettingValue};
 use crate::protocol::lenient::Integer;
 use crate::protocol::{CallError, PROTOCOL_VERSION};
 use crate::stats::{Counters, FunctionReport, Performance, Point, RecentError, SecurityReport, WorkerReport};
@@ -128,6 +128,9 @@ struct Info {
     // Its own user's.
     #[serde(skip_serializing_if = "Option::is_none")]
     working_directory: Option<String>,
+    // Its own user's as well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    program: Option<ProgramFile>,
     socket_path: String,
     pid: u32,
     uptime: f64,
@@ -160,6 +163,7 @@ fn info(call: &mut Call<'_>, _: NoParameters) -> Result<Info, CallError> {
         working_directory: host
             .is_privileged()
             .then(|| std::env::current_dir().map(|dir| dir.display().to_string()).unwrap_or_default()),
+        program: host.is_privileged().then(|| host.program()),
         socket_path: host.socket_path(),
         pid: std::process::id(),
         uptime: host.uptime().as_secs_f64(),

@@ -33,6 +33,15 @@ pub fn kernel_name(pid: i32) -> Option<String> {
     (!name.is_empty()).then(|| name.to_owned())
 }
 
+/// The user that a process runs as; none if the process is gone or hidden. Not whose its directory below `/proc` is: that is root for a
+/// process that is closed to inspection, as a broker is.
+pub fn user(pid: i32) -> Option<u32> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    // Real, effective, saved, file system's.
+    line.split_whitespace().nth(1)?.parse().ok()
+}
+
 /// The script in a command line: arguments that end with a zero byte each.
 fn of_command_line(line: &[u8]) -> String {
     let mut arguments = line.split(|byte| *byte == 0).filter(|argument| !argument.is_empty());
@@ -137,6 +146,13 @@ mod tests {
             assert_eq!(of(arguments), name, "{arguments:?}");
         }
         assert_eq!(of(&["x".repeat(300).as_str()]).len(), LONGEST);
+    }
+
+    #[test]
+    fn a_process_has_a_user() {
+        let own = nix::unistd::Uid::effective().as_raw();
+        assert_eq!(user(std::process::id() as i32), Some(own));
+        assert_eq!((user(1), user(i32::MAX)), (Some(0), None));
     }
 
     #[test]

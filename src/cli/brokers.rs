@@ -7,13 +7,14 @@ use super::list::{json_flag, row};
 use super::say::{self, clean_line, say};
 use super::table::{duration, table};
 use super::who;
-use crate::broker;
+use crate::broker::{self, script};
 use clap::{ArgMatches, Command};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -27,7 +28,7 @@ pub fn command() -> Command {
         .about("Lists the brokers on this host")
         .long_about(
             "Lists the brokers that listen on this host, of every user, with process, user, version and age. Of those that you may not \
-             ask, the place and the user. Sockets are found in the kernel's list (/proc/net/unix): those whose path has \
+             ask, the place and whose it is. Sockets are found in the kernel's list (/proc/net/unix): those whose path has \
              cpan-bridge in it or ends with broker.sock.",
         )
         .arg(json_flag())
@@ -74,14 +75,11 @@ fn sockets(listening: &[u8]) -> Vec<PathBuf> {
 /// What can be told of the broker that listens there; none if it is no broker.
 fn look(socket: &Path) -> Option<Value> {
     let Ok(stream) = UnixStream::connect(socket) else {
-        // It may be for others only; then its directory says whose it is.
-        return Some(json!({ "socket": socket, "state": "closed to you" }));
+        // It may be for others only.
+        return Some(json!({ "socket": socket, "peer_uid": owner(socket), "state": "closed to you" }));
     };
     let (uid, pid) = broker::listening_process(&stream).ok()?;
     drop(stream);
-    if broker::script::kernel_name(pid).is_some_and(|name| name != PROGRAM) {
-        return None;
-    }
     let mut one = json!({ "socket": socket, "peer_uid": uid, "pid": pid });
     let ask = |method: &str| {
         let mut client = Client::connect(&Address::new(Some(socket.to_owned()), Vec::new())).ok()?;
@@ -89,15 +87,25 @@ fn look(socket: &Path) -> Option<Value> {
     };
     one["state"] = match (ask("system.info"), ask("system.health")) {
         (Some(info), Some(health)) => {
+            // Who listens may be systemd, for a broker that is started when it is needed.
+            let process = info["pid"].as_i64().and_then(|pid| i32::try_from(pid).ok());
+            one["pid"] = process.into();
+            one["peer_uid"] = process.and_then(script::user).or_else(|| owner(socket)).into();
             for name in ["daemon_version", "uptime", "active_connections"] {
                 one[name] = info[name].clone();
             }
             health["overall_status"].clone()
         }
+        _ if script::kernel_name(pid).is_some_and(|name| name != PROGRAM) => return None,
         // Another user's is not asked: he would see what is sent, or does not answer.
         _ => "not asked".into(),
     };
     Some(one)
+}
+
+/// Whose a socket's file is.
+fn owner(socket: &Path) -> Option<u32> {
+    fs::symlink_metadata(socket).ok().map(|metadata| metadata.uid())
 }
 
 fn listed(found: &[Value]) -> String {
@@ -135,6 +143,16 @@ mod tests {
             ffff0004: 00000002 00000000 00010000 0001 01    21 @cpan-bridge\n\
             ffff0005: 00000002 00000000 00000000 0002 01 22\n";
         assert_eq!(sockets(list), [Path::new("/srv/a b/broker.sock"), Path::new("/tmp/cpan-bridge-7/broker.sock")]);
+    }
+
+    #[test]
+    fn a_closed_one_is_told_with_whose_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let socket = dir.path().join("broker.sock");
+        drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
+        let one = look(&socket).unwrap();
+        assert_eq!(one["state"], "closed to you");
+        assert_eq!(one["peer_uid"], nix::unistd::Uid::effective().as_raw());
     }
 
     #[test]

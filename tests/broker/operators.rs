@@ -320,6 +320,35 @@ fn brokers_are_listed() {
 }
 
 #[test]
+fn a_broker_whose_socket_another_process_listens_on_is_listed() {
+    // As systemd does for a broker that is started when it is needed.
+    let dir = tempfile::tempdir().unwrap();
+    let script = r#"
+        use Socket; use POSIX ();
+        my ($path, $log, @command) = @ARGV;
+        $^F = 100; # what is opened from here on outlives exec
+        socket my $listener, PF_UNIX, SOCK_STREAM, 0 or die; bind $listener, pack_sockaddr_un($path) or die;
+        pipe my $listens, my $told or die;
+        my $parent = $$;
+        if (!fork) { listen $listener, 10 or die; close $_ for $told, *STDOUT, *STDERR; sleep 1 while getppid == $parent; exit }
+        close $told; readline $listens; # until the child listens
+        POSIX::dup2(fileno $listener, 3);
+        $ENV{LISTEN_FDS} = 1; $ENV{LISTEN_PID} = $$;
+        exec @command, 'serve', '--ready-fd', 1, '--socket', '/nowhere/else', '--log-file', $log;
+    "#;
+    let mut command = std::process::Command::new("perl");
+    command.args(["-e", script]).arg(dir.path().join("broker.sock")).arg(dir.path().join("log"));
+    command.arg(env!("CARGO_BIN_EXE_cpan-bridge"));
+    let broker = Broker::of(command, dir);
+    let all = String::from_utf8(program().args(["brokers", "--json"]).output().unwrap().stdout).unwrap();
+    let socket = broker.socket().display().to_string();
+    let one = json(&all).as_array().unwrap().iter().find(|one| one["socket"] == socket.as_str()).cloned();
+    let one = one.unwrap_or_else(|| panic!("not in {all}"));
+    assert_eq!((one["pid"].as_u64(), one["state"].as_str()), (Some(broker.pid().into()), Some("healthy")));
+    assert_eq!(one["peer_uid"], nix::unistd::Uid::effective().as_raw());
+}
+
+#[test]
 fn scripts_of_the_old_daemon_find_what_they_read() {
     let broker = Broker::start(&[]);
     let health = broker.call("test.health", none()).unwrap();

@@ -1,7 +1,7 @@
 //! Block ciphers in the chain modes that data of ten years was written in (NIST SP 800-38A; PCBC as in Kerberos 4).
 //!
 //! A chain is a keyed cipher, a mode, a direction, and how far it has come: data may be given to it in any number of
-//! pieces, so a file of any size passes through bounded memory. Padding is the caller's; CBC and PCBC take whole blocks,
+//! pieces, so a file of any size passes through bounded memory. Padding is the caller's; ECB, CBC and PCBC take whole blocks,
 //! the others any number of bytes.
 
 use super::position::Position;
@@ -12,8 +12,8 @@ use aes::{Aes128, Aes192, Aes256};
 use blowfish::Blowfish;
 use cast5::Cast5;
 use cbc::cipher::{
-    Array, BlockModeDecrypt, BlockModeEncrypt, BlockSizeUser, InnerIvInit, KeyInit, StreamCipher,
-    StreamCipherCoreWrapper,
+    Array, BlockCipherDecrypt, BlockCipherEncrypt, BlockModeDecrypt, BlockModeEncrypt, BlockSizeUser, InnerIvInit,
+    KeyInit, StreamCipher, StreamCipherCoreWrapper,
 };
 use ctr::CtrCore;
 use ctr::flavors::{Ctr64BE, Ctr128BE};
@@ -21,6 +21,9 @@ use des::{Des, TdesEde3};
 use idea::Idea;
 use twofish::Twofish;
 use zeroize::Zeroizing;
+
+/// Bytes of the largest block there is.
+const LARGEST_BLOCK: usize = 16;
 
 /// A block cipher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,9 +75,11 @@ impl Algorithm {
     }
 }
 
-/// How blocks are chained.
+/// How blocks are chained, or that they are not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
+    /// Electronic codebook: every block by itself, as the cipher alone does it. What modules of one block a call are made of.
+    Ecb,
     /// Cipher block chaining.
     Cbc,
     /// Propagating cipher block chaining.
@@ -91,6 +96,7 @@ impl Mode {
     /// The name that [`Mode::of_name`] knows.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Ecb => "ecb",
             Self::Cbc => "cbc",
             Self::Pcbc => "pcbc",
             Self::Cfb => "cfb",
@@ -105,13 +111,15 @@ impl Mode {
     /// `invalid_params` listing what there is.
     pub fn of_name(name: &str) -> Result<Self, CallError> {
         Ok(match name.to_ascii_lowercase().as_str() {
+            "ecb" => Self::Ecb,
             "cbc" => Self::Cbc,
             "pcbc" => Self::Pcbc,
             "cfb" => Self::Cfb,
             "ofb" => Self::Ofb,
             "ctr" => Self::Ctr,
             _ => {
-                let message = format!("Unsupported chain mode: {}. Supported: cbc, pcbc, cfb, ofb, ctr", quote(name));
+                let message =
+                    format!("Unsupported chain mode: {}. Supported: ecb, cbc, pcbc, cfb, ofb, ctr", quote(name));
                 return Err(CallError::invalid("chain_mode", message));
             }
         })
@@ -170,7 +178,7 @@ pub struct Chain {
 }
 
 impl Chain {
-    /// Keys a cipher and takes an initialization vector of one block.
+    /// Keys a cipher and takes an initialization vector of one block; ECB has none, and makes nothing of one.
     ///
     /// # Errors
     /// `invalid_params` for a key or an initialization vector of the wrong size.
@@ -185,6 +193,7 @@ impl Chain {
             ($cipher:ty, $ctr:ident) => {{
                 let block_size = <$cipher as BlockSizeUser>::block_size();
                 let cipher = <$cipher as KeyInit>::new_from_slice(key).map_err(|_| wrong_key(algorithm, key))?;
+                let iv = if mode == Mode::Ecb && iv.is_empty() { &[0; LARGEST_BLOCK][..block_size] } else { iv };
                 if iv.len() != block_size {
                     return Err(CallError::invalid(
                         "iv",
@@ -194,6 +203,8 @@ impl Chain {
                 // The sizes are right from here on; the crates ask for proof all the same.
                 let wrong = |_| CallError::invalid("iv", "the initialization vector is not one block");
                 let transform: Box<dyn Transform> = match (mode, direction) {
+                    (Mode::Ecb, Direction::Encrypt) => Box::new(EachEncrypted(cipher)),
+                    (Mode::Ecb, Direction::Decrypt) => Box::new(EachDecrypted(cipher)),
                     (Mode::Cbc, Direction::Encrypt) => {
                         Box::new(Encrypting(cbc::Encryptor::<$cipher>::inner_iv_slice_init(cipher, iv).map_err(wrong)?))
                     }
@@ -249,7 +260,7 @@ impl Chain {
     /// Takes the next piece of data, in place.
     ///
     /// # Errors
-    /// `invalid_params` for data that is not whole blocks, in CBC and PCBC.
+    /// `invalid_params` for data that is not whole blocks, in ECB, CBC and PCBC.
     pub fn apply(&mut self, data: &mut [u8]) -> Result<(), CallError> {
         self.apply_in_pieces(data, &Pieces::of_no_call())
     }
@@ -259,7 +270,7 @@ impl Chain {
     /// # Errors
     /// As [`Chain::apply`]; `cancelled`. In both cases the chain is as it was before.
     pub fn apply_in_pieces(&mut self, data: &mut [u8], pieces: &Pieces) -> Result<(), CallError> {
-        let takes_blocks = matches!(self.mode, Mode::Cbc | Mode::Pcbc);
+        let takes_blocks = matches!(self.mode, Mode::Ecb | Mode::Cbc | Mode::Pcbc);
         if takes_blocks && !data.len().is_multiple_of(self.block_size) {
             return Err(self.uneven(data.len()));
         }
@@ -331,6 +342,26 @@ fn wrong_key(algorithm: Algorithm, key: &[u8]) -> CallError {
     CallError::invalid("key", format!("{name} takes a key of {takes} bytes, not {}", key.len()))
 }
 
+struct EachEncrypted<C>(C);
+
+impl<C: BlockCipherEncrypt + Send> Transform for EachEncrypted<C> {
+    fn apply(&mut self, data: &mut [u8]) -> Result<(), Uneven> {
+        let (blocks, []) = Array::slice_as_chunks_mut(data) else { return Err(Uneven) };
+        self.0.encrypt_blocks(blocks);
+        Ok(())
+    }
+}
+
+struct EachDecrypted<C>(C);
+
+impl<C: BlockCipherDecrypt + Send> Transform for EachDecrypted<C> {
+    fn apply(&mut self, data: &mut [u8]) -> Result<(), Uneven> {
+        let (blocks, []) = Array::slice_as_chunks_mut(data) else { return Err(Uneven) };
+        self.0.decrypt_blocks(blocks);
+        Ok(())
+    }
+}
+
 struct Encrypting<M>(M);
 
 impl<M: BlockModeEncrypt + Send> Transform for Encrypting<M> {
@@ -396,6 +427,7 @@ mod tests {
         const PLAINTEXT: &str = "6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e51";
         const IV: &str = "000102030405060708090a0b0c0d0e0f";
         for (mode, iv, ciphertext) in [
+            (Mode::Ecb, "", "3ad77bb40d7a3660a89ecaf32466ef97f5d3d58503b9699de785895a96fdbaaf"),
             (Mode::Cbc, IV, "7649abac8119b246cee98e9b12e9197d5086cb9b507219ee95db113a917678b2"),
             (Mode::Cfb, IV, "3b3fd92eb72dad20333449f8e83cfb4ac8a64537a0b3a93fcde3cdad9f1ce58b"),
             (Mode::Ofb, IV, "3b3fd92eb72dad20333449f8e83cfb4a7789508d16918f03f53c52dac54ed825"),

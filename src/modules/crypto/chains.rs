@@ -23,12 +23,12 @@ pub struct ChainNew<'a> {
     /// The key, as it is: of a size that the cipher takes.
     #[serde(borrow)]
     key: Bytes<'a>,
-    /// cbc, pcbc, cfb, ofb or ctr.
+    /// ecb, cbc, pcbc, cfb, ofb or ctr.
     #[serde(borrow)]
     chain_mode: Text<'a>,
-    /// The initialization vector: one block.
-    #[serde(borrow)]
-    iv: Bytes<'a>,
+    /// The initialization vector: one block; ecb needs none.
+    #[serde(borrow, default)]
+    iv: Option<Bytes<'a>>,
     /// encrypt or decrypt.
     #[serde(borrow)]
     direction: Text<'a>,
@@ -47,14 +47,16 @@ pub struct ChainMade {
 /// # Errors
 /// `invalid_params` for an unknown name or a wrong size, `overloaded` above the quota of handles.
 pub fn chain_new(call: &mut Call<'_>, params: ChainNew<'_>) -> Result<ChainMade, CallError> {
-    let chain = start(&params.cipher, &params.key, &params.chain_mode, &params.iv, &params.direction)?;
+    let chain = start(&params.cipher, &params.key, &params.chain_mode, params.iv.as_deref(), &params.direction)?;
     let block_size = chain.block_size();
     let id = call.handles().insert(KIND, chain)?;
     Ok(ChainMade { chain_id: id.to_string(), block_size })
 }
 
-fn start(cipher: &str, key: &[u8], mode: &str, iv: &[u8], direction: &str) -> Result<Chain, CallError> {
-    Chain::new(Algorithm::of_name(cipher)?, Mode::of_name(mode)?, Direction::of_name(direction)?, key, iv)
+fn start(cipher: &str, key: &[u8], mode: &str, iv: Option<&[u8]>, direction: &str) -> Result<Chain, CallError> {
+    let (algorithm, mode, direction) =
+        (Algorithm::of_name(cipher)?, Mode::of_name(mode)?, Direction::of_name(direction)?);
+    Chain::new(algorithm, mode, direction, key, iv.unwrap_or_default())
 }
 
 /// The parameters of `crypto.chain_next`.
@@ -64,7 +66,7 @@ pub struct ChainNext<'a> {
     /// The chain, as `chain_new` named it.
     #[serde(borrow)]
     chain_id: Text<'a>,
-    /// The next piece: whole blocks in cbc and pcbc; padding is the caller's.
+    /// The next piece: whole blocks in ecb, cbc and pcbc; padding is the caller's.
     #[serde(borrow)]
     data: Bytes<'a>,
 }
@@ -107,8 +109,8 @@ pub struct ChainOnce<'a> {
     #[serde(borrow)]
     chain_mode: Text<'a>,
     /// As for chain_new.
-    #[serde(borrow)]
-    iv: Bytes<'a>,
+    #[serde(borrow, default)]
+    iv: Option<Bytes<'a>>,
     /// As for chain_new.
     #[serde(borrow)]
     direction: Text<'a>,
@@ -123,7 +125,7 @@ crate::parameters!(ChainOnce<'_>);
 /// # Errors
 /// As [`chain_new`] and [`chain_next`].
 pub fn chain_once(call: &mut Call<'_>, params: ChainOnce<'_>) -> Result<Chained, CallError> {
-    let mut chain = start(&params.cipher, &params.key, &params.chain_mode, &params.iv, &params.direction)?;
+    let mut chain = start(&params.cipher, &params.key, &params.chain_mode, params.iv.as_deref(), &params.direction)?;
     apply(&mut chain, &params.data, &Pieces::of(call))
 }
 

@@ -170,7 +170,7 @@ mod tests {
         #[test]
         fn a_chain_goes_on_anywhere(
             cipher in 0..chain::Algorithm::NAMES.len(),
-            mode in prop::sample::select(vec!["cbc", "pcbc", "cfb", "ofb", "ctr"]),
+            mode in prop::sample::select(vec!["ecb", "cbc", "pcbc", "cfb", "ofb", "ctr"]),
             direction in prop::sample::select(vec!["encrypt", "decrypt"]),
             pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..70), 1..12),
             iv in any::<[u8; 16]>(),
@@ -185,7 +185,7 @@ mod tests {
             let new = || Chain::new(algorithm, mode, direction, key, &iv[..block]).unwrap();
             let (mut straight, mut moving) = (new(), new());
             for mut piece in pieces {
-                if matches!(mode, Mode::Cbc | Mode::Pcbc) {
+                if matches!(mode, Mode::Ecb | Mode::Cbc | Mode::Pcbc) {
                     piece.truncate(piece.len() / block * block);
                 }
                 let mut expected = piece.clone();

@@ -80,6 +80,7 @@ impl Position {
         let ciphertext = if direction == Direction::Encrypt { output } else { input };
         let iv = &mut self.iv[..self.block_size];
         match mode {
+            Mode::Ecb => {}
             Mode::Cbc | Mode::Cfb => iv.copy_from_slice(ciphertext),
             // For output feedback this is the key stream, for propagating chaining the definition.
             Mode::Pcbc | Mode::Ofb => {

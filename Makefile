@@ -23,7 +23,7 @@ MINUTES      ?= 60
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?= frames messages calls keys http_answers
 
-.PHONY: help build demo test test-rust test-perl bench bench-full fuzz soak lint install uninstall dist deb rpm clean
+.PHONY: help build demo test test-rust test-perl conformance bench bench-full fuzz soak lint install uninstall dist deb rpm clean
 
 help: ## Shows this
 	@printf 'CPAN Bridge: a broker that gives core-Perl scripts ciphers, HTTPS and other services.\n\n'
@@ -44,6 +44,11 @@ test-rust:
 test-perl:
 	$(CARGO) build --locked
 	CPAN_BRIDGE_BIN='$(CURDIR)/$(DEBUG)' $(PROVE) -Iperl/lib -Iperl/t/lib -j2 perl/t
+
+conformance: ## Runs a CPAN distribution's own tests (SUITE=DIRECTORY) on the stand-ins
+	@test -n '$(SUITE)' || { echo 'Which suite? make conformance SUITE=DIRECTORY'; exit 1; }
+	$(CARGO) build --locked
+	CPAN_BRIDGE_BIN='$(CURDIR)/$(DEBUG)' $(PERL) tests/conformance/run.pl '$(SUITE)'
 
 bench: build ## Measures speed and memory beside peers; writes docs/benchmarks.md
 	$(CARGO) bench --locked --no-run

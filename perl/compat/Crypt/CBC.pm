@@ -274,8 +274,15 @@ sub _chain {
     }
     my $object = ref $cipher ? $cipher : $cipher->new($self->{key});
     croak "Could not create $cipher object: $@" if !$object;
+    return CPANBridge::Chain->new(%common, cipher => $object->algorithm, key => $object->key) if _is_of_one_block($object);
     require Crypt::CBC::LiveChain;
     return Crypt::CBC::LiveChain->new(%common, cipher => $object, blocksize => $self->{blocksize});
+}
+
+# Whether it is a stand-in whose every block is the cipher's alone, so that the broker can chain it.
+sub _is_of_one_block {
+    my ($object) = @_;
+    return eval { $object->isa('CPANBridge::BlockCipher') } && ($object->{chain_mode} || 'ecb') eq 'ecb' && !$object->{padding};
 }
 
 sub _make_header {

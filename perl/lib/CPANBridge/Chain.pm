@@ -31,7 +31,7 @@ sub next {    ## no critic (ProhibitBuiltinHomonyms)
         CPANBridge::Handle->make(CPANBridge::Shared::bridge(), 'crypto.chain_new', $self->_keyed, id => 'chain_id', free => 'crypto.chain_free');
     });
     if ($length <= PIECE) {
-        $$result .= _try(sub { _field('data', 'crypto.chain_next', $handle->call('crypto.chain_next', _piece($data, 0, $length))) });
+        $$result .= _try(sub { field('data', 'crypto.chain_next', $handle->call('crypto.chain_next', _piece($data, 0, $length))) });
         return;
     }
     my ($bridge, @ahead) = CPANBridge::Shared::bridge()->available;
@@ -48,7 +48,7 @@ sub last {    ## no critic (ProhibitBuiltinHomonyms)
     my ($self, $result, $data, $length, $tail) = @_;
     if (!$self->{handle} && $length + length $tail <= PIECE) {
         return if !$length && !length $tail;
-        $$result .= _call('data', 'crypto.chain_once', { %{ $self->_keyed }, data => _bytes(substr($$data, 0, $length) . $tail) });
+        $$result .= _call('data', 'crypto.chain_once', { %{ $self->_keyed }, data => bytes(substr($$data, 0, $length) . $tail) });
         return;
     }
     $self->next($result, $data, $length);
@@ -59,20 +59,20 @@ sub last {    ## no critic (ProhibitBuiltinHomonyms)
 
 sub _piece {
     my ($data, $at, $left) = @_;
-    return { data => _bytes(substr $$data, $at, $left < PIECE ? $left : PIECE) };
+    return { data => bytes(substr $$data, $at, $left < PIECE ? $left : PIECE) };
 }
 
 # The answer to the first of the calls. If it failed, so did the chain; those behind it are not left to come in later.
 sub _wait {
     my ($bridge, $tickets) = @_;
     my $ticket = shift @$tickets;
-    my $data = eval { _field('data', $ticket->method, $bridge->wait_for($ticket)) };
+    my $data = eval { field('data', $ticket->method, $bridge->wait_for($ticket)) };
     return $data if defined $data;
     my $error = $@;
     for my $other (splice @$tickets) {
         eval { $bridge->wait_for($other); 1 } or CPANBridge::Error::is_one($@) or $error = $@;
     }
-    return _complain($error);
+    return complain($error);
 }
 
 sub free {
@@ -88,13 +88,13 @@ sub _keyed {
         cipher     => $self->{cipher},
         chain_mode => $self->{chain_mode},
         direction  => $self->{direction},
-        key        => _bytes($self->{key}),
-        iv         => _bytes($self->{iv}),
+        key        => bytes($self->{key}),
+        iv         => bytes($self->{iv}),
     };
 }
 
 # Bytes are bytes to the broker either way; this keeps a flag that some other module set from making them characters.
-sub _bytes {
+sub bytes {
     my ($bytes) = @_;
     utf8::downgrade($bytes, 1) or Carp::croak('Wide character in the data: encode it first');
     return $bytes;
@@ -103,11 +103,11 @@ sub _bytes {
 # One field of a call's result.
 sub _call {
     my ($field, $method, $params) = @_;
-    return _try(sub { _field($field, $method, CPANBridge::Shared::bridge()->call($method, $params)) });
+    return _try(sub { field($field, $method, CPANBridge::Shared::bridge()->call($method, $params)) });
 }
 
 # Bytes of an answer. A broker that gives none is not to be told from one that lies.
-sub _field {
+sub field {
     my ($field, $method, $result) = @_;
     my $bytes = ref $result eq 'HASH' ? $result->{$field} : undef;
     die CPANBridge::Envelope::error('protocol', $method, "the broker's answer has no $field")
@@ -119,10 +119,10 @@ sub _try {
     my ($work) = @_;
     my $result = eval { $work->() };
     return $result if defined $result;
-    return _complain($@);
+    return complain($@);
 }
 
-sub _complain {
+sub complain {
     my ($error) = @_;
     die $error if !CPANBridge::Error::is_one($error);
     Carp::croak($error->message);
@@ -134,12 +134,12 @@ sub pbkdf2 {
     my $hex = _call('key_hex', 'crypto.derive_key', {
         kdf        => 'PBKDF2',
         digest     => $digest,
-        passphrase => _bytes($passphrase),
-        salt       => _bytes($salt),
+        passphrase => bytes($passphrase),
+        salt       => bytes($salt),
         iterations => $iterations,
         length     => $length,
     });
-    return _complain(CPANBridge::Envelope::error('protocol', 'crypto.derive_key', "the broker's answer is no key of $length bytes"))
+    return complain(CPANBridge::Envelope::error('protocol', 'crypto.derive_key', "the broker's answer is no key of $length bytes"))
         if $hex !~ /\A[0-9a-f]*\z/i || length $hex != 2 * $length;
     return pack 'H*', $hex;
 }
@@ -170,8 +170,8 @@ CPANBridge::Chain - a block cipher in a chain mode, computed by the broker (used
 
     $chain->next(\$result, \$data, $length);
 
-The first C<$length> bytes of the data through the chain, and what comes of them behind the result: whole blocks in C<cbc>
-and C<pcbc>. Large data goes in messages of 128 KiB, of which a few are on their way at any time.
+The first C<$length> bytes of the data through the chain, and what comes of them behind the result: whole blocks in C<ecb>,
+C<cbc> and C<pcbc>. Large data goes in messages of 128 KiB, of which a few are on their way at any time.
 
 =head2 last
 
@@ -185,6 +185,24 @@ Gives up what the broker keeps for the chain; the same happens when the object g
 that began it.
 
 =head1 FUNCTIONS
+
+=head2 bytes
+
+    my $bytes = CPANBridge::Chain::bytes($string);
+
+The string without Perl's flag for characters; croaks if it has characters that are no bytes.
+
+=head2 field
+
+    my $bytes = CPANBridge::Chain::field($name, $method, $result);
+
+Bytes of a call's result; dies with a protocol error where there are none.
+
+=head2 complain
+
+    CPANBridge::Chain::complain($error);
+
+Dies: of the broker's error at the script's line, of anything else as it is.
 
 =head2 pbkdf2
 

@@ -10,6 +10,9 @@ our $VERSION = '0.100';
 
 # What stands on it: an error that is met there is the script's.
 CPANBridge::Error::know(
+    (map { "Crypt::$_" } qw(Blowfish Blowfish_PP CAST5 CAST5_PP DES DES_EDE3 DES_PP IDEA OpenSSL::AES Rijndael Rijndael_PP Twofish Cipher),
+        map { "Cipher::$_" } qw(AES Blowfish CAST5 DES DES_EDE IDEA Twofish)),
+    qw(JSON),
     qw(Crypt::CBC Crypt::CBC::LiveChain Crypt::CBC::PBKDF), (map { "Crypt::CBC::PBKDF::$_" } qw(none opensslv1 opensslv2 pbkdf2 randomiv)),
     qw(LWP LWP::Authen::Basic LWP::Authen::Digest LWP::ConnCache LWP::MediaTypes LWP::Protocol LWP::Protocol::Collector
         LWP::Protocol::HeadParser LWP::Protocol::file LWP::Protocol::http LWP::Protocol::https LWP::Simple LWP::UserAgent

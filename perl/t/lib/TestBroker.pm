@@ -108,6 +108,14 @@ sub eventually {
     return 1;
 }
 
+# A process's state in one letter, as ps has it; nothing of one that is gone.
+sub state_of {
+    my ($pid) = @_;
+    open my $stat, '<', "/proc/$pid/stat" or return '';
+    my ($state) = (readline($stat) || '') =~ /\)\s+(\S)/;
+    return defined $state ? $state : '';
+}
+
 # A socket that a test itself answers on, for brokers that behave badly. $serve gets each connection, in a child process.
 sub fake {
     my ($class, $serve) = @_;

@@ -671,7 +671,8 @@ How often a call is tried again that certainly did not run; C<$CPANBridge::RETRY
 
 =item debug
 
-True for a line on standard error about each call. It never holds a parameter.
+True for a line on standard error about each call, however it is made: its name, whether it worked, and how long it took. It never
+holds a parameter.
 
 =item broker_user
 
@@ -698,16 +699,16 @@ Another argument is an error, except in classes that inherit, which have argumen
 
 One call; returns its result, or dies with a L<CPANBridge::Error>. Options: C<timeout>, in seconds; C<progress>, a code
 reference that is called with C<($done, $total, $unit)> as the work goes on, for functions that report it (C<$total> may be
-undef).
+undef). Another option is an error, as for L</pipeline> and L</send_call>.
 
     my $report = eval { $bridge->call('crypto.decrypt', { cipher_id => $id, hex_ciphertext => $hex }) };
     if (my $error = $@) { ... $error->code ... }
 
 =head2 pipeline
 
-    my @results = $bridge->pipeline([$method, \%parameters], [$method, \%parameters], ...);
+    my @results = $bridge->pipeline([$method, \%parameters, %options], [$method, \%parameters], ...);
 
-Many calls in one write. The results come in the order asked; a failed call's is its L<CPANBridge::Error>. It never dies for
+Many calls in one write. Options as for L</call>. The results come in the order asked; a failed call's is its L<CPANBridge::Error>. It never dies for
 a failed call.
 
 =head2 send_call

@@ -43,7 +43,8 @@ my $run = File::Temp::tempdir(CLEANUP => 1);
     local $ENV{PATH} = "$stage/opt/bridge/bin:$ENV{PATH}";
     local $ENV{PERL5LIB} = "$stage$lib";
     local $ENV{CPAN_BRIDGE_SOCKET} = "$run/broker.sock";
-    delete local $ENV{CPAN_BRIDGE_BIN};
+    local $ENV{CPAN_BRIDGE_BIN};
+    delete $ENV{CPAN_BRIDGE_BIN};
     my $pid = fork;
     die $! if !defined $pid;
     if (!$pid) {

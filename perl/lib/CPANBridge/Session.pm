@@ -413,11 +413,12 @@ sub receive_one {
 }
 
 sub _take {
-    my ($self, $frame) = @_;
-    my ($message, $end, $left) = eval { CPANBridge::MessagePack->unpack_at($frame, 0, $self->{room}) };
+    # The frame is not copied: before Perl 5.20 that would take its bytes once more.
+    my ($self) = @_;
+    my ($message, $end, $left) = eval { CPANBridge::MessagePack->unpack_at($_[1], 0, $self->{room}) };
     my $why = CPANBridge::Envelope::complaint();
     return $self->_lose_to_size if CPANBridge::Envelope::is_too_large($why);
-    $why ||= 'bytes follow the value' if defined $end && $end != length $frame;
+    $why ||= 'bytes follow the value' if defined $end && $end != length $_[1];
     $self->{room} = $left if defined $left;
     if (!length $why && CPANBridge::Envelope::is_answer($message)) {
         my (undef, $msgid, $error, $value) = @$message;

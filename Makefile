@@ -15,8 +15,11 @@ CARGO        ?= cargo
 PERL         ?= perl
 PROVE        ?= prove
 
-RELEASE = target/release/cpan-bridge
-DEBUG   = target/debug/cpan-bridge
+# Where cargo builds: as it takes it from the environment.
+TARGET  = $(or $(CARGO_TARGET_DIR),$(CARGO_BUILD_TARGET_DIR),target)
+BUILT   = $(if $(filter /%,$(TARGET)),$(TARGET),$(CURDIR)/$(TARGET))
+RELEASE = $(BUILT)/release/cpan-bridge
+DEBUG   = $(BUILT)/debug/cpan-bridge
 
 .DEFAULT_GOAL := help
 MINUTES      ?= 60
@@ -43,7 +46,7 @@ test-rust:
 
 test-perl:
 	$(CARGO) build --locked
-	CPAN_BRIDGE_BIN='$(CURDIR)/$(DEBUG)' $(PROVE) -Iperl/lib -Iperl/t/lib -j2 perl/t
+	CPAN_BRIDGE_BIN='$(DEBUG)' $(PROVE) -Iperl/lib -Iperl/t/lib -j2 perl/t
 
 conformance: ## Runs a CPAN distribution's own tests (SUITE=DIRECTORY) on the stand-ins
 	@test -n '$(SUITE)' || { echo 'Which suite? make conformance SUITE=DIRECTORY'; exit 1; }
@@ -52,11 +55,11 @@ conformance: ## Runs a CPAN distribution's own tests (SUITE=DIRECTORY) on the st
 
 bench: build ## Measures speed and memory beside peers; writes docs/benchmarks.md
 	$(CARGO) bench --locked --no-run
-	CPAN_BRIDGE_BIN='$(CURDIR)/$(RELEASE)' PERL='$(PERL)' CARGO='$(CARGO)' sh benches/run.sh $(SECTIONS)
+	CPAN_BRIDGE_BIN='$(RELEASE)' PERL='$(PERL)' CARGO='$(CARGO)' sh benches/run.sh $(SECTIONS)
 
 bench-full: build ## The same with every cell and more rounds; takes a while
 	$(CARGO) bench --locked --no-run
-	CPAN_BRIDGE_BIN='$(CURDIR)/$(RELEASE)' PERL='$(PERL)' CARGO='$(CARGO)' sh benches/run.sh full $(SECTIONS)
+	CPAN_BRIDGE_BIN='$(RELEASE)' PERL='$(PERL)' CARGO='$(CARGO)' sh benches/run.sh full $(SECTIONS)
 
 fuzz: ## Fuzzes each target for FUZZ_SECONDS (60)
 	@$(CARGO) fuzz --version >/dev/null 2>&1 || { echo 'cargo-fuzz is needed: cargo install cargo-fuzz'; exit 1; }
@@ -66,7 +69,7 @@ fuzz: ## Fuzzes each target for FUZZ_SECONDS (60)
 	done
 
 soak: build ## Works a broker for MINUTES (60): memory, descriptors and handles have to be flat at the end
-	CPAN_BRIDGE_BIN='$(CURDIR)/$(RELEASE)' $(PERL) benches/soak.pl $(MINUTES)
+	CPAN_BRIDGE_BIN='$(RELEASE)' $(PERL) benches/soak.pl $(MINUTES)
 
 lint: ## Checks formatting, clippy and Perl syntax
 	$(CARGO) fmt --check
@@ -77,7 +80,7 @@ lint: ## Checks formatting, clippy and Perl syntax
 	done
 
 install: ## Installs program, client, stand-ins, manual pages, completions, units and examples
-	@test -x '$(RELEASE)' || { echo 'Build first, as yourself: make build'; exit 1; }
+	@test -x '$(RELEASE)' || { echo 'There is no $(RELEASE). Build first, as yourself: make build'; exit 1; }
 	PERL='$(PERL)' sh packaging/install.sh install '$(RELEASE)' '$(DESTDIR)' '$(PREFIX)' '$(BINDIR)' '$(MANDIR)' '$(PERL_LIBDIR)' '$(SYSCONFDIR)'
 
 uninstall: ## Removes what install put in place; a changed /etc/cpan-bridge.toml stays

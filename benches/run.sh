@@ -115,7 +115,7 @@ stop_gearman() {
     gearman=
 }
 
-newest() { find target/release/deps -name "$1-*" -type f -perm -100 -exec ls -t {} + | head -1; }
+newest() { find "$(dirname "$CPAN_BRIDGE_BIN")/deps" -name "$1-*" -type f -perm -100 -exec ls -t {} + | head -1; }
 load_binary=$(newest load)
 echo_binary=$(newest echo)
 

@@ -2,7 +2,7 @@
 # Starts a broker in a directory of its own, runs demo.pl against it, stops it, leaves nothing behind.
 set -eu
 here=$(dirname "$0")
-binary=${CPAN_BRIDGE_BIN:-$here/../target/release/cpan-bridge}
+binary=${CPAN_BRIDGE_BIN:-${CARGO_TARGET_DIR:-$here/../target}/release/cpan-bridge}
 directory=$(mktemp -d)
 broker=
 clean_up() {

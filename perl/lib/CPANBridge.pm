@@ -75,11 +75,21 @@ sub new {
 
 # All that uses the connection goes through the session: see there for `user`, `enter` and `leave`.
 
+# `$@` is kept by hand everywhere, not by `local`: before Perl 5.14 the end of a `local $@` undoes what `die` has set meanwhile, so that a
+# handler of the script's that dies during a call, for `alarm` say, would be lost.
+
 sub call {
-    my ($error, $result) = &_call_here;
-    # Here, where `$@` is restored already: on older versions of Perl it would be lost with what is restored after it.
+    my ($error, $result) = $DEBUG_LEVEL || $_[0]{debug} ? &_call_reported : &_call_here;
     die $error if $error;
     return $result;
+}
+
+sub _call_reported {
+    my ($self, $method) = @_;
+    my $begin = CPANBridge::Connection::now();
+    my ($error, $result) = &_call_here;
+    $self->_report($method, $error, $begin);
+    return ($error, $result);
 }
 
 # (error) or (undef, result) of a call: the usual one in one function, because a call of a Perl function takes as long as ten simple statements: a call without options,
@@ -123,156 +133,179 @@ sub _call_here {
         }
     }
 
-    local $@;
+    my $eval_error = $@;
     my ($error, $result) = $session->after_lane($method, $request, $handle, $sent, $count, $answer, $timeout, $deadline);
     ($error, $result) = $self->_call_instead($method, $params, \%NO_OPTIONS, $error, $deadline) if $error && $error->code eq 'denied';
     $self->{last_error} = $error ? $error->message : '';
     $session->{entered} = 0;
+    $@ = $eval_error;
     return ($error, $result);
 }
 
 # Bytes of parameters, or undef for such as can't be sent.
 sub _packed {
     my ($params) = @_;
-    local $@;
+    my $eval_error = $@;
     my $bytes = eval { CPANBridge::MessagePack->pack($params) };
     CPANBridge::Envelope::complaint() if !defined $bytes;
+    $@ = $eval_error;
     return $bytes;
 }
 
 # The result in an answer's frame, and where it ends: at 0 if there is none.
 sub _unpacked {
-    local $@;
+    my $eval_error = $@;
     my ($result, $end) = eval { CPANBridge::MessagePack->unpack_at($_[0], 12) };
     CPANBridge::Envelope::complaint() if !defined $end;
+    $@ = $eval_error;
     return ($result, $end || 0);
 }
 
-# A method's name is the script's own words: without one it is told at once, and nothing has begun that would have to be ended.
+# A method's name and its options are the script's own words: what is wrong with them is told at once, and nothing has begun that would
+# have to be ended.
 sub _check_name {
     my ($method) = @_;
     Carp::croak('a method is named module.function') if !defined $method || ref $method || !length $method;
     return;
 }
 
+my %OPTION = map { $_ => 1 } qw(progress timeout);
+
+sub _checked_options {
+    my ($method, @options) = @_;
+    return \%NO_OPTIONS if !@options;
+    Carp::croak("$method: options of a call are NAME => VALUE") if @options % 2;
+    my %options = @options;
+    if (my @unknown = grep { !$OPTION{$_} } sort keys %options) {
+        Carp::croak("$method: unknown option of a call: @unknown (known are " . join(', ', sort keys %OPTION) . ')');
+    }
+    my ($timeout, $progress) = @options{qw(timeout progress)};
+    Carp::croak("$method: timeout is a number of seconds, not '$timeout'")
+        if defined $timeout && $timeout !~ /\A\s*[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[-+]?[0-9]+)?\s*\z/i;
+    Carp::croak("$method: progress is a reference to a function") if defined $progress && !ref $progress;
+    return \%options;
+}
+
+# Does work that uses the connection.
+sub _within {
+    my ($self, $work) = @_;
+    my $session = $self->{ +KEY };
+    my $eval_error = $@;
+    local $!;
+    local $session->{user} = $self;
+    $session->enter;
+    my @results = $work->($session);
+    $session->leave;
+    $@ = $eval_error;
+    return @results;
+}
+
 sub _call_with {
     my ($self, $method, $params, @options) = @_;
     _check_name($method);
-    my $session = $self->{ +KEY };
-    return $self->_sibling->_call_with($method, $params, @options) if $session->{user};
-    local ($@, $!);
-    local $session->{user} = $self;
-    $session->enter;
-    my ($error, $result) = $self->_call($method, $params, {@options});
-    $self->{last_error} = $error ? $error->message : '';
-    $session->leave;
-    return ($error, $result);
+    my $options = _checked_options($method, @options);
+    return $self->_sibling->_call_with($method, $params, @options) if $self->{ +KEY }{user};
+    return $self->_within(sub {
+        my ($error, $result) = $self->_call($method, $params, $options);
+        $self->{last_error} = $error ? $error->message : '';
+        return ($error, $result);
+    });
 }
 
 sub pipeline {
     my ($self, @calls) = @_;
     for my $call (@calls) {
         Carp::croak('a call of a pipeline is a list: [module.function, \%parameters, %options]') if ref $call ne 'ARRAY';
-        _check_name($call->[0]) if !$call->[0];
+        _check_name($call->[0]) if !$call->[0] || ref $call->[0];
+        _checked_options($call->[0], @$call[2 .. $#$call]) if @$call > 2;
     }
-    my $session = $self->{ +KEY };
-    return $self->_sibling->pipeline(@calls) if $session->{user};
-    local ($@, $!);
-    local $session->{user} = $self;
-    $session->enter;
-    my @results = map { $_->{error} || $_->{value} } $session->pipeline(\@calls);
-    $session->leave;
+    return $self->_sibling->pipeline(@calls) if $self->{ +KEY }{user};
+    my $begin = CPANBridge::Connection::now();
+    my @results = $self->_within(sub { map { $_->{error} || $_->{value} } $_[0]->pipeline(\@calls) });
+    if ($self->{debug} || $DEBUG_LEVEL) {
+        $self->_report($calls[$_][0], CPANBridge::Error::is_one($results[$_]) && $results[$_], $begin) for 0 .. $#calls;
+    }
     return @results;
 }
 
 sub send_call {
-    my ($self, $method, $params, %options) = @_;
+    my ($self, $method, $params, @options) = @_;
     _check_name($method);
-    my $session = $self->{ +KEY };
-    Carp::croak('send_call within another call of the same object') if $session->{user};
-    local ($@, $!);
-    local $session->{user} = $self;
-    $session->enter;
-    my $limit = $self->_time_limit(\%options);
-    my $deadline = CPANBridge::Connection::now() + $limit;
-    my $ticket = $session->new_ticket($method, $deadline, $options{progress});
-    my ($error, $body) = CPANBridge::Envelope::encode($method, $params, \%options, $limit);
-    $error ||= $session->send_all([$ticket], [$body], $deadline);
-    $session->leave;
-    return $error ? $ticket->settle($error) : $ticket;
+    my $options = _checked_options($method, @options);
+    Carp::croak('send_call within another call of the same object') if $self->{ +KEY }{user};
+    my ($ticket) = $self->_within(sub {
+        my ($session) = @_;
+        my $limit = $self->_time_limit($options);
+        my $deadline = CPANBridge::Connection::now() + $limit;
+        my $made = $session->new_ticket($method, $limit, $deadline, $options->{progress});
+        my ($error, $body) = CPANBridge::Envelope::encode($method, $params, $options, $limit);
+        $error ||= $session->send_all([$made], [$body], $deadline);
+        return $error ? $made->settle($error) : $made;
+    });
+    return $ticket;
 }
 
 sub wait_for {
     my ($self, $ticket) = @_;
-    my $session = $self->{ +KEY };
-    Carp::croak('wait_for within another call of the same object') if $session->{user} && !$ticket->is_done;
-    if (!$session->{user}) {
-        local ($@, $!);
-        local $session->{user} = $self;
-        $session->enter;
-        $session->await($ticket);
-        $session->forget($ticket);
-        $session->leave;
+    my $is_inside = $self->{ +KEY }{user};
+    Carp::croak('wait_for within another call of the same object') if $is_inside && !$ticket->is_done;
+    if (!$is_inside) {
+        $self->_within(sub {
+            my ($session) = @_;
+            $session->await($ticket);
+            $session->forget($ticket);
+            return;
+        });
+        $self->_report_tickets($ticket);
     }
     return $ticket->result;
 }
 
 sub poll {
     my ($self, $seconds) = @_;
-    my $session = $self->{ +KEY };
-    return if $session->{user};
-    local ($@, $!);
-    local $session->{user} = $self;
-    $session->enter;
-    my @done = $session->poll(CPANBridge::Connection::now() + ($seconds || 0));
-    $session->leave;
+    return if $self->{ +KEY }{user};
+    my @done = $self->_within(sub { $_[0]->poll(CPANBridge::Connection::now() + ($seconds || 0)) });
+    $self->_report_tickets(@done);
     return @done;
 }
 
 sub notify {
-    my ($self, $method, $params) = @_;
+    my ($self, $method, $params, @more) = @_;
     _check_name($method);
-    my $session = $self->{ +KEY };
-    return $self->_sibling->notify($method, $params) if $session->{user};
-    my $error;
-    {
-        local ($@, $!);
-        local $session->{user} = $self;
-        $session->enter;
-        $error = $session->send_message([2, $method, $params || {}], $method);
-        $session->leave;
-    }
+    Carp::croak("$method: notify takes no options") if @more;
+    return $self->_sibling->notify($method, $params) if $self->{ +KEY }{user};
+    my $begin = CPANBridge::Connection::now();
+    my ($error) = $self->_within(sub { $_[0]->send_message([2, $method, $params || {}], $method) });
+    $self->_report($method, $error, $begin);
     die $error if $error;
     return;
 }
 
 sub cancel {
     my ($self, $ticket) = @_;
-    my $session = $self->{ +KEY };
-    return if $session->{user};
-    local ($@, $!);
-    local $session->{user} = $self;
-    $session->enter;
+    return if $self->{ +KEY }{user};
     # What can't be told any more is as good as given up.
     # It is a key of a hash elsewhere, which leaves a string's mark on numbers of older versions of Perl.
-    $session->send_message([2, 'rpc.cancel', [0 + $ticket->{msgid}]], 'rpc.cancel')
-        if $session->is_connected && !$ticket->is_done;
-    $session->leave;
+    $self->_within(sub {
+        my ($session) = @_;
+        $session->send_message([2, 'rpc.cancel', [0 + $ticket->{msgid}]], 'rpc.cancel') if $session->is_connected && !$ticket->is_done;
+        return;
+    });
     return;
 }
 
 sub fileno {    ## no critic (ProhibitBuiltinHomonyms)
     my ($self) = @_;
     my $session = $self->{ +KEY };
-    my ($error, $number);
-    {
-        local ($@, $!);
+    my $eval_error = $@;
+    my ($connection, $error) = do {
+        local $!;
         local $session->{user} = $self;
-        (my $connection, $error) = $session->connect(CPANBridge::Connection::now() + $self->_timeout, 0);
-        $number = CORE::fileno $connection->handle if $connection;
-    }
+        $session->connect(CPANBridge::Connection::now() + $self->_timeout, 0);
+    };
     die $error if $error;
-    return $number;
+    $@ = $eval_error;
+    return CORE::fileno $connection->handle;
 }
 
 sub available {
@@ -300,9 +333,11 @@ sub is_connected {
 
 sub disconnect {
     my ($self) = @_;
-    local ($@, $!);
     my $session = $self->{ +KEY } or return;
+    my $eval_error = $@;
+    local $!;
     $session->disconnect;
+    $@ = $eval_error;
     return;
 }
 
@@ -321,9 +356,10 @@ sub call_python {
     my ($self, $module, $function, $params) = @_;
     Carp::croak('Module name required')   if !defined $module   || !length $module;
     Carp::croak('Function name required') if !defined $function || !length $function;
-    local ($@, $!);
     my $session = $self->{ +KEY };
     return $self->_sibling->call_python($module, $function, $params) if $session && $session->{user};
+    my $eval_error = $@;
+    local $!;
     my $begin = CPANBridge::Connection::now();
     my $method = "$module.$function";
     $self->_remark_on_size($method, $params) if $self->{debug} || $DEBUG_LEVEL;
@@ -337,8 +373,8 @@ sub call_python {
     $stats->{last_duration} = $duration;
     $stats->{call_count}++;
     $self->{last_error} = $error ? $error->message : '';
-    $self->_debug(sprintf '%s %s in %.4f s', $method, $error ? 'failed (' . $error->code . ')' : 'done', $duration)
-        if $self->{debug} || $DEBUG_LEVEL;
+    $self->_report($method, $error, $begin);
+    $@ = $eval_error;
     return _payload($result) if !$error;
     return {
         success  => 0,
@@ -415,6 +451,23 @@ sub check_python_module {
     my ($self, $name) = @_;
     my $result = $self->call_python('test', 'check_module', { module => $name });
     return $result->{success} && $result->{result} ? 1 : 0;
+}
+
+sub _report {
+    my ($self, $method, $error, $begin) = @_;
+    return if !$self->{debug} && !$DEBUG_LEVEL;
+    $self->_debug(sprintf '%s %s in %.4f s', $method, $error ? 'failed (' . $error->code . ')' : 'done', CPANBridge::Connection::now() - $begin);
+    return;
+}
+
+# Of calls that were sent before, whoever is given them: once.
+sub _report_tickets {
+    my ($self, @tickets) = @_;
+    return if !$self->{debug} && !$DEBUG_LEVEL;
+    for my $ticket (grep { $_->is_done && !$_->{reported}++ } @tickets) {
+        $self->_report($ticket->method, $ticket->error, $ticket->{deadline} - $ticket->{limit});
+    }
+    return;
 }
 
 sub _debug {
@@ -531,8 +584,9 @@ sub _oneshot {
     my $memory = $self->_answer_memory;
     my ($answer, $why) = CPANBridge::Launcher::oneshot(CPANBridge::Envelope::frame(CPANBridge::Envelope::FIRST_MSGID, $body),
         CPANBridge::Connection::now() + $timeout, $memory / 4);
-    return CPANBridge::Envelope::error('connect', $method, $why) if !defined $answer;
-    return CPANBridge::Envelope::result_of($answer, $method, $memory);
+    return defined $why ? CPANBridge::Envelope::error('connect', $method, $why) : CPANBridge::Envelope::too_late($method, $timeout)
+        if !defined $answer;
+    return CPANBridge::Envelope::result_of($answer, $method, $memory, $timeout);
 }
 
 1;
@@ -623,7 +677,8 @@ How often a call is tried again that certainly did not run; C<$CPANBridge::RETRY
 
 =item debug
 
-True for a line on standard error about each call. It never holds a parameter.
+True for a line on standard error about each call, however it is made: its name, whether it worked, and how long it took. It never
+holds a parameter.
 
 =item broker_user
 
@@ -650,16 +705,16 @@ Another argument is an error, except in classes that inherit, which have argumen
 
 One call; returns its result, or dies with a L<CPANBridge::Error>. Options: C<timeout>, in seconds; C<progress>, a code
 reference that is called with C<($done, $total, $unit)> as the work goes on, for functions that report it (C<$total> may be
-undef).
+undef). Another option is an error, as for L</pipeline> and L</send_call>.
 
     my $report = eval { $bridge->call('crypto.decrypt', { cipher_id => $id, hex_ciphertext => $hex }) };
     if (my $error = $@) { ... $error->code ... }
 
 =head2 pipeline
 
-    my @results = $bridge->pipeline([$method, \%parameters], [$method, \%parameters], ...);
+    my @results = $bridge->pipeline([$method, \%parameters, %options], [$method, \%parameters], ...);
 
-Many calls in one write. The results come in the order asked; a failed call's is its L<CPANBridge::Error>. It never dies for
+Many calls in one write. Options as for L</call>. The results come in the order asked; a failed call's is its L<CPANBridge::Error>. It never dies for
 a failed call.
 
 =head2 send_call

@@ -35,13 +35,46 @@ for my $file (sort @files) {
     is_deeply(\@foreign, [], "$file uses core modules only");
     like($code, qr/^use strict;\nuse warnings;/m, "$file is strict");
     unlike($code, qr/\balarm\b(?!\W*>)/, "$file sets no alarm");
-    # What 5.10.1 does not have.
-    unlike($code, qr/\bsay\b|__SUB__|->\@\*|->%\*|\bpackage\s+[\w:]+\s*\{|=~\s*s\{[^}]*\}\{[^}]*\}\w*r\b|\bfc\(/,
-        "$file is written for 5.10.1");
+}
+
+# --- What older versions of Perl don't have, or read as something else
+my @NEWER = (
+    # Before 5.32 a comma within [ ], behind words that have no parentheses, is taken for a second index, and warned of.
+    ['5.32', 'a comma in an index', qr/\$[\w:]+\[[\s\w\$]+,/, q{$A[ord substr $x, 12]}, q{$A[ord(substr $x, 12)]}],
+    ['5.12', 'delete local', qr/\bdelete\s+local\b/, q{delete local $ENV{X};}, q{local $ENV{X};}],
+    ['5.12', 'keys of an array', qr/\b(?<!\$)(?:keys|values|each)\b[\s(]*\@(?!\{)\w/, q{keys @list}, q{keys %map}],
+    ['5.12', 'a body that is missing', qr/\{\s*\.\.\.\s*;?\s*\}/, q[sub f { ... }], q[sub f { }]],
+    ['5.14', 'keys of a reference', qr/\b(?:keys|values|each)\b[\s(]*\$(?!\{|\#)\w/, q{keys $map}, q{keys %$map}],
+    ['5.14', 'a package with a block', qr/\bpackage\s+[\w:]+\s*[\d.v]*\s*\{/, q[package A { 1 }], q[{ package A; 1 }]],
+    ['5.14', 's///r', qr/=~\s*(?:s|tr|y)(?:\{[^{}]*\}\s*\{[^{}]*\}|\/[^\/\n]*\/[^\/\n]*\/|\|[^|\n]*\|[^|\n]*\|)\w*r\b/, q{$x =~ s/a/b/r}, q{$x =~ s/a/b/}],
+    ['5.14', 'a modifier of a match', qr/=~\s*(?:m|qr)?\/[^\/\n]*\/[gimosxc]*[aul]\b/, q{$x =~ /a/ia}, q{$x =~ /a/ix}],
+    ['5.16', '__SUB__ and fc', qr/\b__SUB__\b|\bfc\s*\(/, q{fc($x)}, q{lc($x)}],
+    ['5.10 with a feature', 'say', qr/(?:^|[;{}])\s*say\b(?!\s*(?:=>|\}))/m, q{; say 'x'}, q{$x{say}}],
+    ['5.20', 'a reference with its sigil behind', qr/->(?:\@|%|\$)\*|->\@[\[{]/, q{$x->@*}, q{@$x}],
+    ['5.20', 'a slice of pairs', qr/(?<![\w)}\]]\s)(?<![\w)}\]])%(?:\w+|\$\w+)[\[{]/, q{%x{'a'}}, q{$y % $x{a}}],
+    ['5.20', 'a signature', qr/\bsub\s+\w+\s*\(\s*[\$\@%]\w/, q{sub f ($x) { }}, q{sub f { }}],
+    ['5.26', 'a text that is indented', qr/<<~/, q{print <<~X}, q{print <<X}],
+    ['5.32', 'isa', qr/\)\s*isa\s+[A-Z]|\$\w+\s+isa\s+[A-Z]/, q{$x isa Y}, q{$x->isa('Y')}],
+    ['5.34', 'try', qr/\btry\s*\{/, q[try { 1 }], q[eval { 1 }]],
+);
+for my $newer (@NEWER) {
+    my ($version, $what, $pattern, $bad, $good) = @$newer;
+    like($bad, $pattern, "$what would be found");
+    unlike($good, $pattern, "... and nothing else");
+}
+my @scripts;
+find({ no_chdir => 1, wanted => sub { push @scripts, $_ if /\.(?:t|pm|pl)\z/ && !/00_source/ } }, map { TestBroker::top() . "/$_" } qw(perl/t examples));
+for my $file (sort @files, @scripts) {
+    open my $source, '<', $file or die $!;
+    my $code = do { local $/; readline $source };
+    $code =~ s/^__END__.*//ms;
+    $code =~ s/^\s*#.*//mg;
+    my @newer = map { my ($version, $what, $pattern) = @$_; $code =~ /($pattern.*)/ ? "$what (Perl $version): $1" : () } @NEWER;
+    is_deeply(\@newer, [], "$file is written for 5.10.1");
 }
 
 SKIP: {
-    eval { require Module::CoreList } or skip 'no Module::CoreList', 1;
+    eval { require Module::CoreList; Module::CoreList->can('is_core') } or skip 'no Module::CoreList that tells', 1;
     my @foreign = grep { !Module::CoreList::is_core($_, undef, '5.014') } keys %allowed, keys %in_compat;
     is_deeply(\@foreign, [], 'all of them were core in 5.14');
 }

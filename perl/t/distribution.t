@@ -30,7 +30,7 @@ my %named = map { $_ => 1 } @named;
 is_deeply([grep { !$named{$_} } sort keys %modules], [], 'MANIFEST names every module');
 
 # An empty place for it to be installed in; nothing of the checkout in sight.
-delete local @ENV{qw(PERL5LIB PERL_MM_OPT PERL_MB_OPT MAKEFLAGS MAKEOVERRIDES MFLAGS DESTDIR PREFIX)};
+delete @ENV{qw(PERL5LIB PERL_MM_OPT PERL_MB_OPT MAKEFLAGS MAKEOVERRIDES MFLAGS DESTDIR PREFIX)};
 chdir $tree or die $!;
 like(qx{$^X Makefile.PL 2>&1}, qr/Writing Makefile for CPANBridge/, 'perl Makefile.PL');
 my $said = qx{make 2>&1};

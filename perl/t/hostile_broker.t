@@ -295,7 +295,7 @@ sub encrypt_something {
     ) {
         my $result = eval { $work->() };
         # A text that ends with the place in this file, and is not one of Perl's.
-        push @flaws, "$@" if !defined $result && ($@ !~ / at \Q${\ __FILE__}\E line \d+\.\n\z/ || $@ =~ /uninitialized|reference|locate|HASH|ARRAY/);
+        push @flaws, "$@" if !defined $result && ($@ !~ / at \Q${\ __FILE__}\E line \d+\.?\n\z/ || $@ =~ /uninitialized|reference|locate|HASH|ARRAY/);
     }
     return @flaws;
 }

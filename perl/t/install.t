@@ -61,7 +61,8 @@ $ENV{PERL5LIB} = '' if !defined $ENV{PERL5LIB};
     local $ENV{PATH} = "$stage/opt/bridge/bin:$ENV{PATH}";
     local $ENV{PERL5LIB} = "$stage$lib";
     local $ENV{CPAN_BRIDGE_SOCKET} = "$run/broker.sock";
-    delete local $ENV{CPAN_BRIDGE_BIN};
+    local $ENV{CPAN_BRIDGE_BIN};
+    delete $ENV{CPAN_BRIDGE_BIN};
     my $pid = fork;
     die $! if !defined $pid;
     if (!$pid) {

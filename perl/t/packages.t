@@ -53,7 +53,8 @@ sub works {
     is(scalar(grep { m{/man1/cpan-bridge-serve\.1|/man3/CPANBridge\.3} } keys %$files), 2, "$kind: manual pages");
     is((stat "$root/usr/bin/cpan-bridge")[2] & 07777, 0711, "$kind: the program can be executed and not read");
     local @ENV{qw(PERL5LIB XDG_RUNTIME_DIR PATH)} = ("$root$lib", File::Temp::tempdir(CLEANUP => 1), "$root/usr/bin:$ENV{PATH}");
-    delete local $ENV{CPAN_BRIDGE_BIN};
+    local $ENV{CPAN_BRIDGE_BIN};
+    delete $ENV{CPAN_BRIDGE_BIN};
     is(qx{cd / && $^X -MCPANBridge -e 'print CPANBridge->new->call("test.ping")->{message}'}, 'pong', "$kind: works");
     is(qx{cpan-bridge stop}, "Stopped\n", "$kind: stopped");
     return;

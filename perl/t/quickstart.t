@@ -47,7 +47,7 @@ sub shim {
     chmod 0755, "$home/shims/$name";
     return;
 }
-delete local @ENV{qw(PERL5LIB CPAN_BRIDGE_BIN PREFIX DESTDIR BINDIR MANDIR PERL_LIBDIR SYSCONFDIR MAKEFLAGS)};
+delete @ENV{qw(PERL5LIB CPAN_BRIDGE_BIN PREFIX DESTDIR BINDIR MANDIR PERL_LIBDIR SYSCONFDIR MAKEFLAGS)};
 local @ENV{qw(HOME XDG_RUNTIME_DIR PATH)} = ("$home/user", "$home/run", "$home/shims:$ENV{PATH}");
 chdir "$home/user" or die $!;
 symlink $archive, (split m{/}, $archive)[-1] or die $!;

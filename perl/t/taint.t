@@ -14,7 +14,8 @@ use Test::More;
 use CPANBridge;
 
 # TestBroker finds it for the other tests, but is not made for tainted perls.
-my ($binary) = grep { defined && -x } $ENV{CPAN_BRIDGE_BIN}, './target/debug/cpan-bridge', './target/release/cpan-bridge';
+my $built = defined $ENV{CARGO_TARGET_DIR} ? $ENV{CARGO_TARGET_DIR} : './target';
+my ($binary) = grep { defined && -x } $ENV{CPAN_BRIDGE_BIN}, "$built/debug/cpan-bridge", "$built/release/cpan-bridge";
 die "no cpan-bridge binary: run make build, or set CPAN_BRIDGE_BIN\n" if !defined $binary;
 $ENV{CPAN_BRIDGE_BIN} = $binary;
 ok(${^TAINT}, 'taint checks are on');

@@ -18,6 +18,9 @@ use constant SEND_FLAGS => MSG_DONTWAIT | MSG_NOSIGNAL;
 # Who has nothing left of its time gets what is there already: so many reads at most, because a peer may send without end.
 use constant LATE_READS => 64;
 
+# Some thirty years. The kernel takes no time of any length for a limit, and who has more comes again.
+use constant LONGEST_WAIT => 1e9;
+
 # Which process and thread this is. What a connection is used in, and a lane, is the one that it was made in: a child has its parent's
 # objects and so has a thread, but neither has its calls. Threads have one process id, so each but the first adds something of its own.
 our $THREAD = 0;
@@ -233,7 +236,7 @@ sub wait_ready {
     my $readable = '';
     vec($readable, fileno $self->{handle}, 1) = 1;
     my $writable = length $self->{out} ? $readable : undef;
-    return select $readable, $writable, undef, $seconds;
+    return select $readable, $writable, undef, $seconds < LONGEST_WAIT ? $seconds : LONGEST_WAIT;
 }
 
 sub _is_whole {
@@ -294,7 +297,7 @@ sub _timeval {
     my ($seconds) = @_;
     %TIMEVAL = () if keys %TIMEVAL > 100;
     # Zero would mean no limit.
-    my $limit = $seconds < 0.001 ? 0.001 : $seconds;
+    my $limit = $seconds < 0.001 ? 0.001 : $seconds < LONGEST_WAIT ? $seconds : LONGEST_WAIT;
     my $whole = int $limit;
     return $TIMEVAL{$seconds} = pack 'l!l!', $whole, int(($limit - $whole) * 1_000_000);
 }

@@ -50,15 +50,15 @@ sub frame {
     return pack('NA3N', 7 + length $body, "\x95\x00\xce", $msgid) . $body;
 }
 
-# (error) or (undef, result) of an answer's bytes, which may take so much memory.
+# (error) or (undef, result) of an answer's bytes, which may take so much memory; the call had so many seconds.
 sub result_of {
-    my ($answer, $method, $memory) = @_;
+    my ($answer, $method, $memory, $limit) = @_;
     my $message = eval { my ($value, $end) = CPANBridge::MessagePack->unpack_at($answer, 0, int $memory / 2); $end == length $answer ? $value : undef };
     my $why = complaint();
     return error('too_large', $method, too_large($memory)) if is_too_large($why);
     return error('protocol', $method, 'the program sent what is no answer') if !is_answer($message);
     my (undef, undef, $failure, $value) = @$message;
-    return defined $failure ? broker_error($failure, $method) : (undef, $value);
+    return defined $failure ? broker_error($failure, $method, $limit) : (undef, $value);
 }
 
 # Whether a message that was read is an answer, and can be looked at as one.
@@ -127,9 +127,16 @@ sub _line {
     return $text;
 }
 
+# Whichever of the two finds it out first, the broker or the client, a script is told in its own words.
+sub too_late {
+    my ($method, $limit) = @_;
+    return error('timeout', $method, sprintf 'no answer within %g seconds, its time limit (timeout)', $limit);
+}
+
 sub broker_error {
-    my ($error, $method) = @_;
+    my ($error, $method, $limit) = @_;
     my ($code, $message, $data) = told($error);
+    return too_late($method, $limit) if $code eq 'timeout' && defined $limit;
     # A name that the broker does not know may be one that came after it.
     if ($code =~ /\Aunknown_/ && $message =~ /\(cpan-bridge (\d{1,5})\.(\d{1,5})\.(\d{1,5})\)/) {
         my $version = sprintf '%d.%d%02d', $1, $2, $3;
@@ -184,9 +191,9 @@ The frame of a request.
 
 =head2 result_of
 
-    my ($error, $result) = CPANBridge::Envelope::result_of($answer, $method, $memory);
+    my ($error, $result) = CPANBridge::Envelope::result_of($answer, $method, $memory, $seconds);
 
-What an answer's bytes say; it may take so many bytes of memory.
+What an answer's bytes say; it may take so many bytes of memory. The seconds are the call's time limit, for the error that names it.
 
 =head2 is_answer
 
@@ -214,9 +221,11 @@ What is said of an answer for which there is no memory; whether that is what the
 
 =head2 unfit
 
+=head2 too_late
+
 =head2 broker_error
 
-A L<CPANBridge::Error> with a code; for parameters that can't be sent; of what the broker answered.
+A L<CPANBridge::Error> with a code; for parameters that can't be sent; for a call whose time limit passed; of what the broker answered.
 
 =head2 complaint
 

@@ -66,11 +66,13 @@ sub free {
 sub _tell {
     my ($id, $entry) = @_;
     my ($bridge, undef, $name, $free) = @$entry;
-    local ($@, $!, $?);
-    local $SIG{__DIE__} = 'DEFAULT';
     # At the end it may be taken apart already, and be no object any more: so no methods.
     my $session = ref $bridge && $bridge->{ CPANBridge::KEY() } or return;
+    my $eval_error = $@;
+    local ($!, $?);
+    local $SIG{__DIE__} = 'DEFAULT';
     CPANBridge::Session::tell($session, CPANBridge::MessagePack->pack([2, $free, { $name => $id }]));
+    $@ = $eval_error;
     return;
 }
 

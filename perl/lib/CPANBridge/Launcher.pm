@@ -235,7 +235,7 @@ sub start {
 }
 
 # Lets a program answer one request: bytes to its standard input, and its answer back, of so many bytes at most. Returns (answer) or
-# (undef, why).
+# (undef, why), or nothing if its time is over.
 sub oneshot {
     my ($request, $deadline, $longest) = @_;
     my $program = program() or return (undef, _no_program());
@@ -251,8 +251,8 @@ sub oneshot {
     kill 'TERM', $pid if !defined $answer;
     waitpid $pid, 0;
     return $answer if defined $answer;
-    return (undef, $failure eq 'timeout' ? "$program did not answer in time"
-        : $failure eq 'too_large' ? "the answer of $program is longer than $longest bytes" : "$program ended without an answer");
+    return if $failure eq 'timeout';
+    return (undef, $failure eq 'too_large' ? "the answer of $program is longer than $longest bytes" : "$program ended without an answer");
 }
 
 sub _no_program {
@@ -389,6 +389,6 @@ Starts a broker in the background that ends by itself when nobody needed it for 
 
     my ($answer, $why) = CPANBridge::Launcher::oneshot($frame, $deadline, $longest);
 
-Has one request answered by a process of its own, in that many bytes at most.
+Has one request answered by a process of its own, in that many bytes at most. An empty list if there is no answer at the deadline.
 
 =cut

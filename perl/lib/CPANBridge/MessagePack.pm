@@ -207,7 +207,10 @@ sub _read_text {
     my ($length) = @_;
     my $text = substr $IN, $AT, $length;
     $AT += $length;
-    utf8::decode($text) || _bad('a text is not valid UTF-8') if $text =~ tr/\x80-\xff//;
+    if ($text =~ tr/\x80-\xff//) {
+        # Surrogates, and what is beyond Unicode, Perl takes; before 5.14 it dies of them later, in the script's next match.
+        _bad('a text is not valid UTF-8') if $text =~ /\xed[\xa0-\xbf]|\xf4[\x90-\xbf]|[\xf5-\xff]/ || !utf8::decode($text);
+    }
     return $text;
 }
 

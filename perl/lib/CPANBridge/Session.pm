@@ -108,7 +108,7 @@ sub after_lane {
     my $connection = $self->{connection} ||= CPANBridge::Connection->adopt($handle, $self->{locator}{path}, $timeout);
     $self->_make_room;
     my @exchanged = $connection->exchanged($request, $sent, $count, $answer);
-    return $self->_finished([$self->_answered($method, unpack('x7N', $request), $deadline, @exchanged)], @attempt);
+    return $self->_finished([$self->_answered($method, unpack('x7N', $request), $timeout, $deadline, 0, @exchanged)], @attempt);
 }
 
 # How a call ends: tried again as long as it did not run. $outcome: what an attempt returned.
@@ -159,32 +159,32 @@ sub _attempt {
         $limit = $left if $left < 0.95 * $timeout;
     }
     if ($progress || %{ $self->{tickets} }) {
-        my $ticket = $self->new_ticket($method, $deadline, $progress);
+        my $ticket = $self->new_ticket($method, $timeout, $deadline, $progress);
         my $error = $self->send_all([$ticket], [$body], $deadline);
         return $error || $self->_outcome($ticket);
     }
     my $msgid = $self->{msgid}++;
     $self->{msgid} = FIRST_MSGID if $msgid >= LAST_MSGID;
     my ($taken, $answer) = $connection->exchange(CPANBridge::Envelope::frame($msgid, $body), $limit);
-    return $self->_answered($method, $msgid, $deadline, $taken, $answer, $limit == $timeout ? $timeout : undef);
+    return $self->_answered($method, $msgid, $timeout, $deadline, $limit == $timeout, $taken, $answer);
 }
 
-# What came of a call that was sent alone: whether it was taken, and the answer's frame if that is there. With $timeout, the next one
-# may take the lane.
+# What came of a call that was sent alone: whether it was taken, and the answer's frame if that is there. The next one may take the lane if
+# this one's reads had all of its time.
 sub _answered {
-    my ($self, $method, $msgid, $deadline, $taken, $answer, $timeout) = @_;
+    my ($self, $method, $msgid, $timeout, $deadline, $had_all, $taken, $answer) = @_;
     delete $self->{lane};
     return $self->_unsent($method, $deadline) if !$taken;
     if (defined $answer && substr($answer, 4, 8) eq pack 'A3NA', "\x94\x01\xce", $msgid, "\xc0") {
         my ($result, $end) = eval { CPANBridge::MessagePack->unpack_at($answer, 12, $self->{room}) };
         # What is wrong with it is found out by who looks at the whole message.
         if (CPANBridge::Envelope::complaint() eq '' && $end == length $answer) {
-            $self->_open_lane($timeout) if defined $timeout;
+            $self->_open_lane($timeout) if $had_all;
             return (undef, $result);
         }
     }
     my $ticket = $self->{tickets}{$msgid} = CPANBridge::Ticket->new(
-        method => $method, deadline => $deadline, msgid => $msgid, queued => $self->{connection}->queued);
+        method => $method, limit => $timeout, deadline => $deadline, msgid => $msgid, queued => $self->{connection}->queued);
     $self->_take(substr $answer, 4) if defined $answer;
     return $self->_outcome($ticket);
 }
@@ -223,12 +223,12 @@ sub _not_run {
 }
 
 sub new_ticket {
-    my ($self, $method, $deadline, $progress) = @_;
+    my ($self, $method, $limit, $deadline, $progress) = @_;
     my $msgid = $self->{msgid}++;
     $self->{msgid} = FIRST_MSGID if $msgid >= LAST_MSGID;
     delete $self->{lane};
     # Not by its constructor: a pipeline makes thousands.
-    return bless { method => $method, deadline => $deadline, progress => $progress, msgid => $msgid }, 'CPANBridge::Ticket';
+    return bless { method => $method, limit => $limit, deadline => $deadline, progress => $progress, msgid => $msgid }, 'CPANBridge::Ticket';
 }
 
 sub pipeline {
@@ -240,11 +240,11 @@ sub pipeline {
     my %none;
     for my $call (@$calls) {
         my $options = @$call > 2 ? { @$call[2 .. $#$call] } : \%none;
-        my $until = defined $options->{timeout} ? $now + $options->{timeout} : $deadline;
-        my $ticket = $self->new_ticket($call->[0], $until, $options->{progress});
+        my $limit = defined $options->{timeout} ? $options->{timeout} : $usual;
+        my $ticket = $self->new_ticket($call->[0], $limit, $now + $limit, $options->{progress});
         # Nobody else is to be given it.
         $ticket->{awaited} = 1;
-        my ($error, $body) = CPANBridge::Envelope::encode($call->[0], $call->[1], $options, defined $options->{timeout} ? $options->{timeout} : $usual);
+        my ($error, $body) = CPANBridge::Envelope::encode($call->[0], $call->[1], $options, $limit);
         push @all, $error ? $ticket->settle($error) : $ticket;
         next if $error;
         push @tickets, $ticket;
@@ -392,7 +392,7 @@ sub expire {
         my $ticket = $self->{tickets}{$msgid};
         next if $ticket->{deadline} > $now;
         delete $self->{tickets}{$msgid};
-        $self->_finish($ticket->settle(CPANBridge::Envelope::error('timeout', $ticket->method, 'no answer in time')));
+        $self->_finish($ticket->settle(CPANBridge::Envelope::too_late($ticket->method, $ticket->{limit})));
     }
     return;
 }
@@ -413,16 +413,17 @@ sub receive_one {
 }
 
 sub _take {
-    my ($self, $frame) = @_;
-    my ($message, $end, $left) = eval { CPANBridge::MessagePack->unpack_at($frame, 0, $self->{room}) };
+    # The frame is not copied: before Perl 5.20 that would take its bytes once more.
+    my ($self) = @_;
+    my ($message, $end, $left) = eval { CPANBridge::MessagePack->unpack_at($_[1], 0, $self->{room}) };
     my $why = CPANBridge::Envelope::complaint();
     return $self->_lose_to_size if CPANBridge::Envelope::is_too_large($why);
-    $why ||= 'bytes follow the value' if defined $end && $end != length $frame;
+    $why ||= 'bytes follow the value' if defined $end && $end != length $_[1];
     $self->{room} = $left if defined $left;
     if (!length $why && CPANBridge::Envelope::is_answer($message)) {
         my (undef, $msgid, $error, $value) = @$message;
         my $ticket = delete $self->{tickets}{$msgid} or return;
-        $ticket->settle(defined $error ? CPANBridge::Envelope::broker_error($error, $ticket->method) : undef, $value);
+        $ticket->settle(defined $error ? CPANBridge::Envelope::broker_error($error, $ticket->method, $ticket->{limit}) : undef, $value);
         $self->_finish($ticket);
         return;
     }

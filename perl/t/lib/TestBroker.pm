@@ -18,7 +18,8 @@ BEGIN {
     delete @ENV{grep { /\ACPAN_BRIDGE_/ } keys %ENV};
     delete $ENV{XDG_RUNTIME_DIR};
     my $top = Cwd::abs_path(File::Basename::dirname(__FILE__) . '/../../..');
-    ($binary) = grep { defined && -x } $binary, "$top/target/debug/cpan-bridge", "$top/target/release/cpan-bridge";
+    my $built = defined $ENV{CARGO_TARGET_DIR} ? File::Spec->rel2abs($ENV{CARGO_TARGET_DIR}, $top) : "$top/target";
+    ($binary) = grep { defined && -x } $binary, "$built/debug/cpan-bridge", "$built/release/cpan-bridge";
     # The client's own distribution is tested with the program that is installed, and may come to a host before it.
     if (!defined $binary && !-e "$top/Cargo.toml") {
         ($binary) = grep { -x } map { "$_/cpan-bridge" } File::Spec->path;
@@ -106,6 +107,14 @@ sub eventually {
         Time::HiRes::sleep(0.01);
     }
     return 1;
+}
+
+# A process's state in one letter, as ps has it; nothing of one that is gone.
+sub state_of {
+    my ($pid) = @_;
+    open my $stat, '<', "/proc/$pid/stat" or return '';
+    my ($state) = (readline($stat) || '') =~ /\)\s+(\S)/;
+    return defined $state ? $state : '';
 }
 
 # A socket that a test itself answers on, for brokers that behave badly. $serve gets each connection, in a child process.

@@ -1,0 +1,95 @@
+# What a script does wrong is told in its own words, at its own line; nothing that it wrote is ignored.
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Test::More;
+use CPANBridge;
+use TestBroker;
+
+my $broker = TestBroker->start;
+my $bridge = CPANBridge->new(socket => $broker->socket_path);
+my $single = CPANBridge->new(socket => $broker->socket_path, persistent => 0);
+$_->call('test.ping') for $bridge, $bridge, $single;
+
+my @warnings;
+local $SIG{__WARN__} = sub { push @warnings, @_ };
+
+# Each: what is said, and code, of which each is a line of its own.
+my @cases;
+for my $client ($bridge, $single) {
+    push @cases, (
+        # A method's name
+        [qr/\Aa method is named module\.function/, sub { $client->call('') }],
+        [qr/\Aa method is named module\.function/, sub { $client->call(undef) }],
+        [qr/\Aa method is named module\.function/, sub { $client->call }],
+        [qr/\Aa method is named module\.function/, sub { $client->call(['test.ping']) }],
+        [qr/\Aa method is named module\.function/, sub { $client->send_call('') }],
+        [qr/\Aa method is named module\.function/, sub { $client->notify('') }],
+        [qr/\Aa method is named module\.function/, sub { $client->pipeline(['test.ping'], ['']) }],
+        [qr/\Aa method is named module\.function/, sub { $client->pipeline([undef]) }],
+        [qr/\Aa method is named module\.function/, sub { $client->pipeline([[]]) }],
+        [qr/\Aa call of a pipeline is a list/,     sub { $client->pipeline('test.ping') }],
+        [qr/\AModule name required/,               sub { $client->call_python('', 'ping') }],
+        [qr/\AFunction name required/,             sub { $client->call_python('test', undef) }],
+        # Options
+        [qr/\Atest\.echo: unknown option of a call: timout \(known are progress, timeout\)/, sub { $client->call('test.echo', {}, timout => 5) }],
+        [qr/\Atest\.echo: unknown option of a call: retry timout/, sub { $client->call('test.echo', {}, timout => 5, timeout => 5, retry => 1) }],
+        [qr/\Atest\.echo: unknown option of a call: timout/, sub { $client->send_call('test.echo', {}, timout => 5) }],
+        [qr/\Atest\.echo: unknown option of a call: timout/, sub { $client->pipeline(['test.ping'], ['test.echo', {}, timout => 5]) }],
+        [qr/\Atest\.echo: options of a call are NAME => VALUE/, sub { $client->call('test.echo', {}, 'timeout') }],
+        [qr/\Atest\.echo: options of a call are NAME => VALUE/, sub { $client->call('test.echo', {}, { timeout => 5 }) }],
+        [qr/\Atest\.echo: options of a call are NAME => VALUE/, sub { $client->pipeline(['test.echo', {}, 5]) }],
+        [qr/\Atest\.echo: timeout is a number of seconds, not '5s'/, sub { $client->call('test.echo', {}, timeout => '5s') }],
+        [qr/\Atest\.echo: timeout is a number of seconds, not ''/, sub { $client->send_call('test.echo', {}, timeout => '') }],
+        [qr/\Atest\.echo: timeout is a number of seconds, not '[Ii]nf/, sub { $client->call('test.echo', {}, timeout => 9**9**9) }],
+        [qr/\Atest\.echo: progress is a reference to a function/, sub { $client->call('test.echo', {}, progress => 1) }],
+        [qr/\Atest\.echo: notify takes no options/, sub { $client->notify('test.echo', {}, timeout => 1) }],
+    );
+}
+for my $case (@cases) {
+    my ($said, $code) = @$case;
+    # Where the code is, as Perl has it.
+    my $line = first_line($code);
+    ok(!eval { $code->(); 1 }, 'refused');
+    like($@, qr/$said.* at \Q${\ __FILE__}\E line $line\.?\n/s, 'in words for whoever wrote it, at its line');
+}
+is_deeply(\@warnings, [], 'and Perl has nothing to say');
+
+sub first_line {
+    my ($code) = @_;
+    require B;
+    my $op = B::svref_2object($code)->START;
+    $op = $op->next until $op->isa('B::COP');
+    return $op->line;
+}
+
+# What may be written is taken.
+is_deeply($bridge->call('test.echo', { n => 1 }, timeout => $_), { n => 1 }, "timeout => $_") for 5, '5', 0.5 * 10, '2.5', '.5e1', ' 5', 1e12, 1e300;
+is_deeply($bridge->call('test.echo', { n => 1 }, timeout => undef, progress => undef), { n => 1 }, 'an option without a value is none');
+is_deeply([$bridge->pipeline(['test.echo', { n => 1 }, timeout => 5], ['test.echo', { n => 2 }, progress => sub { }])], [{ n => 1 }, { n => 2 }], 'in a pipeline');
+
+# A limit that passed is told as the script knows it, whoever noticed: the broker, or the client because the broker says nothing.
+my $mute = TestBroker->fake(sub { 1 while defined TestBroker::read_frame($_[0]) });
+for my $socket ($broker->socket_path, $mute->socket_path) {
+    my $client = CPANBridge->new(socket => $socket, timeout => 0.05);
+    my $said = qr/no answer within 0\.05 seconds, its time limit \(timeout\)/;
+    eval { $client->call('test.sleep', { seconds => 30 }) };
+    is($@->code, 'timeout', 'the time limit of an object');
+    like($@->message, qr/\A$said\z/, '... is told');
+    eval { CPANBridge->new(socket => $socket)->call('test.sleep', { seconds => 30 }, timeout => 0.05) };
+    like($@->message, qr/\A$said\z/, 'that of a call');
+    my @results = $client->pipeline(['test.sleep', { seconds => 30 }], ['test.sleep', { seconds => 30 }, timeout => 0.06]);
+    like($results[0]->message, qr/\A$said\z/, 'those of a pipeline');
+    like($results[1]->message, qr/within 0\.06 seconds/, '... each its own');
+    eval { $client->wait_for($client->send_call('test.sleep', { seconds => 30 })) };
+    like($@->message, qr/\A$said\z/, 'that of a ticket');
+    like($client->call_python('test', 'sleep', { seconds => 30 })->{error}, qr/\A$said\z/, 'and call_python\'s');
+}
+{
+    local $CPANBridge::DAEMON_MODE = 0;
+    my $client = CPANBridge->new(timeout => 0.3);
+    like($client->call_python('test', 'sleep', { seconds => 30 })->{error}, qr/\Ano answer within 0\.3 seconds, its time limit/, 'that of a process of its own');
+}
+
+done_testing;

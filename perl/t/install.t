@@ -155,7 +155,8 @@ sub act {
 {
     my $home = File::Temp::tempdir(CLEANUP => 1);
     local $ENV{HOME} = $home;
-    delete local @ENV{qw(XDG_DATA_HOME XDG_CONFIG_HOME XDG_RUNTIME_DIR)};
+    local %ENV = %ENV;
+    delete @ENV{qw(XDG_DATA_HOME XDG_CONFIG_HOME XDG_RUNTIME_DIR)};
     mkdir "$home/.config", 0700 or die $!;
     is(act('install', "$home/.local", "$home/.config"), 0, 'below HOME');
     ok(-e "$home/.local/share/systemd/user/cpan-bridge.socket", 'the unit is where systemctl --user looks');

@@ -35,7 +35,7 @@ sub new {
         if $rounds && $rounds != ($known->[0] eq 'AES' ? $length / 4 + 6 : $known->[5]);
     # With two keys the third is the first.
     $key .= substr $key, 0, 8 if $known->[0] eq 'DES_EDE3' && $length == 16;
-    my $self = __PACKAGE__->keyed($known->[0], $key);
+    my $self = $class->keyed($known->[0], $key);
     $self->{name} = _short($name);
     return $self;
 }

@@ -11,10 +11,10 @@ use LWP::UserAgent;
 use TestBroker;
 use TestNginx;
 
-like($INC{'LWP/UserAgent.pm'}, qr/compat/, 'this is the stand-in');
 delete @ENV{grep { /_proxy\z/i || /\APERL_LWP_|\AHTTPS_/ } keys %ENV};
 my $nginx = TestNginx->start;
 plan skip_all => 'nginx is not installed: no tests against a real web server' if !$nginx;
+like($INC{'LWP/UserAgent.pm'}, qr/compat/, 'this is the stand-in');
 my $broker = TestBroker->start;
 $ENV{CPAN_BRIDGE_SOCKET} = $broker->socket_path;
 my $www = $nginx->directory;

@@ -9,10 +9,10 @@ use LWP::UserAgent;
 use TestBroker;
 use TestTls;
 
-like($INC{'LWP/UserAgent.pm'}, qr/compat/, 'this is the stand-in');
 delete @ENV{grep { /_proxy\z/i || /\APERL_(?:LWP|HTTP_TINY)_|\AHTTPS_|\ASSL_CERT/ } keys %ENV};
 my $tls = TestTls->new;
 plan skip_all => 'the command openssl is not installed: no TLS servers to try' if !$tls;
+like($INC{'LWP/UserAgent.pm'}, qr/compat/, 'this is the stand-in');
 my $broker = TestBroker->start;
 $ENV{CPAN_BRIDGE_SOCKET} = $broker->socket_path;
 my $top = TestBroker::top();

@@ -16,7 +16,16 @@ sub _run {
     my @command = @_;
     open my $from, '-|', $^X, @command or die "$command[0]: $!";
     my $json = do { local $/; readline $from };
-    return eval { JSON::PP::decode_json($json) } || [];
+    return _plain(eval { JSON::PP::decode_json($json) } || []);
+}
+
+# True and false as they were recorded: JSON::PP writes those of Perl itself as such from Perl 5.36 and its version 4.11 on.
+sub _plain {
+    my ($value) = @_;
+    return JSON::PP::is_bool($value) ? ($value ? 1 : '')
+        : ref $value eq 'ARRAY'      ? [map { _plain($_) } @$value]
+        : ref $value eq 'HASH'       ? { map { $_ => _plain($value->{$_}) } keys %$value }
+        :                              $value;
 }
 
 # file: what was recorded. ours, original: arguments of perl that print the same. versions: of modules that make the original one

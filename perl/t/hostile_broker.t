@@ -312,7 +312,9 @@ sub exchange_something {
         push @flaws, 'neither an answer nor an error' if !defined $reply->{error} && ($reply->{status} !~ /\A\d{3}\z/ || ref $reply->{headers} ne 'ARRAY' || ref $reply->{content});
     }
     my $bridge = CPANBridge::HTTP::Answer->wary(CPANBridge->new);
-    my $to = File::Temp::tempdir(CLEANUP => 1) . '/there';
+    # This process may end without its END blocks.
+    my $directory = File::Temp->newdir;
+    my $to = "$directory/there";
     for my $outcome (
         [eval { CPANBridge::HTTP::Transfer::download($bridge, { url => 'http://localhost/', path => $to }, {}) }],
         [eval { CPANBridge::HTTP::Transfer::upload($bridge, { url => 'http://localhost/', path => $note->filename }, {}) }],

@@ -7,6 +7,7 @@ use strict;
 use warnings;
 
 use CPANBridge::MessagePack ();
+use Fcntl qw(O_APPEND O_WRONLY);
 use POSIX ();
 use TestBroker;
 
@@ -22,8 +23,8 @@ sub start {
         return if $pid;
         local $SIG{PIPE} = 'IGNORE';
         while (defined(my $body = TestBroker::read_frame($connection))) {
-            open my $out, '>>', $log->filename or die;
-            binmode $out;
+            # Not made anew: with the test gone, so is its file.
+            sysopen my $out, $log->filename, O_WRONLY | O_APPEND or last;
             syswrite $out, $body;
             close $out;
             my ($msgid) = $body =~ /\A\x95\x00\xce(....)/s or next;

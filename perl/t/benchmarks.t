@@ -69,6 +69,8 @@ like qx{$^X $report --compare $results $later}, qr/P=1: 2,100, before: 2,000 \(\
 
 SKIP: {
     skip 'not in the source tree', 2 if !-f "$root/docs/benchmarks/results.tsv";
+    # They read a decimal less exactly, and a figure here and there is rounded the other way.
+    skip 'Perls before 5.30 round otherwise', 2 if $] < 5.030;
     system $^X, $report, "$root/docs/benchmarks/results.tsv", "$directory/committed.md", "$directory/benchmarks";
     is slurp("$directory/committed.md"), slurp("$root/docs/benchmarks.md"), 'the committed page is made of the committed results';
     my @differ = grep { slurp($_) ne slurp("$root/docs/benchmarks/" . (m{([^/]+)\z})[0]) } glob "$directory/benchmarks/*.svg";

@@ -70,7 +70,7 @@ for (@MODULES) {
         is(unpack('H*', $object->decrypt($cipher)), $vector->[1], 'and decrypts') for 1 .. 3;
     }
     eval { $module->new(unhex($vectors[0][0]))->encrypt('abc'); 1 } and next;
-    like($@, qr/ at \Q$0\E line \d+\.$/, 'a block of the wrong size is refused at the script\'s line');
+    like($@, qr/ at \Q$0\E line \d+\.?$/, 'a block of the wrong size is refused at the script\'s line');
 }
 
 # --- What the objects have in common

@@ -6,6 +6,9 @@ use Test::More;
 use File::Temp ();
 use TestBroker;
 
+# As the example needs it.
+plan skip_all => 'JSON::PP is part of Perl since 5.14' if !eval { require JSON::PP; 1 };
+
 my $top = TestBroker::top();
 my $directory = File::Temp::tempdir(CLEANUP => 1);
 sub calls {

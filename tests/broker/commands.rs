@@ -166,12 +166,15 @@ fn settings_are_checked_without_a_broker() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("settings.toml");
     std::fs::write(&file, "workers = 7\n").unwrap();
+    let socket = dir.path().join("broker.sock");
     let check = |more: &[&str]| {
-        let output = program().arg("check-config").arg("--config").arg(&file).args(more).output().unwrap();
+        let mut command = program();
+        command.arg("check-config").arg("--config").arg(&file).arg("--socket").arg(&socket).args(more);
+        let output = command.output().unwrap();
         (output.status.code(), String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap())
     };
     let (status, said) = check(&["--max-handles=3"]);
-    assert_eq!(status, Some(0));
+    assert_eq!(status, Some(0), "{said}");
     assert!(
         said.contains("workers = \"7\"  (file ") && said.contains("max_handles = \"3\"  (flag --max-handles)"),
         "{said}"

@@ -24,9 +24,10 @@ DEBUG   = $(BUILT)/debug/cpan-bridge
 .DEFAULT_GOAL := help
 MINUTES      ?= 60
 FUZZ_SECONDS ?= 60
+PERLS        ?= bullseye trixie
 FUZZ_TARGETS ?= frames messages calls keys http_answers
 
-.PHONY: help build demo test test-rust test-perl conformance bench bench-full fuzz soak lint install uninstall dist deb rpm clean
+.PHONY: help build demo test test-rust test-perl test-perls conformance bench bench-full fuzz soak lint install uninstall dist deb rpm clean
 
 help: ## Shows this
 	@printf 'CPAN Bridge: a broker that gives core-Perl scripts ciphers, HTTPS and other services.\n\n'
@@ -46,12 +47,16 @@ test-rust:
 
 test-perl:
 	$(CARGO) build --locked
-	CPAN_BRIDGE_BIN='$(DEBUG)' $(PROVE) -Iperl/lib -Iperl/t/lib -j2 perl/t
+	CPAN_BRIDGE_BIN='$(DEBUG)' sh tests/prove.sh $(PROVE) -Iperl/lib -Iperl/t/lib -j2 perl/t
+
+test-perls: ## Runs the client's tests with the perls of other releases of Debian, fetched by apt
+	$(CARGO) build --locked
+	CPAN_BRIDGE_BIN='$(DEBUG)' sh tests/perls/run.sh '$(BUILT)/perls' $(PERLS)
 
 conformance: ## Runs a CPAN distribution's own tests (SUITE=DIRECTORY) on the stand-ins
 	@test -n '$(SUITE)' || { echo 'Which suite? make conformance SUITE=DIRECTORY'; exit 1; }
 	$(CARGO) build --locked
-	CPAN_BRIDGE_BIN='$(CURDIR)/$(DEBUG)' $(PERL) tests/conformance/run.pl '$(SUITE)'
+	CPAN_BRIDGE_BIN='$(DEBUG)' $(PERL) tests/conformance/run.pl '$(SUITE)'
 
 bench: build ## Measures speed and memory beside peers; writes docs/benchmarks.md
 	$(CARGO) bench --locked --no-run

@@ -26,7 +26,8 @@ Recorded::compare(
 my $tainted = 'my $ua = LWP::UserAgent->new(cookie_jar => {}); my $length = 0;'
     . 'my $r = $ua->get($ARGV[0], q(:content_cb) => sub { $length += length $_[0] }); print $r->code, q( ), $length;';
 $url = $web->url('/redirect/302/bytes/3000000');
-is(qx{$^X -T -w -I$top/perl/lib -I$top/perl/compat -MLWP::UserAgent -e '$tainted' $url 2>&1}, '200 3000000', 'works under -T');
+my $own = TestBroker::own_modules();
+is(qx{$^X -T -w $own -I$top/perl/lib -I$top/perl/compat -MLWP::UserAgent -e '$tainted' $url 2>&1}, '200 3000000', 'works under -T');
 
 require CPANBridge;
 my $client = CPANBridge->new;

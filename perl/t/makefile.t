@@ -19,11 +19,13 @@ sub programs {
 }
 my @release = qw(demo bench bench-full soak install uninstall);
 is_deeply(programs('', $_), ["$top/target/release/cpan-bridge"], "make $_") for @release;
-is_deeply(programs('', 'test-perl'), ["$top/target/debug/cpan-bridge"], 'make test-perl');
+my @debug = ('test-perl', 'test-perls', 'conformance SUITE=x');
+is_deeply(programs('', $_), ["$top/target/debug/cpan-bridge"], "make $_") for @debug;
 for my $variable (qw(CARGO_TARGET_DIR CARGO_BUILD_TARGET_DIR)) {
     is_deeply(programs("$variable=/elsewhere", $_), ['/elsewhere/release/cpan-bridge'], "$variable, make $_") for @release;
-    is_deeply(programs("$variable=/elsewhere", 'test-perl'), ['/elsewhere/debug/cpan-bridge'], "$variable, make test-perl");
-    is_deeply(programs("$variable=else/where", 'test-perl'), ["$top/else/where/debug/cpan-bridge"], "$variable that is relative");
+    is_deeply(programs("$variable=/elsewhere", $_), ['/elsewhere/debug/cpan-bridge'], "$variable, make $_") for @debug;
+    is_deeply(programs("$variable=else/where", $_), ["$top/else/where/debug/cpan-bridge"], "$variable that is relative, make $_")
+        for @debug;
 }
 
 done_testing;

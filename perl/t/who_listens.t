@@ -363,7 +363,8 @@ SKIP: {
         local $ENV{PATH} = "$bin:/usr/bin:/bin";
         local $ENV{CPAN_BRIDGE_BIN};
         delete $ENV{CPAN_BRIDGE_BIN};
-        my $program = qx{$^X -T -I$FindBin::Bin/../lib -MCPANBridge::Launcher -e 'print CPANBridge::Launcher::program() || q()'};
+        my $own = TestBroker::own_modules();
+        my $program = qx{$^X -T $own -I$FindBin::Bin/../lib -MCPANBridge::Launcher -e 'print CPANBridge::Launcher::program() || q()'};
         return $program;
     };
     is($found->(), "$bin/cpan-bridge", 'under -T a program in a directory of one\'s own is found');

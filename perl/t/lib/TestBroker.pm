@@ -35,6 +35,10 @@ sub binary {
     return $ENV{CPAN_BRIDGE_BIN} || die "no cpan-bridge binary: run make build, or set CPAN_BRIDGE_BIN\n";
 }
 
+# For a child that PERL5LIB does not reach, under -T or because it is taken away: where the modules of a perl are that is not where it
+# was built for (tests/perls/run.sh).
+sub own_modules { return join ' ', map { "-I$_" } split /:/, defined $ENV{PERL_OWN_MODULES} ? $ENV{PERL_OWN_MODULES} : '' }
+
 sub top { return Cwd::abs_path(File::Basename::dirname(__FILE__) . '/../../..') }
 
 # How long to wait for what has to come.

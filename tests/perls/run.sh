@@ -1,0 +1,23 @@
+#!/bin/sh
+# Runs the client's tests with the perls of other releases of Debian, beside the host's own.
+#
+#     run.sh DIRECTORY CODENAME...
+#
+# The perls are kept in the directory. Left out is what runs the host's tools, whichever perl the test itself has: the Makefile,
+# installing and packing.
+set -eu
+cd "$(dirname "$0")/../.."
+: "${CPAN_BRIDGE_BIN:?names the broker to test with: use make test-perls}"
+directory=${1:?a directory for the perls is wanted}
+shift
+files=$(ls perl/t/*.t | grep -v -E '/(distribution|install|makefile|packages|quickstart)\.t$')
+failed=
+for codename in "$@"; do
+    perl=$(sh tests/perls/fetch.sh "$codename" "$directory")
+    PERL5LIB=$(cat "$directory/$codename/inc")
+    PERL_OWN_MODULES=$PERL5LIB
+    export PERL5LIB PERL_OWN_MODULES
+    echo "Debian $codename: $("$perl" -e 'printf "perl %vd", $^V')"
+    sh tests/prove.sh "$perl" "$directory/$codename/root/usr/bin/prove" -Iperl/lib -Iperl/t/lib -j2 $files || failed="$failed $codename"
+done
+[ -z "$failed" ] || { echo "failed with the perl of:$failed" >&2; exit 1; }

@@ -11,6 +11,9 @@ our $VERSION = '0.100';
 # The protocol's limit; the broker counts the message's own array as well.
 use constant MAX_DEPTH => 64;
 
+# A Perl whose integers have 32 bits (`ivsize` is 4).
+use constant NARROW => ~0 <= 0xffff_ffff;
+
 my %BOOLEAN_CLASS = map { $_ => 1 } qw(
     CPANBridge::MessagePack::Boolean JSON::PP::Boolean Types::Serialiser::BooleanBase Types::Serialiser::Boolean boolean
 );
@@ -190,8 +193,10 @@ sub _number {
             : $integer >= -2_147_483_648 ? CORE::pack('Cl>', 0xd2, $integer)
             :                              CORE::pack('Cq>', 0xd3, $integer);
     }
-    return CORE::pack('Cd>', 0xcb, $_[0]) if $flags & B::SVf_NOK();
-    return;
+    return if !($flags & B::SVf_NOK());
+    # Where integers have 32 bits only, a larger one is a double to Perl.
+    return _wide($_[0]) if NARROW && abs $_[0] >= 2**31 && abs $_[0] <= 2**53 && $_[0] == int $_[0];
+    return CORE::pack('Cd>', 0xcb, $_[0]);
 }
 
 sub _unsigned {
@@ -201,6 +206,26 @@ sub _unsigned {
         : $integer < 65_536        ? CORE::pack('Cn', 0xcd, $integer)
         : $integer < 4_294_967_296 ? CORE::pack('CN', 0xce, $integer)
         :                            CORE::pack('CQ>', 0xcf, $integer);
+}
+
+# Integers of 64 bits, whole numbers up to 2**53 either way, for a Perl that has no such integers and no `pack` of them.
+sub _wide {
+    my ($number) = @_;
+    return _unsigned($number) if $number >= 0 && $number < 2**32;
+    my $high = int($number / 2**32);
+    $high-- if $high * 2**32 > $number;
+    return CORE::pack('CNN', $number < 0 ? 0xd3 : 0xcf, $high < 0 ? $high + 2**32 : $high, $number - $high * 2**32);
+}
+
+# What such a Perl makes of eight bytes: a double, which is exact up to 2**53.
+sub _read_wide {
+    my ($signed) = @_;
+    my $words = _fixed('a8', 8);
+    return sub {
+        my ($high, $low) = CORE::unpack('NN', $words->());
+        $high -= 2**32 if $signed && $high >= 2**31;
+        return $high * 2**32 + $low;
+    };
 }
 
 sub _read_text {
@@ -287,8 +312,8 @@ sub _sized {
     $READ[0xc3] = sub { return $BOOLEANS ? _boolean(1) : 1 };
     @READ[0xc4 .. 0xc6] = (_sized('C', 1, \&_read_bytes), _sized('n', 2, \&_read_bytes), _sized('N', 4, \&_read_bytes));
     @READ[0xca, 0xcb] = (_fixed('f>', 4), _fixed('d>', 8));
-    @READ[0xcc .. 0xcf] = (_fixed('C', 1), _fixed('n', 2), _fixed('N', 4), _fixed('Q>', 8));
-    @READ[0xd0 .. 0xd3] = (_fixed('c', 1), _fixed('s>', 2), _fixed('l>', 4), _fixed('q>', 8));
+    @READ[0xcc .. 0xcf] = (_fixed('C', 1), _fixed('n', 2), _fixed('N', 4), NARROW ? _read_wide(0) : _fixed('Q>', 8));
+    @READ[0xd0 .. 0xd3] = (_fixed('c', 1), _fixed('s>', 2), _fixed('l>', 4), NARROW ? _read_wide(1) : _fixed('q>', 8));
     @READ[0xd9 .. 0xdb] = (_sized('C', 1, \&_read_text), _sized('n', 2, \&_read_text), _sized('N', 4, \&_read_text));
     @READ[0xdc, 0xdd] = (_sized('n', 2, \&_read_array), _sized('N', 4, \&_read_array));
     @READ[0xde, 0xdf] = (_sized('n', 2, \&_read_map), _sized('N', 4, \&_read_map));
@@ -363,7 +388,8 @@ string. Everything else, code references say, dies with the reason. Hash keys be
 
 =head2 To Perl
 
-C<str> becomes a character string, C<bin> a byte string, booleans 1 and 0. 64-bit integers and doubles keep every bit.
+C<str> becomes a character string, C<bin> a byte string, booleans 1 and 0. 64-bit integers and doubles keep every bit. Where Perl's own
+integers have 32 bits (C<ivsize> is 4), a larger integer becomes a double, exact up to 2**53, and a whole double within that an integer.
 Extension types die. Values nest 64 deep at most, both ways.
 
 =head1 METHODS

@@ -129,13 +129,15 @@ impl Broker {
     /// Runs a call here, or queues it for a worker.
     fn perform(&mut self, turn: &mut Turn, request: &Request<'_>, function: &Function) -> Fate {
         let params = request.arguments.params;
-        if let Err(error) = self.allow(turn, request, function) {
+        let on_worker = function.wants_worker(params);
+        let charge = if on_worker { function.parts * params.len() } else { params.len() };
+        if let Err(error) = self.allow(turn, request, function, charge) {
             answer_error(turn, request.msgid, self.config.max_frame, &error);
             return Fate::Answered(Err(error));
         }
         let handle = function.handle(params).and_then(HandleId::parse).map(|id| (turn.caller.uid, id));
         // Behind an earlier call on the same handle also what could run here has to wait.
-        if !function.wants_worker(params) && !handle.is_some_and(|handle| self.jobs.is_busy(handle)) {
+        if !on_worker && !handle.is_some_and(|handle| self.jobs.is_busy(handle)) {
             turn.calls_left = turn.calls_left.saturating_sub(function.weight);
             let fate = self.run_here(turn, request, function);
             if let Some((_, id)) = handle {
@@ -162,39 +164,48 @@ impl Broker {
         Fate::Queued
     }
 
-    /// Whether this caller may make this call, and there is room for it.
-    fn allow(&mut self, turn: &Turn, request: &Request<'_>, function: &Function) -> Result<(), CallError> {
+    /// Whether this caller may make this call, and there is room for it: for `charge` bytes.
+    #[inline]
+    fn allow(
+        &mut self,
+        turn: &Turn,
+        request: &Request<'_>,
+        function: &Function,
+        charge: usize,
+    ) -> Result<(), CallError> {
         let caller = turn.caller;
         if self.locks.hold_back(caller.uid, function) {
             return Err(locked());
         }
-        if function.touches == Touches::Network && !caller.network {
-            return Err(CallError::new(
-                Code::Denied,
-                format!("user {} may not reach the network through this broker (setting allow_network)", caller.uid),
-            ));
+        if function.touches == Touches::Network {
+            self.allow_network(caller)?;
         }
         if function.takes_too_long_to_read(request.arguments.params.len()) {
             let message = format!("this function takes parameters of at most {LARGEST_INLINE} bytes");
             return Err(CallError::new(Code::TooLarge, message));
         }
-        // What servers send grows what handles hold (cookies, say), also by small calls.
-        if function.touches == Touches::Network
-            && let Some(shortage) = self.quotas.shortage(caller, 0, self.handles.memory(caller.uid))
-        {
-            self.stats.overloaded += 1;
-            return Err(shortage.error());
-        }
-        let length = request.arguments.params.len();
-        let more = if function.wants_worker(request.arguments.params) { function.parts * length } else { length };
         // What was kept of this very message is reckoned already.
         let (holds, reckoned) =
             self.connections.get(turn.id).map_or((0, 0), |connection| (connection.holds(), connection.held));
         let holds = holds + turn.output.len();
-        if more <= MODEST && holds <= MODEST {
+        if charge <= MODEST && holds <= MODEST {
             return Ok(());
         }
-        let more = (more + holds).saturating_sub(reckoned);
+        self.allow_memory(caller, (charge + holds).saturating_sub(reckoned))
+    }
+
+    fn allow_network(&mut self, caller: Caller) -> Result<(), CallError> {
+        if !caller.network {
+            return Err(CallError::new(
+                Code::Denied,
+                format!("user {} may not reach the network through this broker (setting allow_network)", caller.uid),
+            ));
+        }
+        // What servers send grows what handles hold (cookies, say), also by small calls.
+        self.allow_memory(caller, 0)
+    }
+
+    fn allow_memory(&mut self, caller: Caller, more: usize) -> Result<(), CallError> {
         match self.quotas.shortage(caller, more, self.handles.memory(caller.uid)) {
             None => Ok(()),
             Some(shortage) => {

@@ -6,6 +6,7 @@
 mod history;
 mod moved;
 mod security;
+mod spread;
 mod times;
 mod window;
 
@@ -17,6 +18,7 @@ pub use window::{LONGEST as LONGEST_WINDOW, Lately, Totals, Window};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use spread::Length;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -311,6 +313,10 @@ impl Stats {
 
     /// Tells how long some calls took that were counted, each of them.
     pub fn time(&mut self, function: Option<usize>, took: Duration, calls: u32) {
+        if calls == 0 {
+            return;
+        }
+        let took = Length::from(took);
         if let Some(stats) = self.functions.get_mut(function.unwrap_or(self.methods.len())) {
             stats.times.record(took, calls);
             self.all.record(took, calls);

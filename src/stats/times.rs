@@ -1,33 +1,32 @@
 //! How long things take: counts, totals and spreads.
 
 use super::ratio;
-use hdrhistogram::Histogram;
+use super::spread::{Length, Spread};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
-
-/// The longest time a histogram tells apart: an hour, in nanoseconds.
-const LONGEST: u64 = 3_600_000_000_000;
 
 /// How long something took, time after time.
 #[derive(Clone, Default)]
 pub struct Times {
     count: u64,
-    total: Duration,
+    // Nanoseconds; centuries of them.
+    total: u64,
     // Made with the first: most functions are never called.
-    spread: Option<Box<Histogram<u32>>>,
+    spread: Option<Spread>,
 }
 
 impl Times {
     /// Counts so many that took so long each.
-    pub fn record(&mut self, took: Duration, times: u32) {
+    #[inline]
+    pub fn record(&mut self, took: impl Into<Length>, times: u32) {
         if times == 0 {
             return;
         }
+        let took = took.into();
         self.count += u64::from(times);
-        self.total += took * times;
-        let spread = self.spread.get_or_insert_with(|| Box::new(new_histogram()));
-        spread.saturating_record_n(nanoseconds(took), times);
+        self.total = self.total.saturating_add(took.nanoseconds().saturating_mul(u64::from(times)));
+        self.spread.get_or_insert_default().record(took, times);
     }
 
     /// How many were counted.
@@ -38,51 +37,44 @@ impl Times {
     /// Counts all that another has counted.
     pub fn add(&mut self, other: &Self) {
         self.count += other.count;
-        self.total += other.total;
+        self.total = self.total.saturating_add(other.total);
         if let Some(spread) = &other.spread {
-            // All histograms have the same bounds, so they can be added.
-            let _ = self.spread.get_or_insert_with(|| Box::new(new_histogram())).add(spread.as_ref());
+            self.spread.get_or_insert_default().add(spread);
         }
     }
 
     /// What was counted since an earlier state of the same.
     pub fn since(&self, earlier: &Self) -> Self {
-        let spread = self.spread.as_ref().map(|now| {
-            let mut spread = now.clone();
-            if let Some(before) = &earlier.spread {
-                // An earlier state of the same counters has no more than they have now.
-                let _ = spread.subtract(before.as_ref());
-            }
-            spread
-        });
+        let mut spread = self.spread.clone();
+        if let (Some(spread), Some(before)) = (&mut spread, &earlier.spread) {
+            spread.subtract(before);
+        }
         Self { count: self.count - earlier.count, total: self.total.saturating_sub(earlier.total), spread }
     }
 
     /// Everything there is to know, for another program to go on with.
     pub fn pack(&self) -> PackedTimes {
-        let spread = self.spread.iter().flat_map(|spread| spread.iter_recorded());
-        let spread = spread.map(|step| (step.value_iterated_to(), step.count_at_value())).collect();
-        PackedTimes { count: self.count, total: self.total, spread }
+        let spread = self.spread.iter().flat_map(Spread::recorded).collect();
+        PackedTimes { count: self.count, total: Duration::from_nanos(self.total), spread }
     }
 
     /// Goes on with what another program has counted.
     pub fn unpack(packed: &PackedTimes) -> Self {
-        let mut times = Self { count: packed.count, total: packed.total, spread: None };
-        for &(value, count) in &packed.spread {
-            let spread = times.spread.get_or_insert_with(|| Box::new(new_histogram()));
-            spread.saturating_record_n(value.clamp(1, LONGEST), count);
+        let mut spread = None;
+        for &(nanoseconds, count) in &packed.spread {
+            spread.get_or_insert_with(Spread::default).record(Length::of(nanoseconds), count);
         }
-        times
+        Self { count: packed.count, total: Length::from(packed.total).nanoseconds(), spread }
     }
 
     /// The mean, in seconds.
     pub fn mean(&self) -> f64 {
-        ratio(self.total.as_secs_f64(), self.count as f64)
+        ratio(self.total as f64 / 1e9, self.count as f64)
     }
 
     /// What so large a part is at most, in seconds.
     pub fn at(&self, quantile: f64) -> f64 {
-        self.spread.as_ref().map_or(0.0, |spread| seconds_at(spread, quantile))
+        self.spread.as_ref().map_or(0.0, |spread| spread.at(quantile) as f64 / 1e9)
     }
 
     /// The figures.
@@ -92,7 +84,7 @@ impl Times {
             p50: self.at(0.50),
             p95: self.at(0.95),
             p99: self.at(0.99),
-            max: self.spread.as_ref().map_or(0.0, |spread| spread.max() as f64 / 1e9),
+            max: self.spread.as_ref().map_or(0.0, |spread| spread.longest() as f64 / 1e9),
         }
     }
 }
@@ -120,19 +112,6 @@ pub struct PackedTimes {
     spread: Vec<(u64, u32)>,
 }
 
-fn nanoseconds(took: Duration) -> u64 {
-    u64::try_from(took.as_nanos()).unwrap_or(LONGEST).clamp(1, LONGEST)
-}
-
-fn new_histogram() -> Histogram<u32> {
-    // Two significant digits over nine decades; the bounds are constants that the crate accepts.
-    Histogram::new_with_bounds(1_000, LONGEST, 2).expect("constant histogram bounds are valid")
-}
-
-fn seconds_at(latency: &Histogram<u32>, quantile: f64) -> f64 {
-    if latency.is_empty() { 0.0 } else { latency.value_at_quantile(quantile) as f64 / 1e9 }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,7 +135,8 @@ mod tests {
             times.record(Duration::from_nanos(1 << shift), 1);
         }
         let again = Times::unpack(&times.pack());
-        assert_eq!((again.count(), again.report()), (times.count(), times.report()));
+        let (again, times) = (again.pack(), times.pack());
+        assert_eq!((again.count, again.total, &again.spread), (times.count, times.total, &times.spread));
         assert_eq!(Times::unpack(&Times::default().pack()).report(), TimesReport::default());
     }
 }

@@ -174,6 +174,9 @@ my %OPTION = map { $_ => 1 } qw(progress timeout);
 sub _checked_options {
     my ($method, @options) = @_;
     return \%NO_OPTIONS if !@options;
+    # What nearly all of them are.
+    return { timeout => $options[1] }
+        if @options == 2 && $options[0] eq 'timeout' && defined $options[1] && $options[1] =~ /\A[0-9]+(?:\.[0-9]+)?\z/;
     Carp::croak("$method: options of a call are NAME => VALUE") if @options % 2;
     my %options = @options;
     if (my @unknown = grep { !$OPTION{$_} } sort keys %options) {
@@ -204,17 +207,25 @@ sub _call_with {
     my ($self, $method, $params, @options) = @_;
     _check_name($method);
     my $options = _checked_options($method, @options);
-    return $self->_sibling->_call_with($method, $params, @options) if $self->{ +KEY }{user};
-    return $self->_within(sub {
-        my ($error, $result) = $self->_call($method, $params, $options);
-        $self->{last_error} = $error ? $error->message : '';
-        return ($error, $result);
-    });
+    my $session = $self->{ +KEY };
+    return $self->_sibling->_call_with($method, $params, @options) if $session->{user};
+    # As `_within`, without the function: every call with options goes this way.
+    my $eval_error = $@;
+    local $!;
+    local $session->{user} = $self;
+    $session->enter;
+    my ($error, $result) = $self->_call($method, $params, $options);
+    $session->leave;
+    $@ = $eval_error;
+    $self->{last_error} = $error ? $error->message : '';
+    return ($error, $result);
 }
 
 sub pipeline {
     my ($self, @calls) = @_;
     for my $call (@calls) {
+        # Most have no options; one look at these is enough.
+        next if ref $call eq 'ARRAY' && @$call <= 2 && $call->[0] && !ref $call->[0];
         Carp::croak('a call of a pipeline is a list: [module.function, \%parameters, %options]') if ref $call ne 'ARRAY';
         _check_name($call->[0]) if !$call->[0] || ref $call->[0];
         _checked_options($call->[0], @$call[2 .. $#$call]) if @$call > 2;
@@ -515,10 +526,10 @@ sub _from_environment {
 # (error) or (undef, result).
 sub _call {
     my ($self, $method, $params, $options) = @_;
-    my $deadline = CPANBridge::Connection::now() + $self->_time_limit($options);
-    my ($error, $result) = $self->{ +KEY }->call($method, $params, $options);
+    my $session = $self->{ +KEY };
+    my ($error, $result) = $session->call($method, $params, $options);
     return ($error, $result) if !$error || $error->code ne 'denied';
-    return $self->_call_instead($method, $params, $options, $error, $deadline);
+    return $self->_call_instead($method, $params, $options, $error, $session->{deadline});
 }
 
 # Parameters that name a file which the script may read, and what its content is sent as if the broker may not open it. Which file that is

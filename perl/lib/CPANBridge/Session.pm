@@ -25,6 +25,7 @@ sub new {
         locator    => CPANBridge::Locator->new(map { $_ => $fields{$_} } qw(socket autostart broker_user)),
         persistent => $fields{persistent},
         answer_memory => $fields{answer_memory},
+        memory     => 0,
         msgid      => FIRST_MSGID,
         tickets    => {},
         finished   => [],
@@ -40,7 +41,8 @@ sub enter {
     my ($self) = @_;
     $self->lose('lost', 'a call on the same connection was broken off; this call may have run') if $self->{entered};
     $self->{entered} = 1;
-    $self->_make_room;
+    # Mostly as before: then all of the room is there again.
+    $self->{user}->_answer_memory == $self->{memory} ? ($self->{room} = $self->{whole_room}) : $self->_make_room;
     return;
 }
 
@@ -48,8 +50,8 @@ sub enter {
 # The rest is for what has to be there twice for a moment.
 sub _make_room {
     my ($self) = @_;
-    my $memory = $self->{user}->_answer_memory;
-    $self->{room} = int $memory / 2;
+    my $memory = $self->{memory} = $self->{user}->_answer_memory;
+    $self->{room} = $self->{whole_room} = int $memory / 2;
     $self->{connection}->limit_frames($memory / 4) if $self->{connection};
     return;
 }
@@ -126,7 +128,7 @@ sub call {
     my $timeout = $self->{user}->_time_limit($options);
     my ($error, $body) = CPANBridge::Envelope::encode($method, $params, $options, $timeout);
     return $error if $error;
-    my $deadline = CPANBridge::Connection::now() + $timeout;
+    my $deadline = $self->{deadline} = CPANBridge::Connection::now() + $timeout;
     my @attempt = ($method, $body, $timeout, $deadline, $options->{progress});
     return $self->_finished([$self->_attempt(@attempt, 0)], @attempt);
 }
@@ -238,12 +240,16 @@ sub pipeline {
     my $deadline = $now + $usual;
     my (@all, @tickets, @bodies);
     my %none;
+    delete $self->{lane};
     for my $call (@$calls) {
         my $options = @$call > 2 ? { @$call[2 .. $#$call] } : \%none;
         my $limit = defined $options->{timeout} ? $options->{timeout} : $usual;
-        my $ticket = $self->new_ticket($call->[0], $limit, $now + $limit, $options->{progress});
-        # Nobody else is to be given it.
-        $ticket->{awaited} = 1;
+        # As `new_ticket` makes it, without the call. Nobody else is to be given it.
+        my $msgid = $self->{msgid}++;
+        $self->{msgid} = FIRST_MSGID if $msgid >= LAST_MSGID;
+        my $ticket = bless {
+            method => $call->[0], limit => $limit, deadline => $now + $limit, progress => $options->{progress}, msgid => $msgid, awaited => 1,
+        }, 'CPANBridge::Ticket';
         my ($error, $body) = CPANBridge::Envelope::encode($call->[0], $call->[1], $options, $limit);
         push @all, $error ? $ticket->settle($error) : $ticket;
         next if $error;

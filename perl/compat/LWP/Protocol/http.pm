@@ -32,7 +32,7 @@ sub request {
         # An object of ours is thrown where nobody wants more.
         $streams ? (on_data => sub { $collector->data($response, $_[0]) or die $collector }) : (),
     );
-    my $reply = eval { _exchange($ua, $proxy, $request)->run(%order) };
+    my $reply = eval { _exchange($ua, $proxy, $order{url})->run(%order) };
     if (!$reply) {
         my $error = $@;
         die $error if !ref $error || $error ne $collector;
@@ -78,9 +78,9 @@ sub _body {
 my %EXCHANGE;
 
 sub _exchange {
-    my ($ua, $proxy, $request) = @_;
+    my ($ua, $proxy, $url) = @_;
     # Without TLS, what is said of it is not looked at.
-    my $tls = lc $request->uri->scheme eq 'https' || defined $proxy && $proxy =~ /\Ahttps:/i;
+    my $tls = $url =~ /\Ahttps:/i || defined $proxy && $proxy =~ /\Ahttps:/i;
     my %ssl = $tls ? _ssl($ua) : ();
     my $key = join "\0", $tls ? 'tls' : 'plain', defined $proxy ? "proxy=$proxy" : '', map {
         my $value = $ssl{$_};

@@ -12,36 +12,36 @@ our @ISA = ('CPANBridge');
 # What the functions for HTTP answer, looked at before anybody uses it: a broker that answers something else gives an error like every
 # other, not one of Perl's in the middle of who asked.
 
-# What has to be there, and what may be.
-my %FORM = (
-    body_new  => { body_id => \&_is_text },
-    request   => { status_code => \&_is_status, reason => \&_is_text, headers => \&_is_list },
-    body_send => { status_code => \&_is_status, reason => \&_is_text, headers => \&_is_list },
-    read      => {},
-);
-my @TEXTS = qw(stream_id aborted error url);
+# What has to be there. This is done for every answer, so it is spelled out where a function for each would read better.
+my %FORM;
+for my $module (qw(http http_helper)) {
+    $FORM{"$module.body_new"} = sub { defined $_[0]{body_id} && !ref $_[0]{body_id} ? '' : 'body_id' };
+    $FORM{"$module.request"} = $FORM{"$module.body_send"} = sub {
+        my ($status, $reason, $headers) = @{ $_[0] }{qw(status_code reason headers)};
+        return !defined $status || ref $status || $status !~ /\A[1-9][0-9]{2}\z/ ? 'status_code'
+            : !defined $reason || ref $reason ? 'reason'
+            : ref $headers ne 'ARRAY' || @$headers % 2 || grep({ !defined || ref } @$headers) ? 'headers'
+            : '';
+    };
+    $FORM{"$module.read"} = sub { '' };
+}
 
 sub check {
     my ($method, $answer) = @_;
-    my ($function) = $method =~ /\Ahttp(?:_helper)?\.(\w+)\z/;
-    my $form = defined $function ? $FORM{$function} : undef;
-    return $answer if !$form;
+    my $form = $FORM{$method} or return $answer;
     _complain($method, 'is no map') if ref $answer ne 'HASH';
-    for my $name (sort keys %$form) {
-        _complain($method, "has no good $name") if !$form->{$name}->($answer->{$name});
+    my $bad = $form->($answer);
+    _complain($method, "has no good $bad") if $bad ne '';
+    # What may be.
+    if (ref $answer->{stream_id} || ref $answer->{aborted} || ref $answer->{error} || ref $answer->{url}) {
+        ($bad) = grep { ref $answer->{$_} } qw(stream_id aborted error url);
+        _complain($method, "has no good $bad");
     }
-    for my $name (grep { exists $answer->{$_} } @TEXTS) {
-        _complain($method, "has no good $name") if defined $answer->{$name} && !_is_text($answer->{$name});
-    }
-    return $answer if $function eq 'body_new';
-    my %checked = (%$answer, content => defined $answer->{content} ? $answer->{content} : '');
-    _complain($method, 'has no good content') if ref $checked{content} || !utf8::downgrade($checked{content}, 1);
-    return \%checked;
+    return $answer if $method =~ /body_new\z/;
+    $answer->{content} = '' if !defined $answer->{content};
+    _complain($method, 'has no good content') if ref $answer->{content} || !utf8::downgrade($answer->{content}, 1);
+    return $answer;
 }
-
-sub _is_text   { return defined $_[0] && !ref $_[0] }
-sub _is_status { return _is_text($_[0]) && $_[0] =~ /\A[1-9][0-9]{2}\z/ }
-sub _is_list   { return ref $_[0] eq 'ARRAY' && @{ $_[0] } % 2 == 0 && !grep { !_is_text($_) } @{ $_[0] } }
 
 sub _complain {
     my ($method, $why) = @_;

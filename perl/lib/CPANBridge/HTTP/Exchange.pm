@@ -69,11 +69,13 @@ sub _bytes {
 
 sub _bytes_of_headers {
     my ($headers) = @_;
+    # As good as always.
+    return $headers if !grep { ref $_ ? grep { utf8::is_utf8($_) } @$_ : utf8::is_utf8($_) } %$headers;
     return { map {
         my $value = $headers->{$_};
         my $what = "the value of the header '$_'";
         (_bytes($_, 'the name of a header') => ref $value eq 'ARRAY' ? [map { _bytes($_, $what) } @$value] : _bytes($value, $what));
-    } keys %{ $headers || {} } };
+    } keys %$headers };
 }
 
 sub _bytes_of_body {

@@ -2,11 +2,17 @@
 # Works a broker for some minutes as a host full of scripts does, and looks what is left: memory, descriptors, handles. Fails if one of
 # them has grown, or if a script failed. Run by `make soak MINUTES=60`.
 #
-# A reload begins a new life, and what an earlier one had lost is given back with it. So the broker is reloaded every minute in the
-# first half, which shows what is handed on and grows, and not in the second, which shows what grows within one life.
+# Each third of the time asks something else:
 #
-# What an allocator keeps goes up and down by some megabytes with what it was asked for last. So it is looked many times, each time
-# when every script has ended, and of each half the middle of the last looks is held against the middle of the first.
+# - reloads: all kinds of scripts at once, and a reload every minute. What grows from life to life is what is handed on; it is looked
+#   for right after one more reload, when no script is there and the new life has done nothing yet.
+# - each kind of script alone, in a life of its own: who loses memory is named, with bytes a call.
+# - one life: all kinds at once, without a reload.
+#
+# Each look waits twelve seconds, so that a run takes ten minutes at least.
+#
+# What an allocator keeps goes up and down by some megabytes with what it was asked for last. That comes on top of what is in use, so
+# the least of the first looks is held against the least of the last; what is lost raises both.
 use strict;
 use warnings;
 use lib 'perl/t/lib', 'perl/lib', 'perl/compat';
@@ -16,7 +22,7 @@ use CPANBridge::HTTP;
 use Crypt::CBC;
 use TestBroker;
 use TestWeb;
-use List::Util qw(min);
+use List::Util qw(max min);
 use Time::HiRes qw(time sleep);
 
 my $minutes = shift || 60;
@@ -28,7 +34,6 @@ my $watch = CPANBridge->new;
 # What scripts do; each works until it is over.
 my %kind = (
     'one call, one connection' => sub {
-        my ($over) = @_;
         my $bridge = CPANBridge->new(persistent => 0);
         $bridge->call('test.echo', { n => $_ }) for 1 .. 100;
     },
@@ -75,7 +80,7 @@ sub figures {
 
 sub report {
     my ($when, $memory, $descriptors, $handles, $requests) = @_;
-    printf "%8s  %8.1f MB  %5d descriptors  %s  %d calls\n", $when, $memory, $descriptors,
+    printf "%-26s  %6.1f MB  %5d descriptors  %s  %d calls\n", $when, $memory, $descriptors,
         join(', ', map { "$handles->{$_} $_" } sort keys %$handles) || 'no handles', $requests;
     return;
 }
@@ -87,14 +92,28 @@ sub settled {
     return figures();
 }
 
-my $start = time;
-my $end = $start + 60 * $minutes;
-my $half = $start + 30 * $minutes;
-# Twenty looks, and only every other minute in a short run.
-my $between = 3 * $minutes > 120 ? 3 * $minutes : 120;
-my $next_look = $start + $between;
-my (%seen, %running);
-my ($next, $scripts, $failed, $reloads) = (0, 0, 0, 0);
+my ($scripts, $failed, $reloads) = (0, 0, 0);
+my (%running, @grown);
+
+# A script of one of these kinds, beside those that run; returns when there is room for another.
+sub start_script {
+    my ($at_once, @names) = @_;
+    while (keys %running < $at_once) {
+        my $name = $names[rand @names];
+        my $pid = fork;
+        die "fork: $!" if !defined $pid;
+        if (!$pid) {
+            my $done = eval { $kind{$name}->(); 1 };
+            print "$name: $@" if !$done;
+            # Objects end with the script, and tell the broker.
+            exit($done ? 0 : 1);
+        }
+        $running{$pid} = $name;
+    }
+    gone(wait);
+    return;
+}
+
 sub gone {
     my ($pid) = @_;
     delete $running{$pid} or return;
@@ -103,14 +122,20 @@ sub gone {
     return;
 }
 
+sub work {
+    my ($seconds, $at_once, @names) = @_;
+    my $end = time + $seconds;
+    start_script($at_once, @names) while time < $end;
+    return;
+}
+
 # What is left when every script has ended.
 sub look {
+    my ($when) = @_;
     waitpid($_, 0) && gone($_) for keys %running;
-    my $during = time < $half + $between ? 'reloads' : 'one life';
     my @figures = settled();
-    report($during, @figures);
-    push @{ $seen{$during} }, \@figures;
-    return;
+    report($when, @figures);
+    return \@figures;
 }
 
 # A key has to outlive every reload.
@@ -124,53 +149,71 @@ sub reload {
     return;
 }
 
-while (time < $end) {
-    my @names = sort keys %kind;
-    while (keys %running < 6) {
-        my $name = $names[rand @names];
-        my $pid = fork;
-        die "fork: $!" if !defined $pid;
-        if (!$pid) {
-            my $done = eval { $kind{$name}->(); 1 };
-            print "$name: $@" if !$done;
-            # Objects end with the script, and tell the broker.
-            exit($done ? 0 : 1);
-        }
-        $running{$pid} = $name;
-    }
-    gone(wait);
-    if (time > $next_look) {
-        look();
-        $next_look += $between;
-    }
-    if (time > $next) {
-        report(sprintf('%d s left', $end - time), figures());
-        reload() if time < $half;
-        $next = time + 60;
-    }
-}
-look();
-print "$scripts scripts, $failed failed; $reloads reloads\n";
-
-# The middle of a column of figures.
-sub middle {
-    my ($column, @looks) = @_;
-    my @values = sort { $a <=> $b } map { $_->[$column] } @looks;
-    return $values[@values / 2];
-}
-
-my @grown;
-for my $during (sort keys %seen) {
-    my @looks = @{ $seen{$during} };
-    # The first look of a half comes before all is allocated that is allocated once and kept.
+# Holds the last looks against the first. The very first comes before all is allocated that is allocated once and kept.
+sub judge {
+    my ($what, @looks) = @_;
     shift @looks if @looks > 3;
-    my $some = min(3, int @looks / 2) or push(@grown, "$during: too few looks"), next;
-    my ($memory, $more_memory) = map { middle(0, @looks[@$_]) } [0 .. $some - 1], [-$some .. -1];
-    my ($open, $more_open) = map { middle(1, @looks[@$_]) } [0 .. $some - 1], [-$some .. -1];
-    push @grown, sprintf '%s: memory %.1f to %.1f MB', $during, $memory, $more_memory if $more_memory > $memory * 1.1 + 2;
-    push @grown, "$during: descriptors $open to $more_open" if $more_open > $open + 2;
-    push @grown, "$during: handles are left" if grep { %{ $_->[2] } } @looks;
+    my $some = min(3, int @looks / 2) or push(@grown, "$what: too few looks"), return;
+    my ($memory, $descriptors) = (0, 1);
+    my ($first, $last) = map { my $part = $_; [map { my $column = $_; min(map { $_->[$column] } @$part) } $memory, $descriptors] }
+        [@looks[0 .. $some - 1]], [@looks[-$some .. -1]];
+    push @grown, sprintf '%s: memory %.1f to %.1f MB', $what, $first->[0], $last->[0] if $last->[0] > $first->[0] * 1.1 + 1;
+    push @grown, "$what: descriptors $first->[1] to $last->[1]" if $last->[1] > $first->[1] + 2;
+    push @grown, "$what: handles are left" if grep { %{ $_->[2] } } @looks;
+    my $calls = $looks[-1][3] - $looks[0][3];
+    printf "%s: %.1f to %.1f MB, %.2f bytes a call\n", $what, $first->[0], $last->[0],
+        $calls > 0 ? ($last->[0] - $first->[0]) * 2**20 / $calls : 0;
+    return;
 }
+
+my @names = sort keys %kind;
+my $third = 20 * $minutes;
+
+sub try_reloads {
+    my $end = time + $third;
+    my @looks;
+    do {
+        for (1 .. ($minutes < 15 ? 1 : 3)) {
+            work($minutes < 15 ? 15 : 40, 6, @names);
+            reload();
+        }
+        look('under way');
+        reload();
+        my @figures = figures();
+        report('reloaded', @figures);
+        push @looks, \@figures;
+    } while time < $end;
+    judge('reloads', @looks);
+    return;
+}
+
+sub try_alone {
+    my ($name) = @_;
+    reload();
+    my $looks = 5;
+    my $settling = 12;
+    my $seconds = max(5, $third / @names / $looks - $settling);
+    my @looks = map { work($seconds, 4, $name); look($name) } 1 .. $looks;
+    judge($name, @looks);
+    return;
+}
+
+sub try_one_life {
+    reload();
+    my $end = time + $third;
+    my @looks;
+    do {
+        work($minutes < 15 ? 15 : 120, 6, @names);
+        push @looks, look('one life');
+    } while time < $end;
+    judge('one life', @looks);
+    return;
+}
+
+try_reloads();
+try_alone($_) for @names;
+try_one_life();
+print "$scripts scripts, $failed failed; $reloads reloads\n";
 push @grown, "$failed scripts failed" if $failed;
 print @grown ? 'NOT FLAT: ' . join('; ', @grown) . "\n" : "flat\n";
 exit(@grown ? 1 : 0);

@@ -47,7 +47,7 @@ test-rust:
 
 test-perl:
 	$(CARGO) build --locked
-	CPAN_BRIDGE_BIN='$(DEBUG)' sh tests/prove.sh $(PROVE) -Iperl/lib -Iperl/t/lib -j2 perl/t
+	CPAN_BRIDGE_BIN='$(DEBUG)' sh tests/prove.sh $(PROVE) -Iperl/lib -Iperl/t/lib -j4 perl/t
 
 test-perls: ## Runs the client's tests with the perls of other releases of Debian, fetched by apt
 	$(CARGO) build --locked

@@ -7,6 +7,8 @@ use File::Temp ();
 use TestBroker;
 
 my $top = TestBroker::top();
+# Where root has a directory for temporary files of his own, the user of this test can't go.
+delete $ENV{TMPDIR} if $> == 0;
 my $home = File::Temp::tempdir(CLEANUP => 1);
 
 # The archive, of the program under test, whatever C library that is for.

@@ -11,8 +11,8 @@
 #
 # Each look waits twelve seconds, so that a run takes ten minutes at least.
 #
-# What an allocator keeps goes up and down by some megabytes with what it was asked for last. That comes on top of what is in use, so
-# the least of the first looks is held against the least of the last; what is lost raises both.
+# What an allocator keeps goes up and down by some megabytes with what it was asked for last, between two levels often. So it has grown
+# if even the least of the last looks is more than the most of the first ones; what is lost raises every look that comes later.
 use strict;
 use warnings;
 use lib 'perl/t/lib', 'perl/lib', 'perl/compat';
@@ -155,8 +155,8 @@ sub judge {
     shift @looks if @looks > 3;
     my $some = min(3, int @looks / 2) or push(@grown, "$what: too few looks"), return;
     my ($memory, $descriptors) = (0, 1);
-    my ($first, $last) = map { my $part = $_; [map { my $column = $_; min(map { $_->[$column] } @$part) } $memory, $descriptors] }
-        [@looks[0 .. $some - 1]], [@looks[-$some .. -1]];
+    my $first = [map { my $column = $_; max(map { $_->[$column] } @looks[0 .. $some - 1]) } $memory, $descriptors];
+    my $last = [map { my $column = $_; min(map { $_->[$column] } @looks[-$some .. -1]) } $memory, $descriptors];
     push @grown, sprintf '%s: memory %.1f to %.1f MB', $what, $first->[0], $last->[0] if $last->[0] > $first->[0] * 1.1 + 1;
     push @grown, "$what: descriptors $first->[1] to $last->[1]" if $last->[1] > $first->[1] + 2;
     push @grown, "$what: handles are left" if grep { %{ $_->[2] } } @looks;

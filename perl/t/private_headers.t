@@ -88,6 +88,17 @@ for my $string ($plain, $flagged) {
 is(CPANBridge::HTTP->new->get($home->url('/told'), { headers => { A => "\x{20ac}" } })->{status}, 599, 'wide characters are no header');
 like(LWP::UserAgent->new->get($home->url('/told'), A => "\x{20ac}")->status_line, qr/\A500 Wide character/, 'with LWP either');
 
+# Objects go as their text: a URI as Referer, say.
+my $from = URI->new('http://from.example/');
+for my $with (
+    ['LWP', sub { LWP::UserAgent->new->get($home->url('/told'), Referer => $from)->content }],
+    ['CPANBridge::HTTP', sub { CPANBridge::HTTP->new->get($home->url('/told'), { headers => { Referer => $from } })->{content} }],
+    ['CPANBridge::HTTP, in a list', sub { CPANBridge::HTTP->new->get($home->url('/told'), { headers => { Referer => [$from] } })->{content} }],
+) {
+    my ($who, $get) = @$with;
+    is(headers($get->())->{referer}, "$from", "$who: an object in a header");
+}
+
 # --- Files in forms
 my $form = HTTP::Request::Common::POST('http://h/', Content_Type => 'form-data', Content => [
     "na\r\nme" => 'x', file => [undef, "a\r\nX-Evil: 1\r\n\r\n\"b\\.txt", Content => 'y'],

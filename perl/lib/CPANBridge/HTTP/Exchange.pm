@@ -70,7 +70,7 @@ sub _bytes {
 sub _bytes_of_headers {
     my ($headers) = @_;
     # As good as always.
-    return $headers if !grep { ref $_ ? grep { utf8::is_utf8($_) } @$_ : utf8::is_utf8($_) } %$headers;
+    return $headers if !grep { ref $_ eq 'ARRAY' ? grep { utf8::is_utf8($_) } @$_ : utf8::is_utf8($_) } %$headers;
     return { map {
         my $value = $headers->{$_};
         my $what = "the value of the header '$_'";

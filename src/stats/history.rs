@@ -118,15 +118,15 @@ impl Stats {
 
     fn point(&self, now: Duration, gauges: Gauges, times: &Times) -> Point {
         let before = &self.history;
-        let spread = times.since(&before.times);
+        let times = times.since(&before.times).report();
         Point {
             at: now.as_secs_f64(),
             seconds: now.saturating_sub(before.begun).as_secs_f64(),
             requests: self.requests - before.requests,
             failed: self.failed - before.failed,
-            p50: spread.at(0.50),
-            p95: spread.at(0.95),
-            p99: spread.at(0.99),
+            p50: times.p50,
+            p95: times.p95,
+            p99: times.p99,
             connections: gauges.connections,
             memory_mb: gauges.memory_mb,
             handles: gauges.handles,

@@ -59,11 +59,13 @@ const fn longest_in(bucket: usize) -> u64 {
 #[derive(Clone)]
 pub struct Spread {
     counts: Box<[u32; BUCKETS]>,
+    // The sum of the counts: reports, of which a turn of the loop has time for one, would add them up for every function.
+    counted: u64,
 }
 
 impl Default for Spread {
     fn default() -> Self {
-        Self { counts: Box::new([0; BUCKETS]) }
+        Self { counts: Box::new([0; BUCKETS]), counted: 0 }
     }
 }
 
@@ -71,46 +73,55 @@ impl Spread {
     /// Counts so many times of one length.
     #[inline]
     pub fn record(&mut self, length: Length, times: u32) {
-        if let Some(count) = self.counts.get_mut(length.bucket()) {
-            *count = count.saturating_add(times);
-        }
+        self.change(length.bucket(), |count| count.saturating_add(times));
     }
 
     /// Counts all that another has counted.
     pub fn add(&mut self, other: &Self) {
-        for (count, more) in self.counts.iter_mut().zip(other.counts.iter()) {
-            *count = count.saturating_add(*more);
+        for (bucket, more) in other.counted_in() {
+            self.change(bucket, |count| count.saturating_add(more));
         }
     }
 
     /// Takes away what an earlier state of the same had counted.
     pub fn subtract(&mut self, earlier: &Self) {
-        for (count, less) in self.counts.iter_mut().zip(earlier.counts.iter()) {
-            *count = count.saturating_sub(*less);
+        for (bucket, less) in earlier.counted_in() {
+            self.change(bucket, |count| count.saturating_sub(less));
         }
     }
 
-    /// What so large a part of the times is at most, in nanoseconds; 0 if none was counted.
-    pub fn at(&self, quantile: f64) -> u64 {
-        let all: u64 = self.counts.iter().map(|count| u64::from(*count)).sum();
-        let wanted = ((quantile * all as f64).ceil() as u64).max(1);
-        let mut so_far = 0;
-        let bucket = self.counts.iter().position(|count| {
-            so_far += u64::from(*count);
-            so_far >= wanted
-        });
-        bucket.map_or(0, longest_in)
+    #[inline]
+    fn change(&mut self, bucket: usize, to: impl FnOnce(u32) -> u32) {
+        let Some(count) = self.counts.get_mut(bucket) else { return };
+        let before = std::mem::replace(count, to(*count));
+        self.counted = self.counted - u64::from(before) + u64::from(*count);
     }
 
-    /// The longest of them, in nanoseconds; 0 if none was counted.
-    pub fn longest(&self) -> u64 {
-        self.counts.iter().rposition(|count| *count > 0).map_or(0, longest_in)
+    /// The buckets that count something, and how often.
+    fn counted_in(&self) -> impl Iterator<Item = (usize, u32)> {
+        self.counts.iter().copied().enumerate().filter(|(_, count)| *count > 0)
+    }
+
+    /// What so large parts of the times are at most, in nanoseconds; 0 if none was counted. The parts are given in ascending order,
+    /// so that one walk finds them all; 1.0 asks for the longest.
+    pub fn at<const PARTS: usize>(&self, parts: [f64; PARTS]) -> [u64; PARTS] {
+        let mut buckets = self.counted_in();
+        let (mut so_far, mut longest) = (0, 0);
+        parts.map(|part| {
+            let wanted = ((part * self.counted as f64).ceil() as u64).max(1);
+            while so_far < wanted
+                && let Some((bucket, count)) = buckets.next()
+            {
+                so_far += u64::from(count);
+                longest = longest_in(bucket);
+            }
+            longest
+        })
     }
 
     /// Every length that was counted, in nanoseconds, and how often.
     pub fn recorded(&self) -> impl Iterator<Item = (u64, u32)> {
-        let counted = self.counts.iter().enumerate().filter(|(_, count)| **count > 0);
-        counted.map(|(bucket, count)| (longest_in(bucket), *count))
+        self.counted_in().map(|(bucket, count)| (longest_in(bucket), count))
     }
 }
 
@@ -132,7 +143,7 @@ mod tests {
 
         #[test]
         fn quantiles_are_those_of_hdr_histogram(
-            times in prop::collection::vec((0..42u32, 1..u64::MAX, 1..5u32), 1..200), quantile in 0.0..=1.0
+            times in prop::collection::vec((0..42u32, 1..u64::MAX, 1..5u32), 1..200), quantile in 0.0..=1.0, other in 0.0..=1.0
         ) {
             let (mut ours, mut theirs) = (Spread::default(), Histogram::<u32>::new_with_bounds(1_000, LONGEST, 2).unwrap());
             for (bits, seed, count) in times {
@@ -140,7 +151,9 @@ mod tests {
                 ours.record(Length::of(nanoseconds), count);
                 theirs.record_n(nanoseconds, count).unwrap();
             }
-            prop_assert_eq!(ours.at(quantile), theirs.value_at_quantile(quantile));
+            let mut parts = [quantile, other, 1.0];
+            parts.sort_by(f64::total_cmp);
+            prop_assert_eq!(ours.at(parts), parts.map(|part| theirs.value_at_quantile(part)));
             let recorded = theirs.iter_recorded().map(|step| (step.value_iterated_to(), step.count_at_value()));
             prop_assert_eq!(ours.recorded().collect::<Vec<_>>(), recorded.collect::<Vec<_>>());
         }
@@ -154,7 +167,8 @@ mod tests {
         spread.record(Duration::from_millis(3).into(), 1);
         spread.subtract(&earlier);
         assert_eq!(spread.recorded().map(|(_, count)| count).collect::<Vec<_>>(), [1]);
-        assert!((3_000_000..3_040_000).contains(&spread.longest()) && spread.at(0.5) == spread.at(1.0));
+        let [median, longest] = spread.at([0.5, 1.0]);
+        assert!((3_000_000..3_040_000).contains(&longest) && median == longest);
     }
 
     #[test]
@@ -164,7 +178,7 @@ mod tests {
             spread.record(Duration::MAX.into(), u32::MAX);
         }
         assert_eq!(spread.recorded().collect::<Vec<_>>(), [(longest_in(BUCKETS - 1), u32::MAX)]);
-        assert_eq!((spread.longest(), spread.at(0.5)), (longest_in(BUCKETS - 1), longest_in(BUCKETS - 1)));
-        assert_eq!(Spread::default().at(0.5), 0);
+        assert_eq!(spread.at([0.5, 1.0]), [longest_in(BUCKETS - 1); 2]);
+        assert_eq!(Spread::default().at([0.5, 1.0]), [0, 0]);
     }
 }

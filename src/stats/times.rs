@@ -67,25 +67,11 @@ impl Times {
         Self { count: packed.count, total: Length::from(packed.total).nanoseconds(), spread }
     }
 
-    /// The mean, in seconds.
-    pub fn mean(&self) -> f64 {
-        ratio(self.total as f64 / 1e9, self.count as f64)
-    }
-
-    /// What so large a part is at most, in seconds.
-    pub fn at(&self, quantile: f64) -> f64 {
-        self.spread.as_ref().map_or(0.0, |spread| spread.at(quantile) as f64 / 1e9)
-    }
-
     /// The figures.
     pub fn report(&self) -> TimesReport {
-        TimesReport {
-            avg: self.mean(),
-            p50: self.at(0.50),
-            p95: self.at(0.95),
-            p99: self.at(0.99),
-            max: self.spread.as_ref().map_or(0.0, |spread| spread.longest() as f64 / 1e9),
-        }
+        let nanoseconds = self.spread.as_ref().map_or([0; 4], |spread| spread.at([0.50, 0.95, 0.99, 1.0]));
+        let [p50, p95, p99, max] = nanoseconds.map(|nanoseconds| nanoseconds as f64 / 1e9);
+        TimesReport { avg: ratio(self.total as f64 / 1e9, self.count as f64), p50, p95, p99, max }
     }
 }
 

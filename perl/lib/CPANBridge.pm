@@ -209,14 +209,7 @@ sub _call_with {
     my $options = _checked_options($method, @options);
     my $session = $self->{ +KEY };
     return $self->_sibling->_call_with($method, $params, @options) if $session->{user};
-    # As `_within`, without the function: every call with options goes this way.
-    my $eval_error = $@;
-    local $!;
-    local $session->{user} = $self;
-    $session->enter;
-    my ($error, $result) = $self->_call($method, $params, $options);
-    $session->leave;
-    $@ = $eval_error;
+    my ($error, $result) = $self->_within(sub { $self->_call($method, $params, $options) });
     $self->{last_error} = $error ? $error->message : '';
     return ($error, $result);
 }

@@ -25,6 +25,9 @@ use TestWeb;
 use List::Util qw(max min);
 use Time::HiRes qw(time sleep);
 
+# What was freed is given back after some seconds.
+use constant SETTLING => 12;
+
 my $minutes = shift || 60;
 my $broker = TestBroker->start('--log-level', 'warning', '--stale-timeout', '20s');
 my $web = TestWeb->start;
@@ -87,16 +90,15 @@ sub report {
 
 sub settled {
     TestBroker::eventually(sub { (figures())[4] == 1 && !%{ (figures())[2] } }) or print "not settled\n";
-    # What was freed is given back after some seconds.
-    sleep 12;
+    sleep SETTLING;
     return figures();
 }
 
 my ($scripts, $failed, $reloads) = (0, 0, 0);
 my (%running, @grown);
 
-# A script of one of these kinds, beside those that run; returns when there is room for another.
-sub start_script {
+# Scripts of these kinds, until so many run; returns when one of them has ended.
+sub keep_running {
     my ($at_once, @names) = @_;
     while (keys %running < $at_once) {
         my $name = $names[rand @names];
@@ -125,7 +127,7 @@ sub gone {
 sub work {
     my ($seconds, $at_once, @names) = @_;
     my $end = time + $seconds;
-    start_script($at_once, @names) while time < $end;
+    keep_running($at_once, @names) while time < $end;
     return;
 }
 
@@ -191,8 +193,7 @@ sub try_alone {
     my ($name) = @_;
     reload();
     my $looks = 5;
-    my $settling = 12;
-    my $seconds = max(5, $third / @names / $looks - $settling);
+    my $seconds = max(5, $third / @names / $looks - SETTLING);
     my @looks = map { work($seconds, 4, $name); look($name) } 1 .. $looks;
     judge($name, @looks);
     return;

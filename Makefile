@@ -27,7 +27,7 @@ FUZZ_SECONDS ?= 60
 PERLS        ?= bullseye trixie
 FUZZ_TARGETS ?= frames messages calls keys http_answers
 
-.PHONY: help build demo test test-rust test-perl test-perls conformance bench bench-full fuzz soak lint install uninstall dist deb rpm clean
+.PHONY: help build demo test test-rust test-perl perls test-perls conformance bench bench-full fuzz soak lint install uninstall dist deb rpm clean
 
 help: ## Shows this
 	@printf 'CPAN Bridge: a broker that gives core-Perl scripts ciphers, HTTPS and other services.\n\n'
@@ -49,7 +49,10 @@ test-perl:
 	$(CARGO) build --locked
 	CPAN_BRIDGE_BIN='$(DEBUG)' sh tests/prove.sh $(PROVE) -Iperl/lib -Iperl/t/lib -j4 perl/t
 
-test-perls: ## Runs the client's tests with the perls of other releases of Debian, fetched by apt
+perls: ## Fetches the perls of other releases of Debian (PERLS) by apt, into the folder of the build
+	for release in $(PERLS); do sh tests/perls/fetch.sh $$release '$(BUILT)/perls' || exit 1; done
+
+test-perls: perls ## Runs the client's tests with them
 	$(CARGO) build --locked
 	CPAN_BRIDGE_BIN='$(DEBUG)' sh tests/perls/run.sh '$(BUILT)/perls' $(PERLS)
 

@@ -4,7 +4,8 @@
 #     fetch.sh CODENAME DIRECTORY
 #
 # The packages come from where this host has its own from, by apt, which checks their signatures. The program gets the C library that
-# came with it, because that of the host may be older. It finds its modules by PERL5LIB, which ends at the folder named `inc` here.
+# came with it, because that of the host may be older. It finds its modules by PERL5LIB; what that has to be
+# is in the file `inc`.
 set -eu
 codename=${1:?the code name of a release is wanted}
 mkdir -p "${2:?a directory is wanted}"

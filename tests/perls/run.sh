@@ -3,7 +3,7 @@
 #
 #     run.sh DIRECTORY CODENAME...
 #
-# The perls are kept in the directory. Left out is what runs the host's tools, whichever perl the test itself has: the Makefile,
+# The perls are in the directory, put there by fetch.sh. Left out is what runs the host's tools, whichever perl the test itself has: the Makefile,
 # installing and packing.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -13,7 +13,7 @@ shift
 files=$(ls perl/t/*.t | grep -v -E '/(distribution|install|makefile|packages|quickstart)\.t$')
 failed=
 for codename in "$@"; do
-    perl=$(sh tests/perls/fetch.sh "$codename" "$directory")
+    perl=$directory/$codename/perl
     PERL5LIB=$(cat "$directory/$codename/inc")
     PERL_OWN_MODULES=$PERL5LIB
     export PERL5LIB PERL_OWN_MODULES

@@ -241,8 +241,8 @@ sub send_call {
         my ($session) = @_;
         my $limit = $self->_time_limit($options);
         my $deadline = CPANBridge::Connection::now() + $limit;
-        my $made = $session->new_ticket($method, $limit, $deadline, $options->{progress});
         my ($error, $body) = CPANBridge::Envelope::encode($method, $params, $options, $limit);
+        my $made = $session->new_ticket($method, \$body, $limit, $deadline, $options->{progress});
         $error ||= $session->send_all([$made], [$body], $deadline);
         return $error ? $made->settle($error) : $made;
     });
@@ -292,6 +292,9 @@ sub cancel {
     # It is a key of a hash elsewhere, which leaves a string's mark on numbers of older versions of Perl.
     $self->_within(sub {
         my ($session) = @_;
+        return if $session->cancel_refused($ticket);
+        # Nor is it sent to another broker, should this one refuse it.
+        delete $ticket->{body};
         $session->send_message([2, 'rpc.cancel', [0 + $ticket->{msgid}]], 'rpc.cancel') if $session->is_connected && !$ticket->is_done;
         return;
     });
@@ -305,7 +308,9 @@ sub fileno {    ## no critic (ProhibitBuiltinHomonyms)
     my ($connection, $error) = do {
         local $!;
         local $session->{user} = $self;
-        $session->connect(CPANBridge::Connection::now() + $self->_timeout, 0);
+        my $until = CPANBridge::Connection::now() + $self->_timeout;
+        $session->send_refused($until, 1);
+        $session->connect($until, 0);
     };
     die $error if $error;
     $@ = $eval_error;
@@ -744,7 +749,7 @@ that L</wait_for> waited for are not among them.
 =head2 fileno
 
 The number of the socket, for an event loop of the script's own: when it is readable, L</poll> has something to do. Connects if
-need be.
+need be. Ask again after each L</poll>: where a broker went and another came it is another socket.
 
 =head2 notify
 

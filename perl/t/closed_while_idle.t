@@ -85,4 +85,62 @@ my @results = outcome(sub {
 }, $call);
 is($results[0]->code, 'failed', 'a call that did not run for a shutdown is sent to the next broker');
 
+# So is one that is waited for later, in whatever way. The first broker runs the first request and refuses the others.
+my $going = sub {
+    my ($connection, $number) = @_;
+    my $count = 0;
+    while (defined(my $frame = TestBroker::read_frame($connection))) {
+        my $message = CPANBridge::MessagePack->unpack($frame);
+        next if $message->[0] == 2;
+        if ($number > 1 || $count++ == 0) {
+            answer($connection, $frame, "connection $number");
+            next;
+        }
+        syswrite $connection, pack 'N/a*', CPANBridge::MessagePack->pack([1, $message->[1], { code => 'unavailable', message => 'm' }, undef]);
+    }
+};
+my @echo = map { ['test.echo', { n => $_ }] } 1 .. 3;
+my @expected = ('connection 1', 'connection 2', 'connection 2');
+is_deeply([outcome($going, sub { [$_[0]->pipeline(@echo)] })], [\@expected], 'in a pipeline');
+is_deeply([outcome($going, sub {
+    my ($client) = @_;
+    my @tickets = map { $client->send_call(@$_) } @echo;
+    return [reverse map { $client->wait_for($_) } reverse @tickets];
+})], [\@expected], 'one that has a ticket');
+is_deeply([outcome($going, sub {
+    my ($client) = @_;
+    my @tickets = map { $client->send_call(@$_) } @echo;
+    my %came;
+    for (1 .. 500) {
+        $came{$_} = $_->result for $client->poll(0.1);
+        last if keys %came == 3;
+    }
+    return [map { $came{$_} } @tickets];
+})], [\@expected], 'one that is polled for');
+is_deeply([outcome($going, sub {
+    my ($client) = @_;
+    my @tickets = map { $client->send_call(@$_) } @echo;
+    return [$client->call('test.echo', { n => 4 }), map { $client->wait_for($_) } @tickets];
+})], [['connection 2', @expected]], 'and a call among those that are under way');
+
+# What was refused is nobody else's, and given up without being sent.
+is_deeply([outcome($going, sub {
+    my ($client) = @_;
+    my ($first, $second, $third) = map { $client->send_call(@$_) } @echo;
+    $client->wait_for($first);
+    my @states;
+    my $child = fork;
+    if (!$child) {
+        my $code = eval { $client->wait_for($second); 1 } ? 'ran' : $@->code;
+        require POSIX;
+        POSIX::_exit($code eq 'lost' ? 0 : 1);
+    }
+    waitpid $child, 0;
+    push @states, $?;
+    $client->cancel($third);
+    push @states, eval { $client->wait_for($second) } || $@->code;
+    push @states, eval { $client->wait_for($third) } || $@->code =~ /\A(?:cancelled|unavailable)\z/;
+    return \@states;
+})], [[0, 'connection 2', 1]], 'a child does not send what its parent was refused, and what is cancelled is not sent');
+
 done_testing;

@@ -34,6 +34,12 @@ my $large = join '', map { chr($_ % 251) } 0 .. 6_000_000;
 my $answer = CPANBridge::HTTP->new->post($sum->url('/sum'), { content => $large });
 is($answer->{content}, length($large) . ' ' . unpack('%32C*', $large), 'a large body goes in pieces');
 is(length CPANBridge::HTTP->new->get($web->url('/bytes/20000000'))->{content}, 20_000_000, 'and comes in pieces, beyond a frame');
+{
+    require CPANBridge;
+    my $failed = CPANBridge->new->call('test.stats')->{requests_failed};
+    is(length CPANBridge::HTTP->new->get($web->url('/bytes/5000000'))->{content}, 5_000_000, 'once more');
+    is(CPANBridge->new->call('test.stats')->{requests_failed}, $failed, 'pieces that were asked for ahead are no failed calls');
+}
 
 my @pieces = ('one', sub { die "no more\n" });
 my $stopped = CPANBridge::HTTP->new->post($sum->url('/sum'), { content => sub { my $next = shift @pieces; return ref $next ? $next->() : $next } });

@@ -301,6 +301,12 @@ impl Jobs {
         running.map(|(slot, (generation, _))| JobId { slot: slot as u32, generation: *generation }).collect()
     }
 
+    /// The job that workers have longest.
+    pub fn longest_running(&self, among: impl Fn(&Job) -> bool) -> Option<&Job> {
+        let running = self.slab.iter().map(|(_, (_, job))| job).filter(|job| job.on_worker && among(job));
+        running.min_by_key(|job| job.started)
+    }
+
     fn runs(&mut self, id: JobId) {
         let Some(job) = self.get(id) else { return };
         job.stage = Stage::Running;

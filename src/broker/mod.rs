@@ -47,6 +47,7 @@ mod outbox;
 mod panics;
 mod place;
 mod process;
+mod quiet;
 mod quota;
 mod reaper;
 mod reload;

@@ -1,23 +1,26 @@
 //! Reloading: another program takes this one's place, and nobody notices.
 //!
-//! First the new program is tried out, while this one serves as ever. Then no further call is given to a worker; those that
-//! run are waited for, and so are handles that can't move. When all is quiet everything is handed over (see
-//! [`handover`](super::handover)). Whatever goes wrong before that ends the reload and nothing else.
+//! First the new program is tried out, while this one serves as ever. Then a moment is waited for in which no worker has a call
+//! and no handle lives that can't move; where it does not come by itself, it is made by holding calls up for a bounded time (see
+//! [`quiet`](super::quiet)). Then everything is handed over (see [`handover`](super::handover)). Whatever goes wrong before
+//! that ends the reload and nothing else.
 //!
 //! Nothing of the broker's own user's or root's is ever dropped for a reload. What guests still have after some seconds is, if
-//! nothing else is waited for: one of them could keep a broker from ever being replaced, and hold up everybody's calls meanwhile.
+//! nothing else is waited for: one of them could keep a broker from ever being replaced.
 
 use super::deadlines::Timer;
 use super::dispatch::shutting_down;
 use super::ending::Phase;
 use super::handover::{HandoverError, Program, Rehearsal};
 use super::jobs::{self, Job};
+use super::quiet::Quiet;
 use super::{Broker, REHEARSAL};
 use crate::modules::handles::HandleId;
 use crate::protocol::{CallError, Code};
 use mio::Interest;
 use mio::unix::SourceFd;
 use slog::{info, warn};
+use std::collections::HashSet;
 use std::time::Duration;
 
 /// A reload under way.
@@ -32,14 +35,24 @@ pub struct Reload {
 
 /// How long calls that were told to end have for that.
 const DISMISSAL: Duration = Duration::from_secs(5);
-/// How long what guests have is waited for at most: meanwhile calls of others that need a worker are held up.
+/// How long what guests have is waited for at most.
 const PATIENCE_WITH_GUESTS: Duration = Duration::from_secs(5);
+/// How often who asked for a reload is told that it waits.
+const TELL: Duration = Duration::from_secs(1);
 
 enum Stage {
     /// The new program is tried out.
     Rehearsing(Rehearsal),
-    /// Calls that run are waited for, since then.
-    Quieting(Duration),
+    /// A moment is waited for in which nothing is there that can't move.
+    Quieting(Wait),
+}
+
+struct Wait {
+    quiet: Quiet,
+    // What could not move when the wait began.
+    stuck: HashSet<HandleId>,
+    // When who asked is told next that it takes a while.
+    tell: Duration,
 }
 
 impl Broker {
@@ -112,45 +125,94 @@ impl Broker {
     }
 
     fn fall_quiet(&mut self) {
-        let until = self.now + self.config.reload_grace.min(PATIENCE_WITH_GUESTS);
+        let stuck = self.stuck_handles().into_iter().map(|(_, id)| id).collect();
+        let quiet = Quiet::begin(self.now, self.config.reload_hold);
         if let Some(reload) = &mut self.reload {
-            reload.stage = Stage::Quieting(self.now);
-            reload.until = until;
-            self.deadlines.want(Timer::Reload, until);
+            reload.stage = Stage::Quieting(Wait { quiet, stuck, tell: self.now + TELL });
+            reload.until = self.now + self.config.reload_grace;
+        }
+        self.check_reload();
+    }
+
+    fn reload_wait(&mut self) -> Option<&mut Wait> {
+        match &mut self.reload {
+            Some(Reload { stage: Stage::Quieting(wait), .. }) => Some(wait),
+            _ => None,
         }
     }
 
     /// Whether calls may be given to workers only if they work on a handle that can't move.
-    pub(super) fn is_falling_quiet(&self) -> bool {
-        matches!(&self.reload, Some(Reload { stage: Stage::Quieting(_), .. }))
+    pub(super) fn is_holding_up(&self) -> bool {
+        matches!(&self.reload, Some(Reload { stage: Stage::Quieting(wait), .. }) if wait.quiet.held_since().is_some())
     }
 
-    /// A limit of the reload has come, or has been put off.
+    /// A time has come at which something about the reload may change.
     pub(super) fn check_reload(&mut self) {
         let Some(reload) = &self.reload else { return };
-        if reload.until > self.now {
-            self.deadlines.want(Timer::Reload, reload.until);
-            return;
+        let is_over = reload.until <= self.now;
+        match &reload.stage {
+            Stage::Rehearsing(_) if is_over => {
+                self.forget_rehearsal();
+                self.give_up_reload("the new program did not come up within reload_grace");
+            }
+            Stage::Rehearsing(_) => drop(self.deadlines.want(Timer::Reload, reload.until)),
+            // What is quiet is handed over at the end of the loop's turn.
+            Stage::Quieting(_) if self.is_quiet() => {}
+            Stage::Quieting(wait) => {
+                let patience = self.config.reload_grace.min(PATIENCE_WITH_GUESTS);
+                let is_guests_time = !reload.guests_dismissed && wait.quiet.begun + patience <= self.now;
+                if is_guests_time && self.dismiss_guests() {
+                    // They are waited for a little longer.
+                } else if is_over {
+                    let why = self.what_is_not_quiet();
+                    return self.give_up_reload(&why);
+                } else {
+                    self.hold_up_or_go_on();
+                }
+                self.tell_that_it_waits();
+                self.look_at_reload_again(patience);
+            }
         }
-        if matches!(reload.stage, Stage::Quieting(_)) && !reload.guests_dismissed && self.dismiss_guests() {
-            return;
+    }
+
+    fn hold_up_or_go_on(&mut self) {
+        let (now, oldest) = (self.now, self.oldest_waited_for());
+        if self.reload_wait().is_some_and(|wait| wait.quiet.advance(now, oldest)) {
+            self.start_jobs();
         }
-        let Some(reload) = &mut self.reload else { return };
-        if let Stage::Quieting(since) = reload.stage
-            && since + self.config.reload_grace > self.now
-        {
-            // What is waited for is the owner's, and looked at again: it may be guests' alone later.
-            let until = (since + self.config.reload_grace).min(self.now + PATIENCE_WITH_GUESTS);
-            reload.until = until;
-            self.deadlines.want(Timer::Reload, until);
-            return;
+    }
+
+    fn look_at_reload_again(&mut self, patience_with_guests: Duration) {
+        let now = self.now;
+        let Some(Reload { stage: Stage::Quieting(wait), until, .. }) = &mut self.reload else { return };
+        let guests_time = wait.quiet.begun + patience_with_guests;
+        if guests_time > now {
+            wait.quiet.look_at(guests_time);
         }
-        let why = match reload.stage {
-            Stage::Rehearsing(_) => "the new program did not come up within reload_grace".to_owned(),
-            Stage::Quieting(_) => self.what_is_not_quiet(),
-        };
-        self.forget_rehearsal();
-        self.give_up_reload(&why);
+        let next = wait.quiet.until().min(wait.tell).min(*until);
+        self.deadlines.want(Timer::Reload, next);
+    }
+
+    /// For how long the oldest of what is waited for has been there, as far as is known. What guests have is ended in time.
+    fn oldest_waited_for(&mut self) -> Option<Duration> {
+        let own = self.jobs.longest_running(|job| job.caller.privileged);
+        let call = own.and_then(|job| job.started).map(|started| started.elapsed());
+        let stuck = self.stuck_handles();
+        let now = self.now;
+        let wait = self.reload_wait()?;
+        let handle = stuck.iter().any(|(_, id)| wait.stuck.contains(id)).then(|| now - wait.quiet.begun);
+        call.max(handle)
+    }
+
+    fn tell_that_it_waits(&mut self) {
+        let now = self.now;
+        let Some(wait) = self.reload_wait().filter(|wait| wait.tell <= now) else { return };
+        wait.tell = now + TELL;
+        let seconds = (now - wait.quiet.begun).as_secs();
+        let most = self.config.reload_grace.as_secs();
+        for id in self.reload_calls.clone() {
+            self.pass_progress(id, (seconds, Some(most), "seconds"));
+        }
     }
 
     /// Ends what guests have that can't move, if that is all that is waited for. Returns whether it was.
@@ -172,11 +234,11 @@ impl Broker {
         for (_, id) in stuck {
             self.handles.end(id);
         }
-        let until = self.now + DISMISSAL;
-        if let Some(reload) = &mut self.reload {
-            (reload.guests_dismissed, reload.until) = (true, until);
+        let (now, until) = (self.now, self.now + DISMISSAL);
+        if let Some(Reload { stage: Stage::Quieting(wait), guests_dismissed, until: end, .. }) = &mut self.reload {
+            wait.quiet.hold_until(now, until);
+            (*guests_dismissed, *end) = (true, until.max(*end));
         }
-        self.deadlines.want(Timer::Reload, until);
         true
     }
 
@@ -195,7 +257,17 @@ impl Broker {
             .map(|(kind, count)| format!("{count} {kind}"))
             .collect();
         let stuck = if stuck.is_empty() { String::new() } else { format!(", and there is {}", stuck.join(", ")) };
-        format!("{running} calls still run after reload_grace{stuck}; they can't move to another program")
+        let calls = if running == 1 { "1 call still runs".to_owned() } else { format!("{running} calls still run") };
+        let longest = self.jobs.longest_running(|_| true).map(|job| {
+            let seconds = job.started.map_or(0.0, |started| started.elapsed().as_secs_f64());
+            format!(
+                " (longest: {} of process {}, for {seconds:.0} s)",
+                self.stats.method(Some(job.function.0)),
+                job.caller.pid
+            )
+        });
+        let longest = longest.unwrap_or_default();
+        format!("{calls} after reload_grace{longest}{stuck}; they can't move to another program")
     }
 
     /// Calls that workers have.
@@ -210,11 +282,12 @@ impl Broker {
     /// Hands over if all is quiet.
     pub(super) fn proceed_with_reload(&mut self) {
         self.drop_answered_reload_calls();
-        let Some(Reload { stage: Stage::Quieting(since), .. }) = &self.reload else { return };
-        let since = *since;
+        let Some(wait) = self.reload_wait() else { return };
+        let held_since = wait.quiet.held_since();
         if !self.is_quiet() {
             return;
         }
+        let since = held_since.unwrap_or(self.now);
         let Some(reload) = self.reload.take() else { return };
         self.tell_reloading();
         let error = self.hand_over(&reload.program, since);

@@ -18,8 +18,8 @@ impl Broker {
     pub(super) fn start_jobs(&mut self) {
         let share = self.share();
         loop {
-            let is_falling_quiet = self.is_falling_quiet();
-            if !is_falling_quiet && !self.jobs.may_start(share) {
+            let is_holding_up = self.is_holding_up();
+            if !is_holding_up && !self.jobs.may_start(share) {
                 return;
             }
             match self.workers.available() {
@@ -33,7 +33,7 @@ impl Broker {
                     ));
                 }
             }
-            let next = if is_falling_quiet {
+            let next = if is_holding_up {
                 // What can't move has to come to its end; everything else waits for the new program.
                 let (handles, registry) = (&self.handles, &self.registry);
                 let stays = |(owner, id)| handles.kind_of(owner, id).is_some_and(|kind| registry.kind(kind).is_none());
@@ -109,8 +109,9 @@ impl Broker {
         self.start_jobs();
     }
 
-    fn pass_progress(&mut self, id: JobId, (done, total, unit): ProgressReport) {
-        let Some(job) = self.jobs.get(id).filter(|job| job.stage == Stage::Running) else { return };
+    /// Tells who waits for a call how far it is, if that was asked for.
+    pub(super) fn pass_progress(&mut self, id: JobId, (done, total, unit): ProgressReport) {
+        let Some(job) = self.jobs.get(id).filter(|job| job.stage == Stage::Running && job.progress) else { return };
         let (Some(msgid), to) = (job.msgid, job.connection) else { return };
         let Some(connection) = self.connections.get(to) else { return };
         // Progress is news: to a client that does not read, it is not repeated without end.

@@ -9,6 +9,7 @@ use crate::protocol::framing::FRAME_HEADER;
 use crate::protocol::reply::write_value;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
@@ -72,6 +73,15 @@ pub enum ClientError {
 struct WireError {
     code: String,
     message: String,
+}
+
+/// How far a call has come.
+#[derive(Debug, Deserialize)]
+pub struct Progress {
+    /// So much is done, in the unit of the function.
+    pub done: u64,
+    /// Of so much, if that is known.
+    pub total: Option<u64>,
 }
 
 /// Which broker is to be asked.
@@ -149,10 +159,31 @@ impl Client {
     /// [`ClientError`].
     pub fn call<R: DeserializeOwned>(&mut self, method: &str, params: &impl Serialize) -> Result<R, ClientError> {
         self.last += 1;
+        self.ask(&(0_u8, self.last, method, params), None)
+    }
+
+    /// The same for what takes long: how far it is goes to `tell`.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn call_with_progress<R: DeserializeOwned>(
+        &mut self,
+        method: &str,
+        params: &impl Serialize,
+        tell: &mut dyn FnMut(Progress),
+    ) -> Result<R, ClientError> {
+        self.last += 1;
+        self.ask(&(0_u8, self.last, method, params, BTreeMap::from([("progress", true)])), Some(tell))
+    }
+
+    fn ask<R: DeserializeOwned>(
+        &mut self,
+        request: &impl Serialize,
+        mut tell: Option<&mut dyn FnMut(Progress)>,
+    ) -> Result<R, ClientError> {
         let mut message = Buffer::new();
         message.push(&[0; FRAME_HEADER]);
-        write_value(&mut message, &(0_u8, self.last, method, params))
-            .map_err(|error| ClientError::Unreadable(error.to_string()))?;
+        write_value(&mut message, request).map_err(|error| ClientError::Unreadable(error.to_string()))?;
         let length =
             u32::try_from(message.len() - FRAME_HEADER).map_err(|_| io::Error::from(ErrorKind::InvalidInput))?;
         message.set_u32(0, length);
@@ -163,6 +194,11 @@ impl Client {
             let answer = self.receive(until)?;
             if answer.as_slice().first() == Some(&ANSWER) {
                 return self.read(answer.as_slice());
+            }
+            if let (Some(tell), Ok((_, _, (progress,)))) =
+                (&mut tell, rmp_serde::from_slice::<(u8, String, (Progress,))>(answer.as_slice()))
+            {
+                tell(progress);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! `cpan-bridge reload`: has a running broker replaced by the program that is now installed.
 
-use super::client::Client;
+use super::client::{Client, Progress};
 use super::say::say;
 use super::{configure_client, connection_flags, fail};
 use clap::{ArgMatches, Command};
@@ -18,6 +18,27 @@ struct Reloaded {
     pause: f64,
 }
 
+/// What was said about the wait.
+#[derive(Default)]
+struct Told {
+    next: u64,
+}
+
+impl Told {
+    /// Every ten seconds.
+    fn tell(&mut self, progress: &Progress) {
+        if progress.done < self.next {
+            return;
+        }
+        self.next = progress.done + 10;
+        let most = progress.total.map(|total| format!(" of {total} at most")).unwrap_or_default();
+        eprintln!(
+            "Waiting for calls that run to end: {} seconds{most}; others go on. `cpan-bridge calls` lists them",
+            progress.done
+        );
+    }
+}
+
 /// The subcommand.
 pub fn command() -> Command {
     Command::new("reload")
@@ -25,7 +46,9 @@ pub fn command() -> Command {
         .long_about(
             "Has a running broker execute its program anew, in the same process: after an update, or after a change of its \
              settings file. Connections, waiting calls and live handles (ciphers, HTTP sessions) go along; nobody notices. \
-             The new program is tried out first. If it does not come up, can't read the state or refuses the settings, the \
+             The new program is tried out first, then a moment is waited for in which no call runs. Calls go on meanwhile; where \
+             they follow upon each other, those that need a worker are held up for a bounded time (setting reload_hold). If the \
+             new program does not come up, can't read the state or refuses the settings, the \
              old one goes on serving, and this command says why and fails.\n\n\
              The signal USR2 does the same; the log then says what came of it.",
         )
@@ -39,13 +62,15 @@ pub fn run(flags: &ArgMatches) -> ExitCode {
         Err(error) => return fail(2, &error),
     };
     let nothing: BTreeMap<String, String> = BTreeMap::new();
-    let answer =
-        Client::connect(&address).and_then(|broker| broker.patient().call::<Reloaded>("system.reload", &nothing));
+    let mut told = Told::default();
+    let answer = Client::connect(&address).and_then(|broker| {
+        broker.patient().call_with_progress::<Reloaded>("system.reload", &nothing, &mut |progress| told.tell(&progress))
+    });
     match answer {
         Ok(Reloaded { version, previous_version, connections, handles, pause }) => {
             say!(
                 "Reloaded: version {version} in place of {previous_version}, with {connections} connections and {handles} \
-                 handles; calls were held up for {:.0} ms",
+                 handles; handing over held calls up for {:.0} ms",
                 pause * 1e3
             );
             ExitCode::SUCCESS

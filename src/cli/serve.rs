@@ -73,7 +73,7 @@ fn start(flags: &ArgMatches, orders: Orders) -> ExitCode {
     // Before the directory is left that it was started in.
     let origin = match Origin::of_this_process(orders) {
         Ok(origin) => origin,
-        Err(error) => return fail(1, &error),
+        Err(error) => return fail(1, &format!("finding this program's own file: {error}")),
     };
     let settled = settle_in(&mut config, detached).and_then(|()| if detached { lead_a_session() } else { Ok(()) });
     if let Err(error) = settled {

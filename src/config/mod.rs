@@ -86,6 +86,8 @@ pub struct Config {
     pub shutdown_grace: Duration,
     /// How long a reload waits for running calls.
     pub reload_grace: Duration,
+    /// How long calls are held up for a reload at a time.
+    pub reload_hold: Duration,
     /// How often the socket's place is looked at; none for never.
     pub socket_check: Option<Duration>,
     /// How long the loop looks for events before it sleeps.
@@ -146,6 +148,7 @@ impl Config {
             max_handles: values.count("max_handles")?,
             shutdown_grace: values.optional_duration("shutdown_grace")?.unwrap_or_default(),
             reload_grace: values.optional_duration("reload_grace")?.unwrap_or_default(),
+            reload_hold: values.optional_duration("reload_hold")?.unwrap_or_default(),
             socket_check: values.optional_duration("socket_check")?,
             busy_poll: values.optional_duration("busy_poll")?,
             idle_exit: values.optional_duration("idle_exit")?,

@@ -305,7 +305,14 @@ pub const TABLE: &[Setting] = &[
         Kind::Duration,
         "60s",
         "How long a reload waits for the new program to come up, and then for running calls; else there is no reload",
-        "Long enough for most transfers. Meanwhile only calls that need a worker are held up.",
+        "Long enough for most transfers; meanwhile calls go on, see `reload_hold`.",
+    ),
+    setting(
+        "reload_hold",
+        Kind::Duration,
+        "1s",
+        "How long calls that need a worker are held up at a time to make a quiet moment for a reload; 0 or off never does",
+        "Shorter than the time limits of scripts. While a call runs that takes longer already, none are held up.",
     ),
     setting(
         "socket_check",

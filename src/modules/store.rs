@@ -188,20 +188,28 @@ impl HandleStore {
         let entries = self.entries.iter().filter(|(_, entry)| movable(entry.kind));
         let packed = entries.filter_map(|(id, entry)| {
             let state = entry.state.as_ref()?;
-            let (owner, kind, last_used) = (entry.owner, entry.kind, self.last_used(entry));
-            Some(state.pack().map(|state| Packed { id: *id, owner, kind, last_used, state }))
+            let (owner, maker, kind, last_used) = (entry.owner, entry.maker, entry.kind, self.last_used(entry));
+            Some(state.pack().map(|state| Packed { id: *id, owner, kind, maker, last_used, state }))
         });
         packed.collect()
     }
 
     /// Takes in a handle that moved here. Quotas were for those who made it.
-    pub fn take_in(&mut self, id: HandleId, owner: u32, kind: &'static str, state: State, last_used: Duration) {
+    pub fn take_in(
+        &mut self,
+        id: HandleId,
+        owner: u32,
+        maker: Option<i32>,
+        kind: &'static str,
+        state: State,
+        last_used: Duration,
+    ) {
         self.per_user.entry(owner).or_default().handles += 1;
         *self.by_kind.entry(kind).or_insert(0) += 1;
         self.by_owner.insert((owner, id));
         let due = last_used + self.bounds.idle_timeout.unwrap_or_default();
         self.by_end.insert((due, id));
-        self.entries.insert(id, Entry { owner, kind, state: Some(state), size: 0, maker: None, last_used, due });
+        self.entries.insert(id, Entry { owner, kind, state: Some(state), size: 0, maker, last_used, due });
         self.reckon(id);
     }
 
@@ -394,10 +402,7 @@ impl HandleStore {
             HELD_TOO_MUCH.to_owned()
         } else {
             self.created_total += 1;
-            self.take_in(id, caller.uid, kind, state, now);
-            if let Some(entry) = self.entries.get_mut(&id) {
-                entry.maker = Some(caller.pid);
-            }
+            self.take_in(id, caller.uid, Some(caller.pid), kind, state, now);
             return Ok(());
         };
         self.bury(state, size);
@@ -473,6 +478,8 @@ pub struct Packed {
     pub id: HandleId,
     /// Whose it is.
     pub owner: u32,
+    /// The process that made it.
+    pub maker: Option<i32>,
     /// What it is.
     pub kind: &'static str,
     /// When it was last used, as time since the broker started.

@@ -4,16 +4,19 @@
 //! within a span is the difference between now and the first totals of that span.
 
 use super::ratio;
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::time::Duration;
 
 /// Time between two samples at least.
 const STEP: Duration = Duration::from_secs(5);
+/// A share of the CPU is told of so much time at least: starting takes all of it for a moment, which says nothing.
+const SHORTEST: Duration = Duration::from_secs(1);
 /// The longest span that can be asked for.
 pub const LONGEST: Duration = Duration::from_secs(300);
 
 /// Totals since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Totals {
     /// Calls answered.
     pub requests: u64,
@@ -35,7 +38,7 @@ pub struct Lately {
 }
 
 /// The latest totals. Times are durations since the broker's start.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Window {
     samples: VecDeque<(Duration, Totals)>,
     next: Duration,
@@ -66,7 +69,10 @@ impl Window {
         Lately {
             requests: totals.requests.saturating_sub(before.requests),
             failed: totals.failed.saturating_sub(before.failed),
-            cpu_percent: ratio((totals.cpu - before.cpu).max(0.0) * 100.0, now.saturating_sub(at).as_secs_f64()),
+            cpu_percent: ratio(
+                (totals.cpu - before.cpu).max(0.0) * 100.0,
+                now.saturating_sub(at).max(SHORTEST).as_secs_f64(),
+            ),
         }
     }
 }
@@ -99,6 +105,14 @@ mod tests {
         let now = window.lately(at(3601), totals(51, 50), MINUTE);
         assert_eq!((now.requests, now.failed), (1, 0));
         assert_eq!(window.samples.len(), 1, "what is older than the longest span is forgotten");
+    }
+
+    #[test]
+    fn the_first_moment_is_not_told_as_if_it_lasted() {
+        let mut window = Window::default();
+        window.remember(at(0), totals(0, 0));
+        let lately = window.lately(Duration::from_millis(10), totals(1, 0), MINUTE);
+        assert!((lately.cpu_percent - 10.0).abs() < 1e-9, "{lately:?}");
     }
 
     #[test]

@@ -95,10 +95,20 @@ fn ciphers_chains_and_connections_live_on_in_the_same_process() {
     let whole = next(&mut client, &straight, &[7; 100]);
     let mut pieces = next(&mut client, &moving, &[7; 37]);
     let before = client.call("system.connections", none()).unwrap()["connections"][0].clone();
+    for _ in 0..100 {
+        assert!(client.call("test.nonsense", none()).is_err());
+    }
+    let health = |client: &mut Client| client.call("system.health", none()).unwrap()["checks"]["performance"].clone();
+    let troubled = health(&mut client);
     let answer = client.call("system.reload", none()).unwrap();
     assert_eq!((&answer["reloads"], &answer["connections"], &answer["handles"]), (&1.into(), &1.into(), &6.into()));
     pieces.extend(next(&mut client, &moving, &[7; 63]));
     assert_eq!(pieces, whole);
+    let handles = client.call("system.handles", none()).unwrap();
+    for handle in handles.as_array().unwrap() {
+        assert_eq!(handle["maker_pid"], std::process::id().into(), "who made it is known still: {handle}");
+    }
+    assert_eq!(health(&mut client)["status"], troubled["status"], "the last minutes are not forgotten");
     for ((id, message), (cipher, _)) in ciphers.iter().zip(keys) {
         assert_eq!(decrypt(&mut client, id, message), cipher.into());
         let again = encrypt(&mut client, id, "after");
@@ -373,11 +383,77 @@ fn a_call_that_runs_is_finished_first_or_there_is_no_reload() {
     assert_eq!(code(&given_up.answer(1)), "timeout");
     broker.await_log("Reload given up");
     let result = waiting.answer(1);
-    assert!(message_holds(&result, "1 calls still run after reload_grace"), "{}", message(&result));
+    assert!(
+        message_holds(&result, "1 call still runs after reload_grace (longest: test.sleep of process "),
+        "{}",
+        message(&result)
+    );
     // What was held up meanwhile runs now.
     assert!(broker.call("test.sleep", map([("seconds", 0.into())])).is_ok());
     assert!(client.answer(2).is_ok());
     assert_eq!(reloads(&broker), 1);
+}
+
+#[test]
+fn nobody_waits_behind_a_call_that_takes_long() {
+    let broker = Broker::start(&["--reload-hold=100ms"]);
+    let mut slow = broker.connect();
+    slow.send(&request(1, "test.sleep", map([("seconds", 60.into())])));
+    eventually("the call to run", || {
+        broker.call("system.performance", none()).unwrap()["worker_performance"]["busy"] == 1.into()
+    });
+    let mut asking = broker.connect();
+    asking.send(&request_with(1, "system.reload", none(), map([("progress", true.into())])));
+    broker.await_log("asked_by: system.reload");
+    // Whoever asked is told that it waits; all this time calls go on.
+    let (tell, told) = std::sync::mpsc::channel();
+    let asked = std::thread::spawn(move || {
+        while let Some(message) = asking.receive() {
+            let is_answer = message[0] == 1.into();
+            let _ = tell.send(message);
+            if is_answer {
+                return;
+            }
+        }
+    });
+    let mut others = broker.connect();
+    let first = loop {
+        assert!(others.call("test.sleep", map([("seconds", 0.001.into())])).is_ok());
+        if let Ok(message) = told.try_recv() {
+            break message;
+        }
+    };
+    assert_eq!((&first[1], &first[2][0]["total"]), (&"rpc.progress".into(), &60.into()), "{first}");
+    assert_eq!(reloads(&broker), 0);
+    drop(slow);
+    asked.join().expect("the answer comes");
+    assert_eq!(told.iter().last().expect("the answer")[3]["reloads"], 1.into());
+    assert!(others.call("test.sleep", map([("seconds", 0.into())])).is_ok());
+}
+
+#[test]
+fn a_busy_broker_finds_its_moment() {
+    let broker = Arc::new(Broker::start(&["--reload-hold=500ms"]));
+    let stop = Arc::new(AtomicBool::new(false));
+    // There is always one that runs.
+    let busy: Vec<_> = (0..4)
+        .map(|_| {
+            let (broker, stop) = (Arc::clone(&broker), Arc::clone(&stop));
+            std::thread::spawn(move || {
+                let mut client = broker.connect();
+                while !stop.load(Ordering::Relaxed) {
+                    client.call("test.sleep", map([("seconds", 0.06.into())])).unwrap();
+                }
+            })
+        })
+        .collect();
+    for round in 1..=3_u64 {
+        assert_eq!(reload(&broker)["reloads"], round.into());
+    }
+    stop.store(true, Ordering::Relaxed);
+    for thread in busy {
+        thread.join().expect("its calls are answered");
+    }
 }
 
 #[test]
@@ -487,6 +563,21 @@ fn in_the_background_it_reloads_from_where_it_was_started() {
     client.call("system.shutdown", none()).unwrap();
     eventually("its end", || !socket.exists());
     still_there(&dir);
+}
+
+#[test]
+fn it_starts_and_reloads_where_the_directory_was_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = Command::new("sh");
+    let script = "mkdir gone && cd gone && rmdir ../gone && exec \"$0\" \"$@\"";
+    command.current_dir(dir.path()).args(["-c", script]).arg(env!("CARGO_BIN_EXE_cpan-bridge"));
+    command.args(["serve", "--ready-fd=1", "--log-level=debug"]);
+    for (flag, name) in [("--socket", "broker.sock"), ("--log-file", "log")] {
+        command.arg(flag).arg(dir.path().join(name));
+    }
+    let broker = Broker::of(command, dir);
+    assert_eq!(reload(&broker)["reloads"], 1.into());
+    assert_eq!(reload(&broker)["reloads"], 2.into());
 }
 
 /// The directory lives as long as the broker that logs there.

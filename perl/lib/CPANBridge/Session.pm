@@ -160,8 +160,10 @@ sub _attempt {
         my $left = $deadline - CPANBridge::Connection::now();
         $limit = $left if $left < 0.95 * $timeout;
     }
-    if ($progress || %{ $self->{tickets} }) {
-        my $ticket = $self->new_ticket($method, $timeout, $deadline, $progress);
+    if ($progress || $self->has_outstanding) {
+        # Not held on to: it may be another one before the answer comes.
+        undef $connection;
+        my $ticket = $self->new_ticket($method, \$body, $timeout, $deadline, $progress);
         my $error = $self->send_all([$ticket], [$body], $deadline);
         return $error || $self->_outcome($ticket);
     }
@@ -209,7 +211,7 @@ sub _outcome {
     $self->await($ticket);
     $self->forget($ticket);
     my $error = $ticket->error or return (undef, $ticket->{value});
-    if ($error->code eq 'unavailable') {
+    if ($error->code eq 'unavailable' && !$ticket->{refusals}) {
         # It is going; the next one may listen in its place already.
         $self->disconnect;
         $error->{not_run} = 1;
@@ -225,12 +227,13 @@ sub _not_run {
 }
 
 sub new_ticket {
-    my ($self, $method, $limit, $deadline, $progress) = @_;
+    my ($self, $method, $body, $limit, $deadline, $progress) = @_;
     my $msgid = $self->{msgid}++;
     $self->{msgid} = FIRST_MSGID if $msgid >= LAST_MSGID;
     delete $self->{lane};
     # Not by its constructor, which copies its arguments: scripts send thousands.
-    return bless { method => $method, limit => $limit, deadline => $deadline, progress => $progress, msgid => $msgid }, 'CPANBridge::Ticket';
+    return bless { method => $method, body => $body, limit => $limit, deadline => $deadline, progress => $progress, msgid => $msgid },
+        'CPANBridge::Ticket';
 }
 
 sub pipeline {
@@ -255,6 +258,7 @@ sub pipeline {
         next if $error;
         push @tickets, $ticket;
         push @bodies,  $body;
+        $ticket->{body} = \$bodies[-1];
     }
     my $error = @tickets ? $self->send_all(\@tickets, \@bodies, $deadline) : undef;
     for my $ticket (@tickets) {
@@ -266,8 +270,9 @@ sub pipeline {
 
 # Sends calls in one write, as far as the kernel takes them now. An error if they could not be sent at all.
 sub send_all {
-    my ($self, $tickets, $bodies, $deadline) = @_;
-    my ($tries, $patience) = ($self->{user}->_retry_count, 0);
+    my ($self, $tickets, $bodies, $deadline, $patience) = @_;
+    my $tries = $self->{user}->_retry_count;
+    $patience ||= 0;
     while (1) {
         my ($connection, $error) = $self->connect($deadline, $patience);
         return $error if $error;
@@ -340,13 +345,70 @@ sub tell {
 
 sub has_outstanding {
     my ($self) = @_;
-    return $self->is_connected && %{ $self->{tickets} } ? 1 : 0;
+    return $self->{refused} || ($self->is_connected && %{ $self->{tickets} }) ? 1 : 0;
+}
+
+# The broker is going and did not run the call: it is the next one's. Whether there are tries left for that.
+sub _refuse {
+    my ($self, $ticket) = @_;
+    return 0 if !$ticket->{body} || ($ticket->{refusals} || 0) >= $self->{user}->_retry_count;
+    $ticket->{refusals}++;
+    $ticket->{process} = CPANBridge::Connection::process();
+    push @{ $self->{refused} }, $ticket;
+    return 1;
+}
+
+# Sends to the next broker what this one refused, once this one owes no other answer. That broker is waited for as long as a broker takes to
+# start, or until $until. Who can wait again ($again) keeps what could not be sent.
+sub send_refused {
+    my ($self, $until, $again) = @_;
+    return if !$self->{refused} || ($self->is_connected && %{ $self->{tickets} });
+    my @refused = @{ delete $self->{refused} };
+    $self->lose('lost', 'the broker is shutting down');
+    my $now = CPANBridge::Connection::now();
+    my $process = CPANBridge::Connection::process();
+    my @tickets;
+    for my $ticket (@refused) {
+        my $error = $ticket->{process} != $process ? CPANBridge::Envelope::error('lost', $ticket->method, 'the call was made by the parent process')
+            : $ticket->{deadline} <= $now ? CPANBridge::Envelope::too_late($ticket->method, $ticket->{limit})
+            :                               undef;
+        $error ? $self->_finish($ticket->settle($error)) : push @tickets, $ticket;
+    }
+    return if !@tickets;
+    $self->{user}->_debug(@tickets . ' calls did not run, because the broker is shutting down; trying again');
+    my $patience = $again ? $until - $now : $CPANBridge::DAEMON_STARTUP_TIMEOUT;
+    my $error = $self->send_all(\@tickets, [map { ${ $_->{body} } } @tickets], $until, $patience > 0 ? $patience : 0) or return;
+    return $self->{refused} = \@tickets if $again && $error->code eq 'connect';
+    $self->_finish($_->settle($error)) for @tickets;
+    return;
+}
+
+# Gives up what was refused: no broker has it.
+sub _give_up_refused {
+    my ($self, $code, $message) = @_;
+    $self->_finish($_->settle(CPANBridge::Envelope::error($code, $_->method, $message))) for @{ delete $self->{refused} || [] };
+    return;
+}
+
+# True if the call had been refused and is given up with that: there is nobody to be told.
+sub cancel_refused {
+    my ($self, $ticket) = @_;
+    my $refused = $self->{refused} or return 0;
+    my @others = grep { $_ != $ticket } @$refused;
+    return 0 if @others == @$refused;
+    @others ? ($self->{refused} = \@others) : delete $self->{refused};
+    $self->_finish($ticket->settle(CPANBridge::Envelope::error('cancelled', $ticket->method, 'the call was cancelled')));
+    return 1;
 }
 
 # Until this ticket is done. Answers to others are noted at theirs.
 sub await {
     my ($self, $ticket) = @_;
     while (!$ticket->{done}) {
+        if ($self->{refused}) {
+            $self->send_refused($ticket->{deadline});
+            next if $ticket->{done};
+        }
         if (!$self->is_connected) {
             $ticket->settle(CPANBridge::Envelope::error('lost', $ticket->method, 'the call was made on a connection that is closed'));
             return;
@@ -429,6 +491,7 @@ sub _take {
     if (!length $why && CPANBridge::Envelope::is_answer($message)) {
         my (undef, $msgid, $error, $value) = @$message;
         my $ticket = delete $self->{tickets}{$msgid} or return;
+        return if ref $error eq 'HASH' && ($error->{code} || '') eq 'unavailable' && $self->_refuse($ticket);
         $ticket->settle(defined $error ? CPANBridge::Envelope::broker_error($error, $ticket->method, $ticket->{limit}) : undef, $value);
         $self->_finish($ticket);
         return;
@@ -508,6 +571,7 @@ sub connect {    ## no critic (ProhibitBuiltinHomonyms)
         return $connection if $connection->is_mine;
         # After a fork: the parent's connection, and the parent's calls. Of a thread they are those of the one that made it.
         $self->lose('lost', 'the call was made by the parent process');
+        $self->_give_up_refused('lost', 'the call was made by the parent process');
         @{ $self->{finished} } = ();
     }
     my ($connection, $why) = $self->{locator}->connect($deadline, $patience, $self->{user});
@@ -522,6 +586,7 @@ sub connect {    ## no critic (ProhibitBuiltinHomonyms)
 sub disconnect {
     my ($self) = @_;
     $self->lose('cancelled', 'the script closed the connection');
+    $self->_give_up_refused('cancelled', 'the script closed the connection');
     return;
 }
 
@@ -529,6 +594,7 @@ sub disconnect {
 sub forget {
     my ($self, @tickets) = @_;
     my %mine = map { $_ => 1 } @tickets;
+    delete $_->{body} for @tickets;
     @{ $self->{finished} } = grep { !$mine{$_} } @{ $self->{finished} };
     return;
 }
@@ -537,6 +603,11 @@ sub forget {
 sub poll {
     my ($self, $deadline) = @_;
     while ($self->has_outstanding && !@{ $self->{finished} }) {
+        $self->send_refused($deadline, 1);
+        if (!%{ $self->{tickets} }) {
+            last if CPANBridge::Connection::now() >= $deadline;
+            next;
+        }
         # A call's own time may be over before this wait is.
         my ($first) = sort { $a <=> $b } $deadline, map { $_->{deadline} } values %{ $self->{tickets} };
         my $has_come = $self->receive_one($first);
@@ -546,9 +617,10 @@ sub poll {
     }
     # Whatever else has come already: it would not make the socket readable again. But not for ever, where something always has.
     my $until = CPANBridge::Connection::now() + DRAIN;
-    while ($self->has_outstanding && $self->receive_one(0)) {
+    while ($self->is_connected && %{ $self->{tickets} } && $self->receive_one(0)) {
         last if CPANBridge::Connection::now() >= $until;
     }
+    delete $_->{body} for @{ $self->{finished} };
     return splice @{ $self->{finished} };
 }
 
@@ -641,6 +713,18 @@ Gives up calls whose time is over.
 =head2 receive_one
 
 Waits for one message and deals with it.
+
+=head2 send_refused
+
+    $session->send_refused($until, $again);
+
+Sends calls to the next broker that this one answered C<unavailable>. Whoever tries again later (C<$again>) keeps those that could not be sent.
+
+=head2 cancel_refused
+
+    $session->cancel_refused($ticket) or ...;
+
+Gives up such a call, if it is one.
 
 =head2 has_outstanding
 

@@ -65,6 +65,7 @@ impl Broker {
             started_at: self.started_at,
             listener,
             stats,
+            lately: self.window.clone(),
             connections: self.connections.iter().map(|(_, connection)| connection_state(connection)).collect(),
             jobs: jobs.collect(),
             handles: handles.iter().map(handle_state).collect(),
@@ -101,6 +102,7 @@ fn handle_state(handle: &Packed) -> HandleState<'_> {
     HandleState {
         id: handle.id.to_string(),
         owner: handle.owner,
+        maker: handle.maker,
         kind: handle.kind.to_owned(),
         last_used: handle.last_used,
         state: Bytes::new(handle.state.as_slice()),

@@ -26,7 +26,7 @@ const LONGEST_REASON: usize = 2000;
 pub struct Origin {
     /// The program's file, by the name it had at the start: that is where an update puts the new one.
     pub program: PathBuf,
-    /// The directory that relative paths among the arguments start from.
+    /// The directory that relative paths among the arguments start from; `/` where a script stood in one that was removed.
     pub directory: PathBuf,
     /// The command line.
     pub arguments: Vec<OsString>,
@@ -41,8 +41,13 @@ impl Origin {
     /// Those of looking it up.
     pub fn of_this_process(orders: Orders) -> io::Result<Self> {
         let program = process::own_program()?;
-        let directory = std::env::current_dir()?;
+        let directory = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
         Ok(Self { program, directory, arguments: Orders::without_flags(std::env::args_os()), orders })
+    }
+
+    /// The directory, or `/` if it was removed meanwhile: whether the arguments still lead anywhere is found out by trying.
+    fn start_directory(&self) -> &Path {
+        if self.directory.is_dir() { &self.directory } else { Path::new("/") }
     }
 }
 
@@ -96,8 +101,8 @@ impl Program {
             name
         });
         let (arguments, environment) = (c_strings(origin.arguments.iter().cloned())?, c_strings(environment)?);
-        let here = std::env::current_dir().map_err(HandoverError::system("looking up the directory"))?;
-        std::env::set_current_dir(&origin.directory)
+        let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+        std::env::set_current_dir(origin.start_directory())
             .map_err(HandoverError::system("going to the directory that the broker was started in"))?;
         let inherited = Inherited::new(descriptors.iter().copied().chain([memory.as_raw_fd()]));
         let error = match inherited {
@@ -167,7 +172,7 @@ impl Rehearsal {
         let name = arguments.next().cloned().unwrap_or_default();
         let orders = Orders { handover: Some(0), rehearsal: true, ..origin.orders };
         command.arg0(name).args(arguments).env_clear().envs(orders.added_to(std::env::vars_os()));
-        command.current_dir(&origin.directory).stdin(memory).stdout(input).stderr(errors);
+        command.current_dir(origin.start_directory()).stdin(memory).stdout(input).stderr(errors);
         let child = command.spawn().map_err(|error| HandoverError::Rehearsal(error.to_string()))?;
         let output = File::from(OwnedFd::from(output));
         fcntl(&output, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map_err(HandoverError::system("reading from a pipe"))?;

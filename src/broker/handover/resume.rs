@@ -146,7 +146,7 @@ fn take_in_handles(
         let kind = registry.kind(&handle.kind).ok_or_else(|| unknown(&format!("an unknown kind, {}", handle.kind)))?;
         let id = HandleId::parse(&handle.id).ok_or_else(|| unknown("an impossible name"))?;
         let state = (kind.unpack)(handle.state, &mut shared)?;
-        store.take_in(id, handle.owner, kind.name, state, handle.last_used);
+        store.take_in(id, handle.owner, handle.maker, kind.name, state, handle.last_used);
     }
     Ok(())
 }
@@ -176,6 +176,7 @@ impl Broker {
         broker.started_at = state.started_at;
         broker.stats = Stats::unpack(broker.registry.methods(), &state.stats);
         broker.stats.reloads += 1;
+        broker.window = state.lately.clone();
         broker.locks = Locks::unpack(state.locks.clone());
         broker.handles.set_totals(state.handle_totals);
         if let Some(number) = state.life {

@@ -2,7 +2,7 @@
 
 use super::HandoverError;
 use crate::modules::locks::Lock;
-use crate::stats::PackedStats;
+use crate::stats::{PackedStats, Window};
 use serde::{Deserialize, Serialize};
 use serde_bytes::{ByteBuf, Bytes};
 use std::os::fd::RawFd;
@@ -39,6 +39,9 @@ pub struct State<'a> {
     pub listener: ListenerState,
     /// Everything counted.
     pub stats: PackedStats,
+    /// What happened in the last minutes; nothing from programs that did not hand it on.
+    #[serde(default)]
+    pub lately: Window,
     /// Every connection.
     #[serde(borrow)]
     pub connections: Vec<ConnectionState<'a>>,
@@ -136,6 +139,9 @@ pub struct HandleState<'a> {
     pub id: String,
     /// The user whose it is.
     pub owner: u32,
+    /// The process that made it; programs that did not hand that on name none.
+    #[serde(default)]
+    pub maker: Option<i32>,
     /// Its kind.
     pub kind: String,
     /// When it was last used.

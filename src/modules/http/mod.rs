@@ -16,6 +16,7 @@ mod json;
 mod limits;
 mod moved;
 mod part;
+mod past_end;
 mod place;
 mod proxy;
 mod resolver;

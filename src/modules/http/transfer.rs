@@ -5,6 +5,7 @@ use super::content::{Stream, read_up_to};
 use super::exchange::{Payload, Reply, Trouble, body_trouble, nobody_waits};
 use super::functions::{MAX_CONTENT, Wanted};
 use super::part::Part;
+use super::past_end;
 use super::session::{Freed, Session};
 use super::transport::{Watcher, watched};
 use crate::modules::Call;
@@ -298,10 +299,11 @@ impl Serialize for Piece {
     }
 }
 
-/// `http_helper.read`: waits for more of a body and gives what there is of it then, up to `length` bytes. With the last piece the stream is freed.
+/// `http_helper.read`: waits for more of a body and gives what there is of it then, up to `length` bytes. With the last piece the stream is freed;
+/// reads that were sent ahead find an empty last piece.
 ///
 /// # Errors
-/// `not_found` for a stream that is not the caller's, or ended; `failed` for a body that is cut off, which ends it too.
+/// `not_found` for a stream that is not the caller's, expired, was closed, or ended long ago; `failed` for a body that is cut off, which ends it too.
 pub fn read(call: &mut Call<'_>, params: ReadMore<'_>) -> Result<Piece, CallError> {
     const USUAL: i64 = 256 << 10;
     let length = match params.length.map_or(USUAL, |length| length.0) {
@@ -310,7 +312,11 @@ pub fn read(call: &mut Call<'_>, params: ReadMore<'_>) -> Result<Piece, CallErro
     };
     let watcher = Watcher::of(call);
     let words = "no such stream: it ended, expired, or is not yours";
-    let open = call.handles().find::<Open>(&params.stream_id, words)?;
+    let owner = call.caller.uid;
+    let open = match call.handles().find::<Open>(&params.stream_id, words) {
+        Err(_) if past_end::is_known(owner, &params.stream_id) => return Ok(Piece { content: Vec::new(), done: true }),
+        found => found?,
+    };
     let outcome = watched(watcher, Some(open.timeout), || {
         read_what_there_is(&mut open.body, length).map_err(|error| body_trouble(&error))
     });
@@ -319,7 +325,12 @@ pub fn read(call: &mut Call<'_>, params: ReadMore<'_>) -> Result<Piece, CallErro
         call.handles().remove(KIND, &params.stream_id)?;
     }
     match outcome {
-        Ok((content, done)) => Ok(Piece { content, done }),
+        Ok((content, done)) => {
+            if done {
+                past_end::remember(owner, &params.stream_id);
+            }
+            Ok(Piece { content, done })
+        }
         Err(Trouble::Call(error)) => Err(error),
         Err(Trouble::Network(why)) => Err(CallError::new(Code::Failed, why)),
     }

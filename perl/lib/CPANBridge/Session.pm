@@ -160,7 +160,7 @@ sub _attempt {
         my $left = $deadline - CPANBridge::Connection::now();
         $limit = $left if $left < 0.95 * $timeout;
     }
-    if ($progress || $self->has_outstanding) {
+    if ($progress || %{ $self->{tickets} } || $self->{refused}) {
         # Not held on to: it may be another one before the answer comes.
         undef $connection;
         my $ticket = $self->new_ticket($method, \$body, $timeout, $deadline, $progress);
@@ -258,8 +258,8 @@ sub pipeline {
         next if $error;
         push @tickets, $ticket;
         push @bodies,  $body;
-        $ticket->{body} = \$bodies[-1];
     }
+    local $self->{batch} = [\@tickets, \@bodies];
     my $error = @tickets ? $self->send_all(\@tickets, \@bodies, $deadline) : undef;
     for my $ticket (@tickets) {
         $error ? $ticket->settle($error) : $ticket->{done} || $self->await($ticket);
@@ -351,6 +351,11 @@ sub has_outstanding {
 # The broker is going and did not run the call: it is the next one's. Whether there are tries left for that.
 sub _refuse {
     my ($self, $ticket) = @_;
+    if (my $batch = $self->{batch}) {
+        # A pipeline's tickets are not given their bodies before they are needed.
+        my ($tickets, $bodies) = splice @$batch;
+        $tickets->[$_]{body} = \$bodies->[$_] for 0 .. $#{ $tickets || [] };
+    }
     return 0 if !$ticket->{body} || ($ticket->{refusals} || 0) >= $self->{user}->_retry_count;
     $ticket->{refusals}++;
     $ticket->{process} = CPANBridge::Connection::process();

@@ -13,16 +13,15 @@ documents=$prefix/share/doc/cpan-bridge
 record=$prefix/share/cpan-bridge/installed
 tab=$(printf '\t')
 
-# A user's own installation has what that user's programs read; what is the host's is left out.
+# A user's own installation has what that user's programs read; what is the host's is left out. It is one in the user's home, and
+# one elsewhere of who may not change the host's settings.
 scope=host
 case ${HOME:-/} in
 / | '') ;;
-*) case $prefix/ in "$HOME"/*)
-    scope=user
-    userunitdir=${USERUNITDIR:-${XDG_DATA_HOME:-$HOME/.local/share}/systemd/user}
-    ;;
-    esac ;;
+*) case $prefix/ in "$HOME"/*) scope=user ;; esac ;;
 esac
+if [ -z "$destdir" ] && [ "$(id -u)" != 0 ] && [ -d "$sysconfdir" ] && [ ! -w "$sysconfdir" ]; then scope=user; fi
+if [ $scope = user ]; then userunitdir=${USERUNITDIR:-${XDG_DATA_HOME:-$HOME/.local/share}/systemd/user}; fi
 
 # Lists are lines with tabs between. Refused before anything is touched.
 case "$here$program$destdir$prefix$bindir$mandir$perl_libdir$sysconfdir$zshdir$unitdir$userunitdir" in
@@ -50,6 +49,7 @@ list() {
     # The stand-ins lie apart: only scripts that ask for them get them. CPANBridge::Compat finds them here.
     tree 644 "$here/perl/compat" "$perl_libdir/CPANBridge/compat" -name '*.pm' -o -name '*.pod'
     for section in 1 3 5 7; do tree 644 "$made" "$mandir/man$section" -name "*.$section"; done
+    tree 644 "$made" "$mandir/man3" -name '*.3cpanbridge'
     entry 644 "$made/bash" "$prefix/share/bash-completion/completions/cpan-bridge"
     entry 644 "$made/zsh" "$zshdir/_cpan-bridge"
     entry 644 "$made/fish" "$prefix/share/fish/vendor_completions.d/cpan-bridge.fish"
@@ -103,6 +103,18 @@ make_files() {
                 Pod::Man->new(section => 3, name => $name, center => "CPAN Bridge", release => "cpan-bridge", date => "")
                     ->parse_from_file($file, "$ARGV[0]/$name.3");
             }' "$made")
+        # In a section of their own: distributions have pages of the same names.
+        # shellcheck disable=SC2016
+        (cd "$here/perl/compat" && find . -name '*.p[mo]*' -exec grep -l '^=head1 NAME' {} + | sort | "${PERL:-perl}" -MPod::Man -e '
+            my %seen;
+            while (my $file = <STDIN>) {
+                chomp $file;
+                (my $name = $file) =~ s{^\./|\.p(?:m|od)\z}{}g;
+                $name =~ s{/}{::}g;
+                next if $seen{$name}++;
+                Pod::Man->new(section => "3cpanbridge", name => $name, center => "CPAN Bridge", release => "cpan-bridge", date => "")
+                    ->parse_from_file($file, "$ARGV[0]/$name.3cpanbridge");
+            }' "$made")
     else
         echo 'Without Pod::Man there are no manual pages of the Perl client; perldoc shows them.' >&2
     fi
@@ -126,6 +138,21 @@ make_directory() {
     printf 'directory\t%s\n' "$1" >>"$made/record"
 }
 
+# Ends everything, before anything is touched, if a file can't be put there.
+may_write() {
+    directory=$(dirname "$1")
+    [ "$directory" != "${looked_at:-}" ] || return 0
+    looked_at=$directory
+    while [ ! -e "$directory" ]; do directory=$(dirname "$directory"); done
+    [ -d "$directory" ] && [ -w "$directory" ] && return
+    cat >&2 <<END
+$1 can't be written: $directory is not yours to write. Nothing was installed.
+For the whole host, as root: sudo, or su -c, before the same command.
+For yourself alone: PREFIX="\$HOME/.local". Places are named by PREFIX, BINDIR, MANDIR, PERL_LIBDIR and SYSCONFDIR.
+END
+    exit 1
+}
+
 sum() { cksum <"$1" | tr ' ' -; }
 # Whether a settings file is as it was put there.
 is_ours() { grep -qxF "settings${tab}$(sum "$destdir$1")${tab}$1" "$made/record" 2>/dev/null; }
@@ -135,6 +162,9 @@ install_all() {
     make_files
     list >"$made/list"
     settings >"$made/settings"
+    # All or nothing.
+    while IFS=$tab read -r _ _ place; do may_write "$destdir$place"; done <"$made/list"
+    while IFS=$tab read -r _ _ place; do may_write "$destdir$place"; done <"$made/settings"
     while IFS=$tab read -r mode file place; do
         make_directory "$(dirname "$place")"
         install -m "$mode" "$file" "$destdir$place"
@@ -154,17 +184,25 @@ install_all() {
         sort -u "$made/record" >"$made/sorted"
         install -m 644 "$made/sorted" "$destdir$record"
     fi
-    if on_this_host; then PREFIX=$prefix sh "$here/packaging/maintainer/postinst" configure; fi
+    if on_this_host; then PREFIX=$prefix BINDIR=$bindir sh "$here/packaging/maintainer/postinst" configure; fi
 }
 
 uninstall_all() {
     if [ -f "$destdir$record" ]; then cat "$destdir$record" >"$made/record"; else : >"$made/record"; fi
     # The list takes the program; the installed one will do.
     [ -x "$program" ] || program=$destdir$bindir/cpan-bridge
+    if [ ! -e "$destdir$bindir/cpan-bridge" ] && [ ! -e "$destdir$record" ]; then
+        echo "$destdir$bindir has no cpan-bridge, so nothing was removed. Uninstall takes the variables (PREFIX, ...) that install had." >&2
+        for other in "${HOME:-}/.local" /usr/local "$(dirname "$(dirname "$(command -v cpan-bridge || echo /x/x/x)")")"; do
+            if [ -e "$other/share/cpan-bridge/installed" ]; then echo "There is one: PREFIX=$other" >&2; break; fi
+        done
+        exit 1
+    fi
     make_files
     list >"$made/list"
     settings >"$made/settings"
-    if on_this_host; then sh "$here/packaging/maintainer/prerm" remove; fi
+    if on_this_host; then BINDIR=$bindir sh "$here/packaging/maintainer/prerm" remove; fi
+    if [ -z "$destdir" ] && [ $scope = user ]; then tell_of_brokers; fi
     if [ $scope = user ] && [ -z "$destdir" ]; then forget_user_units; fi
     while IFS=$tab read -r _ _ place; do rm -f "$destdir$place"; done <"$made/list"
     while IFS=$tab read -r _ file place; do
@@ -176,6 +214,15 @@ uninstall_all() {
         rmdir "$destdir$directory" 2>/dev/null || true
     done
     if on_this_host; then sh "$here/packaging/maintainer/postrm" remove; fi
+}
+
+# They go on without the file of their program.
+tell_of_brokers() {
+    running=$("$bindir/cpan-bridge" brokers 2>/dev/null) || running=
+    case $running in
+    '' | 'no broker'*) ;;
+    *) printf '%s\n' 'These brokers go on, with the keys that they hold; `kill PROCESS` ends one of yours:' "$running" >&2 ;;
+    esac
 }
 
 # What `systemctl --user enable` left: links to units that go.

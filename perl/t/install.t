@@ -43,7 +43,7 @@ my $lib = '/opt/bridge/share/perl5';
 ok($files->{$_}, $_) for map({ "/opt/bridge/$_" } qw(
     bin/cpan-bridge
     share/man/man1/cpan-bridge.1 share/man/man1/cpan-bridge-serve.1 share/man/man1/cpan-bridge-reload.1
-    share/man/man3/CPANBridge.3 share/man/man3/CPANBridge::HTTP.3 share/man/man5/cpan-bridge.toml.5 share/man/man7/cpan-bridge.7
+    share/man/man3/CPANBridge.3 share/man/man3/Crypt::CBC.3cpanbridge share/man/man3/CPANBridge::HTTP.3 share/man/man5/cpan-bridge.toml.5 share/man/man7/cpan-bridge.7
     share/bash-completion/completions/cpan-bridge share/cpan-bridge/prometheus/alerts.yml share/zsh/site-functions/_cpan-bridge share/fish/vendor_completions.d/cpan-bridge.fish
     lib/systemd/system/cpan-bridge.service lib/systemd/user/cpan-bridge.socket lib/sysusers.d/cpan-bridge.conf
     lib/tmpfiles.d/cpan-bridge.conf share/doc/cpan-bridge/README.md share/doc/cpan-bridge/examples/reencrypt.pl
@@ -75,7 +75,7 @@ $ENV{PERL5LIB} = '' if !defined $ENV{PERL5LIB};
     is(`$^X -MCPANBridge -e 'print CPANBridge->new->call("test.ping")->{message}'`, 'pong', 'the installed client calls it');
     is(`$^X -MCPANBridge::Compat -MLWP::UserAgent -e 'print \$INC{"LWP/UserAgent.pm"}'`, "$stage$lib/CPANBridge/compat/LWP/UserAgent.pm", 'the stand-ins are found');
     like(`cpan-bridge status`, qr/^healthy/, 'status');
-    is(`cpan-bridge stop`, "Stopped\n", 'stop');
+    like(`cpan-bridge stop`, qr{\AStopped;}, 'stop');
     waitpid $pid, 0;
 }
 chdir $top or die $!;
@@ -186,6 +186,32 @@ sub act {
     is(qx{sh $tree/setup install 2>&1}, '', 'where perl looks nothing is to be said');
     $ENV{PERL5LIB} = "$top/perl/lib";
     like(qx{sh $tree/setup install 2>&1}, qr{PERL5LIB='\Q$home\E/.local/share/perl5'}, 'elsewhere it is');
+
+    # Who forgets where it was put is told, and so is who could not have put it there.
+    {
+        local $ENV{PREFIX} = "$home/elsewhere";
+        isnt(run("$tree/setup", 'uninstall'), 0, 'nothing is there to be removed');
+        like($said, qr{\Q$home\E/elsewhere/bin has no cpan-bridge.*PREFIX=\Q$home\E/\.local}s, 'where it is is said');
+    }
+    my $broker = TestBroker->start;
+    is(run("$tree/setup", 'uninstall'), 0, 'uninstall');
+    like($said, qr/These brokers go on, with the keys that they hold;.*\Q${\$broker->socket_path}\E/s, 'brokers that run on are told');
+    ok(!-e "$home/.local", 'and nothing else is left');
+
+    my $closed = File::Temp::tempdir(CLEANUP => 1);
+    chmod 0755, $tree, $home or die $!;
+    mkdir "$closed/etc", 0555 or die $!;
+    chmod 0555, $closed or die $!;
+    my @as_nobody = ($^X, '-e', 'if (!$>) { $) = $( = 65534; $> = 65534; $< = 65534 } exec @ARGV', 'env', "HOME=$home");
+    isnt(run(@as_nobody, "PREFIX=$closed/own", "SYSCONFDIR=$closed/etc", "$tree/setup", 'install'), 0, 'a place that is not to be written');
+    like($said, qr{can't be written: \Q$closed\E is not yours to write\. Nothing was installed\..*PREFIX="\$HOME/\.local"}s, 'what to do is said');
+    my $open = File::Temp::tempdir(CLEANUP => 1);
+    chmod 0777, $open or die $!;
+    local $ENV{XDG_DATA_HOME} = "$open/data";
+    is(run(@as_nobody, "PREFIX=$open/own", "SYSCONFDIR=$closed/etc", "$tree/setup", 'install'), 0, 'one that is, without the host\'s settings');
+    ok(-x "$open/own/bin/cpan-bridge" && -e "$open/data/systemd/user/cpan-bridge.service", 'program and units of the user');
+    is(run(@as_nobody, "PREFIX=$open/own", "SYSCONFDIR=$closed/etc", "$tree/setup", 'uninstall'), 0, 'uninstall');
+    is_deeply([glob "$open/*"], [], 'nothing is left');
 }
 
 done_testing;

@@ -95,6 +95,8 @@ for my $step (@steps) {
     # `status` tells by its own that there is no broker yet.
     is($status, $step->{expected} =~ /^unreachable/ ? 3 : 0, $first) or diag $output;
     next if !length $step->{expected};
+    # Other tests have brokers at this moment.
+    $output =~ s/^  others   .*\n//m;
     my $pattern = join '', map { pattern($_) } split /(\.\.\.|[0-9.]*[0-9]|\s+)/, $step->{expected};
     like($output, qr/\A\s*$pattern/s, "$first: prints what the page says");
 }

@@ -127,10 +127,13 @@ impl Broker {
     }
 
     fn finish(&mut self, done: Done) {
-        let Done { job: id, caller, result, lease, .. } = done;
+        let Done { job: id, caller, result, lease, unreached, .. } = done;
         // Settled also for a call that nobody waits for: the handle goes on without it.
         let settled = self.handles.settle(caller, lease, self.now);
         let Some(job) = self.jobs.remove(id) else { return };
+        if unreached {
+            self.stats.count_unreached(job.function.0);
+        }
         if let Some(started) = job.started {
             self.stats.worker_run.record(started.elapsed(), 1);
         }

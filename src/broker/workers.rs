@@ -54,6 +54,8 @@ pub struct Done {
     pub result: Result<Result<Buffer, CallError>, Panic>,
     /// The handle's state, and what was made.
     pub lease: Lease,
+    /// Whether another server could not be reached for it, or broke off.
+    pub unreached: bool,
 }
 
 /// The worker threads. They are started when first needed.
@@ -153,12 +155,16 @@ fn work(worker: usize, registry: &Registry, inbox: &Receiver<Task>, reporter: &R
     give_way();
     while let Ok(task) = inbox.recv() {
         let (job, caller) = (task.job, task.caller);
-        let (result, lease) = run(registry, task, reporter);
-        reporter.send(Report::Done(Box::new(Done { job, caller, worker, result, lease })));
+        let (result, lease, unreached) = run(registry, task, reporter);
+        reporter.send(Report::Done(Box::new(Done { job, caller, worker, result, lease, unreached })));
     }
 }
 
-fn run(registry: &Registry, task: Task, reporter: &Reporter) -> (Result<Result<Buffer, CallError>, Panic>, Lease) {
+fn run(
+    registry: &Registry,
+    task: Task,
+    reporter: &Reporter,
+) -> (Result<Result<Buffer, CallError>, Panic>, Lease, bool) {
     let function = registry.function(task.function);
     let Task { job, caller, params, mut lease, cancellation, progress, .. } = task;
     let report = progress.then(|| {
@@ -173,12 +179,12 @@ fn run(registry: &Registry, task: Task, reporter: &Reporter) -> (Result<Result<B
         function.run(&mut call, params.as_slice())
     });
     match outcome {
-        Ok(result) => (Ok(result.map(|()| out)), lease),
+        Ok(result) => (Ok(result.map(|()| out)), lease, control.unreached()),
         Err(panic) => {
             let broken = lease.poison();
             // What is broken may not even be fit to be dropped.
             let _ = panics::catch(|| drop(broken));
-            (Err(panic), lease)
+            (Err(panic), lease, false)
         }
     }
 }

@@ -9,6 +9,7 @@ use super::table::{duration, table};
 use super::who;
 use crate::broker::{self, script};
 use clap::{ArgMatches, Command};
+use nix::unistd::Uid;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -18,7 +19,11 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
+/// How long another user's broker has to answer to root, and all of them.
+const PATIENCE_WITH_ONE: Duration = Duration::from_millis(500);
+const PATIENCE_WITH_ALL: Duration = Duration::from_secs(5);
 /// The name that a broker's process has.
 const PROGRAM: &str = "cpan-bridge";
 
@@ -28,7 +33,7 @@ pub fn command() -> Command {
         .about("Lists the brokers on this host")
         .long_about(
             "Lists the brokers that listen on this host, of every user, with process, user, version and age. Of those that you may not \
-             ask, the place and whose it is. Sockets are found in the kernel's list (/proc/net/unix): those whose path has \
+             ask, the place and whose it is; root may ask all. Sockets are found in the kernel's list (/proc/net/unix): those whose path has \
              cpan-bridge in it or ends with broker.sock.",
         )
         .arg(json_flag())
@@ -36,14 +41,30 @@ pub fn command() -> Command {
 
 /// Runs it.
 pub fn run(flags: &ArgMatches) -> ExitCode {
-    let listening = fs::read("/proc/net/unix").unwrap_or_default();
-    let found: Vec<Value> = sockets(&listening).iter().filter_map(|socket| look(socket)).collect();
+    let found = find();
     if flags.get_flag("json") {
         say!("{}", say::json(&Value::Array(found), false));
     } else {
         say!("{}", listed(&found).trim_end());
     }
     ExitCode::SUCCESS
+}
+
+/// The brokers on this host, as far as they can be seen.
+fn find() -> Vec<Value> {
+    // Only to root: what others see of a broker that is asked is who asks.
+    let asks_all = Uid::effective().is_root();
+    let until = Instant::now() + PATIENCE_WITH_ALL;
+    listening().iter().filter_map(|socket| look(socket, asks_all && Instant::now() < until)).collect()
+}
+
+/// How many sockets listen on this host that may be brokers', besides this one.
+pub fn others(than: &str) -> usize {
+    listening().iter().filter(|socket| socket.as_path() != Path::new(than)).count()
+}
+
+fn listening() -> Vec<PathBuf> {
+    sockets(&fs::read("/proc/net/unix").unwrap_or_default())
 }
 
 /// The paths of sockets in `/proc/net/unix` (proc(5)) that listen and may be a broker's, each once.
@@ -72,8 +93,9 @@ fn sockets(listening: &[u8]) -> Vec<PathBuf> {
     found
 }
 
-/// What can be told of the broker that listens there; none if it is no broker.
-fn look(socket: &Path) -> Option<Value> {
+/// What can be told of the broker that listens there; none if it is no broker. Whether it is asked whosever it is: what answers
+/// may be no broker at all, so it is given little time.
+fn look(socket: &Path, is_asked: bool) -> Option<Value> {
     let Ok(stream) = UnixStream::connect(socket) else {
         // It may be for others only.
         return Some(json!({ "socket": socket, "peer_uid": owner(socket), "state": "closed to you" }));
@@ -82,10 +104,15 @@ fn look(socket: &Path) -> Option<Value> {
     drop(stream);
     let mut one = json!({ "socket": socket, "peer_uid": uid, "pid": pid });
     let ask = |method: &str| {
-        let mut client = Client::connect(&Address::new(Some(socket.to_owned()), Vec::new())).ok()?;
+        let users = if is_asked { vec![uid] } else { Vec::new() };
+        let client = Client::connect(&Address::new(Some(socket.to_owned()), users)).ok()?;
+        let mut client = if is_asked { client.patient_for(PATIENCE_WITH_ONE) } else { client };
         client.call::<Json>(method, &BTreeMap::<String, String>::new()).ok().map(|Json(value)| value)
     };
-    one["state"] = match (ask("system.info"), ask("system.health")) {
+    let info = ask("system.info");
+    // Who did not answer once is not asked again.
+    let health = info.as_ref().and_then(|_| ask("system.health"));
+    one["state"] = match (info, health) {
         (Some(info), Some(health)) => {
             // Who listens may be systemd, for a broker that is started when it is needed.
             let process = info["pid"].as_i64().and_then(|pid| i32::try_from(pid).ok());
@@ -150,7 +177,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let socket = dir.path().join("broker.sock");
         drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
-        let one = look(&socket).unwrap();
+        let one = look(&socket, false).unwrap();
         assert_eq!(one["state"], "closed to you");
         assert_eq!(one["peer_uid"], nix::unistd::Uid::effective().as_raw());
     }

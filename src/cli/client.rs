@@ -148,6 +148,11 @@ impl Client {
         Ok(Self { stream, last: 0, patience: Some(PATIENCE) })
     }
 
+    /// The same, waiting for each answer for so long.
+    pub fn patient_for(self, patience: Duration) -> Self {
+        Self { patience: Some(patience), ..self }
+    }
+
     /// The same, waiting for each answer as long as it takes.
     pub fn patient(self) -> Self {
         Self { patience: None, ..self }

@@ -53,7 +53,7 @@ pub fn show(
     as_json: bool,
     show: fn(&Value) -> String,
 ) -> Result<(), ClientError> {
-    let answer = whole_list(address, method, behind)?;
+    let answer = whole_list(address, method, BTreeMap::new(), behind)?;
     if as_json {
         say!("{}", say::json(&answer, false));
     } else {
@@ -63,13 +63,22 @@ pub fn show(
 }
 
 /// A whole list, which comes in answers of bounded length: all of the first answer, with the entries of the later ones.
-fn whole_list(address: &Address, method: &str, (parameter, name): Behind) -> Result<Value, ClientError> {
+///
+/// # Errors
+/// Those of the calls.
+pub fn whole_list(
+    address: &Address,
+    method: &str,
+    mut params: BTreeMap<&'static str, Value>,
+    (parameter, name): Behind,
+) -> Result<Value, ClientError> {
     let mut client = Client::connect(address)?;
     let mut ask = |params: &BTreeMap<&str, Value>| client.call::<Json>(method, params).map(|Json(value)| value);
-    let mut whole = ask(&BTreeMap::new())?;
+    let mut whole = ask(&params)?;
     let mut last = entries(&mut whole).and_then(|all| all.last().map(|one| one[name].clone()));
     while let Some(behind) = last {
-        let mut more = ask(&BTreeMap::from([(parameter, behind)]))?;
+        params.insert(parameter, behind);
+        let mut more = ask(&params)?;
         let Some(more) = entries(&mut more).map(std::mem::take).filter(|more| !more.is_empty()) else { break };
         last = more.last().map(|one| one[name].clone());
         if let Some(all) = entries(&mut whole) {

@@ -8,6 +8,7 @@ mod client;
 mod connections;
 mod describe;
 mod get;
+mod handles;
 mod installed;
 mod json;
 mod list;
@@ -83,7 +84,8 @@ fn run(matches: &ArgMatches) -> ExitCode {
         Some(("connections", flags)) => connections::run(flags),
         Some(("calls", flags)) => calls::run(flags),
         Some(("brokers", flags)) => brokers::run(flags),
-        Some((name @ ("handles" | "stop" | "metrics"), flags)) => steer::run(name, flags),
+        Some(("handles", flags)) => handles::run(flags),
+        Some((name @ ("stop" | "metrics"), flags)) => steer::run(name, flags),
         Some(("check-config", flags)) => setup::check(flags),
         Some(("completions", flags)) => setup::completions(flags),
         Some(("man", flags)) => setup::man(flags),
@@ -119,7 +121,7 @@ pub fn command() -> Command {
         .subcommand(calls::command())
         .subcommand(connections::command())
         .subcommand(brokers::command())
-        .subcommand(steer::handles_command())
+        .subcommand(handles::command())
         .subcommand(steer::metrics_command())
         .subcommand(report::command())
         .subcommand(reload::command())
@@ -139,7 +141,10 @@ fn connection_flags() -> Vec<Arg> {
         .long("broker-user")
         .value_name("NAME")
         .action(ArgAction::Append)
-        .help("A user besides you and root whose broker may be asked, by name or number [env: CPAN_BRIDGE_USER]");
+        .help(
+            "A user besides you and root whose broker may be asked, by name or number; where no socket is named it is looked for \
+             at that user's usual places first [env: CPAN_BRIDGE_USER]",
+        );
     settings_flags(|setting| setting.name == "socket").into_iter().chain([user]).collect()
 }
 
@@ -229,11 +234,15 @@ fn configure(flags: &ArgMatches) -> Result<Config, ConfigError> {
 fn configure_client(flags: &ArgMatches) -> Result<Address, ConfigError> {
     let config = configure(flags)?;
     let given = flags.get_many::<String>("broker_user").map(|names| names.cloned().collect::<Vec<_>>().join(","));
+    let is_asked_for = given.is_some();
     let names = given.or_else(|| std::env::var("CPAN_BRIDGE_USER").ok()).unwrap_or_default();
     let users = names.split(',').map(str::trim).filter(|name| !name.is_empty());
     let users = users.map(|name| broker::user_of(name).ok_or_else(|| ConfigError::NoUser(name.to_owned())));
+    let users: Vec<u32> = users.collect::<Result<_, _>>()?;
     let named = config.socket_named.then_some(config.socket);
-    Ok(Address::new(named, users.collect::<Result<_, _>>()?))
+    // What the environment says is for brokers that are met; a flag asks for this one.
+    let of_user = || users.iter().filter(|_| is_asked_for).find_map(|uid| places::of_user(*uid));
+    Ok(Address::new(named.or_else(of_user), users))
 }
 
 /// Says on standard error why the program ends, and ends it with this code.

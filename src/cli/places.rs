@@ -34,6 +34,11 @@ pub enum Worth {
 
 /// What a directory is worth.
 pub fn judge(directory: &Path) -> Worth {
+    judge_for(directory, Uid::effective().as_raw())
+}
+
+/// What it is worth to somebody who trusts this user.
+fn judge_for(directory: &Path, trusted: u32) -> Worth {
     let metadata = match fs::symlink_metadata(directory) {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Worth::Absent,
@@ -43,7 +48,7 @@ pub fn judge(directory: &Path) -> Worth {
         // Below a directory of root's, so it is whose root made it.
         return if metadata.is_dir() { Worth::Ours } else { Worth::Useless("it is no directory".to_owned()) };
     }
-    if ![Uid::effective().as_raw(), 0].contains(&metadata.uid()) {
+    if ![trusted, 0].contains(&metadata.uid()) {
         return Worth::Taken(metadata.uid());
     }
     if !metadata.is_dir() {
@@ -106,6 +111,20 @@ pub fn find(listens: impl Fn(&Path) -> bool) -> Found {
     found
 }
 
+/// The broker of a user whom somebody named, if it is at one of that user's usual places. Another user's place is trusted as
+/// far as the user is.
+pub fn of_user(uid: u32) -> Option<PathBuf> {
+    of_user_in(Path::new("/run/user"), Path::new("/tmp"), uid)
+}
+
+fn of_user_in(login: &Path, temporary: &Path, uid: u32) -> Option<PathBuf> {
+    let usual = temporary.join(format!("cpan-bridge-{uid}"));
+    let mut directories = vec![login.join(uid.to_string()).join("cpan-bridge"), usual.clone()];
+    directories.extend(stand_ins_of(&usual, uid));
+    let sockets = directories.into_iter().filter(|directory| judge_for(directory, uid) == Worth::Ours);
+    sockets.map(|directory| directory.join("broker.sock")).find(|socket| is_socket(socket))
+}
+
 fn below(directory: PathBuf) -> PathBuf {
     directory.join("cpan-bridge/broker.sock")
 }
@@ -155,10 +174,10 @@ fn is_taken(socket: &Path) -> bool {
 fn stand_ins() -> Vec<PathBuf> {
     let private = private_socket();
     let Some(usual) = private.parent() else { return Vec::new() };
-    stand_ins_of(usual)
+    stand_ins_of(usual, Uid::effective().as_raw())
 }
 
-fn stand_ins_of(usual: &Path) -> Vec<PathBuf> {
+fn stand_ins_of(usual: &Path, uid: u32) -> Vec<PathBuf> {
     let (Some(parent), Some(name)) = (usual.parent(), usual.file_name().and_then(|name| name.to_str())) else {
         return Vec::new();
     };
@@ -169,8 +188,7 @@ fn stand_ins_of(usual: &Path) -> Vec<PathBuf> {
         })
     };
     let own = |path: &PathBuf| {
-        judge(path) == Worth::Ours
-            && fs::symlink_metadata(path).is_ok_and(|metadata| metadata.uid() == Uid::effective().as_raw())
+        judge_for(path, uid) == Worth::Ours && fs::symlink_metadata(path).is_ok_and(|metadata| metadata.uid() == uid)
     };
     let entries = fs::read_dir(parent).into_iter().flatten().flatten();
     let mut found: Vec<PathBuf> = entries
@@ -191,7 +209,7 @@ pub fn to_listen() -> io::Result<(PathBuf, Option<(PathBuf, u32)>)> {
     let (socket, private) = (default_socket(), private_socket());
     let Some(usual) = private.parent().filter(|_| socket == private) else { return Ok((socket, None)) };
     let Worth::Taken(uid) = judge(usual) else { return Ok((socket, None)) };
-    let directory = match stand_ins_of(usual).into_iter().next() {
+    let directory = match stand_ins_of(usual, Uid::effective().as_raw()).into_iter().next() {
         Some(directory) => directory,
         None => make_stand_in(usual)?,
     };
@@ -286,10 +304,36 @@ mod tests {
         let open = dir.path().join("cpan-bridge-7-00000000");
         fs::create_dir(&open).unwrap();
         fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).unwrap();
-        assert_eq!(stand_ins_of(&usual), std::slice::from_ref(&made));
+        let own = Uid::effective().as_raw();
+        assert_eq!(stand_ins_of(&usual, own), std::slice::from_ref(&made));
         let first = dir.path().join("cpan-bridge-7-00000001");
         fs::create_dir(&first).unwrap();
         fs::set_permissions(&first, fs::Permissions::from_mode(0o700)).unwrap();
-        assert_eq!(stand_ins_of(&usual), [first, made]);
+        assert_eq!(stand_ins_of(&usual, own), [first, made]);
+        assert!(stand_ins_of(&usual, own + 1).is_empty());
+    }
+
+    #[test]
+    fn a_named_users_broker_is_looked_for_where_theirs_are() {
+        let dir = tempfile::tempdir().unwrap();
+        let own = Uid::effective().as_raw();
+        let find = |uid| of_user_in(&dir.path().join("run"), dir.path(), uid);
+        assert_eq!(find(own), None);
+        let listen = |directory: PathBuf| {
+            fs::create_dir_all(&directory).unwrap();
+            fs::set_permissions(&directory, fs::Permissions::from_mode(0o700)).unwrap();
+            let socket = directory.join("broker.sock");
+            drop(UnixListener::bind(&socket).unwrap());
+            socket
+        };
+        let stand_in = listen(dir.path().join(format!("cpan-bridge-{own}-abcdefgh")));
+        assert_eq!(find(own), Some(stand_in));
+        let login = listen(dir.path().join(format!("run/{own}/cpan-bridge")));
+        assert_eq!(find(own), Some(login));
+        // A place of that name which somebody else has made is not theirs.
+        listen(dir.path().join("cpan-bridge-4000000000"));
+        if own != 0 {
+            assert_eq!(find(4_000_000_000), None);
+        }
     }
 }

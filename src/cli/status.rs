@@ -5,7 +5,7 @@ use super::installed;
 use super::json::Json;
 use super::say::{self, Text, clean_line, say};
 use super::table::{bytes, duration, table};
-use super::{calls, configure_client, connection_flags, fail, scripts, who};
+use super::{brokers, calls, configure_client, connection_flags, fail, scripts, who};
 use anstyle::{AnsiColor, Style};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde::Deserialize;
@@ -74,6 +74,7 @@ pub fn run(flags: &ArgMatches) -> ExitCode {
         }
         Err(error) => {
             Text::default().styled(style(AnsiColor::Red), "unreachable").plain(format_args!("\n  {error}")).print();
+            tell_of_others(brokers::others(""));
             say!("");
             scripts::report();
             ExitCode::from(3)
@@ -146,6 +147,13 @@ impl Activity {
                 slowest["requests"]
             );
         }
+        for one in self.performance["module_performance"]["top_modules"].as_array().into_iter().flatten() {
+            let unreached = one["unreached"].as_u64().unwrap_or_default();
+            if unreached > 0 {
+                let (function, all) = (calls::function(one), &one["requests"]);
+                say!("  network  {function}: {unreached} of {all} reached no server, or it broke off");
+            }
+        }
         if let Some(last) = self.performance["recent_errors"].as_array().and_then(|all| all.last()) {
             let text = |name: &str| clean_line(last[name].as_str().unwrap_or_default()).into_owned();
             let time = text("timestamp");
@@ -210,6 +218,7 @@ fn show(info: &Info, health: &Health, metrics: &Value, activity: &Activity) {
         figure("/resource_status/open_fds"),
         number("/resource_status/cpu_percent")
     );
+    tell_of_others(brokers::others(&info.socket_path));
     activity.show();
     if info.locked == Some(true) {
         say!("  your keys are locked: `cpan-bridge unlock`");
@@ -234,6 +243,15 @@ fn show(info: &Info, health: &Health, metrics: &Value, activity: &Activity) {
             .styled(style(colour), word)
             .plain(format_args!("{gap}  {name:20}  {message}"))
             .print();
+    }
+}
+
+/// A script that finds another broker knows nothing of this one's.
+fn tell_of_others(count: usize) {
+    match count {
+        0 => {}
+        1 => say!("  others   another broker listens on this host: `cpan-bridge brokers`"),
+        count => say!("  others   {count} other brokers listen on this host: `cpan-bridge brokers`"),
     }
 }
 

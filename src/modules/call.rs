@@ -7,6 +7,7 @@ use super::host::Host;
 use crate::protocol::reply::write_value;
 use crate::protocol::{Buffer, CallError, Code};
 use serde::Serialize;
+use std::cell::Cell;
 use std::sync::Arc;
 
 /// Who calls, by the kernel's word (SO_PEERCRED).
@@ -38,12 +39,18 @@ pub type ProgressReport = (u64, Option<u64>, &'static str);
 pub struct Control {
     cancellation: Arc<Cancellation>,
     report: Option<Box<dyn Fn(ProgressReport) + Send>>,
+    unreached: Cell<bool>,
 }
 
 impl Control {
     /// A line on which the loop cancels, and hears through `report` if the caller asked for it.
     pub fn new(cancellation: Arc<Cancellation>, report: Option<Box<dyn Fn(ProgressReport) + Send>>) -> Self {
-        Self { cancellation, report }
+        Self { cancellation, report, unreached: Cell::new(false) }
+    }
+
+    /// Whether the function has noted that it did not reach whom it was to talk to.
+    pub fn unreached(&self) -> bool {
+        self.unreached.get()
     }
 }
 
@@ -145,6 +152,14 @@ impl<'a> Call<'a> {
     pub fn progress(&self, done: u64, total: Option<u64>, unit: &'static str) {
         if let Place::Worker(_, Control { report: Some(report), .. }, _) = &self.place {
             report((done, total, unit));
+        }
+    }
+
+    /// Notes that another server could not be reached, or broke off: where that is an answer like others to who called, it is still
+    /// a figure of its own to who runs the broker.
+    pub fn note_unreached(&self) {
+        if let Place::Worker(_, control, _) = &self.place {
+            control.unreached.set(true);
         }
     }
 

@@ -80,6 +80,14 @@ fn calls(page: &mut Page, host: &mut dyn Host) {
     page.counter("cpan_bridge_requests", "Calls answered, by function.", &borrowed(&requests));
     let errors: Vec<_> = functions.iter().map(|one| ([("method", one.method.as_str())], one.errors as f64)).collect();
     page.counter("cpan_bridge_request_errors", "Calls answered with an error, by function.", &borrowed(&errors));
+    let unreached: Vec<_> = functions.iter().filter(|one| one.unreached > 0).collect();
+    let unreached: Vec<_> =
+        unreached.iter().map(|one| ([("method", one.method.as_str())], one.unreached as f64)).collect();
+    page.counter(
+        "cpan_bridge_requests_unreached",
+        "Calls for which another server could not be reached, or broke off, by function.",
+        &borrowed(&unreached),
+    );
     let times: Vec<_> = functions.iter().map(|one| (Some(one.method.as_str()), one.times, one.requests)).collect();
     page.summary("cpan_bridge_request_duration_seconds", "Time from arrival to answer, by function.", &times);
     for (name, help, count) in [

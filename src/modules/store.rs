@@ -23,6 +23,8 @@ const ENTRY: usize = 640;
 const EXPIRED_AT_ONCE: usize = 256;
 /// The most handles that one report lists.
 pub const LONGEST_REPORT: usize = 500;
+/// The most users that one report lists.
+const MOST_USERS: usize = 100;
 
 struct Entry {
     owner: u32,
@@ -265,6 +267,19 @@ impl HandleStore {
             .collect()
     }
 
+    /// Who has handles: those who hold most first, [`MOST_USERS`] at most.
+    pub fn by_user(&self) -> Vec<HandlesOfUser> {
+        let shares = self.per_user.iter().map(|(uid, share)| HandlesOfUser {
+            peer_uid: *uid,
+            handles: share.handles as u64,
+            bytes: share.memory as u64,
+        });
+        let mut all: Vec<HandlesOfUser> = shares.collect();
+        all.sort_unstable_by_key(|of| (std::cmp::Reverse(of.bytes), of.peer_uid));
+        all.truncate(MOST_USERS);
+        all
+    }
+
     /// Frees a user's handle by its label. Returns what it was.
     ///
     /// # Errors
@@ -452,6 +467,17 @@ impl HandleStore {
 /// What a caller is told whose handles may not hold more.
 pub(super) const HELD_TOO_MUCH: &str =
     "your handles hold as much as they may (settings user_memory, max_memory); free some and try again";
+
+/// What one user has, in `system.metrics`.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct HandlesOfUser {
+    /// The user.
+    pub peer_uid: u32,
+    /// Live handles.
+    pub handles: u64,
+    /// Bytes that they hold.
+    pub bytes: u64,
+}
 
 /// A handle in `system.handles`.
 #[derive(Clone, Debug, Serialize, JsonSchema)]

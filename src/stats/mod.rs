@@ -203,6 +203,7 @@ pub struct WorkerReport {
 #[derive(Default)]
 struct FunctionStats {
     errors: u64,
+    unreached: u64,
     times: Times,
 }
 
@@ -311,6 +312,13 @@ impl Stats {
         }
     }
 
+    /// Counts a call of a function for which another server could not be reached, or broke off, whatever it was answered.
+    pub fn count_unreached(&mut self, function: usize) {
+        if let Some(stats) = self.functions.get_mut(function) {
+            stats.unreached += 1;
+        }
+    }
+
     /// Tells how long some calls took that were counted, each of them.
     pub fn time(&mut self, function: Option<usize>, took: Duration, calls: u32) {
         if calls == 0 {
@@ -395,6 +403,7 @@ impl Stats {
             method: self.method(Some(index)).to_owned(),
             requests: stats.times.count(),
             errors: stats.errors,
+            unreached: stats.unreached,
             times: stats.times.report(),
         };
         called.map(figures).collect()
@@ -417,6 +426,7 @@ impl Stats {
                     max_time_ms: times.max * 1e3,
                     total_time_ms: times.avg * calls as f64 * 1e3,
                     errors: stats.errors,
+                    unreached: stats.unreached,
                     error_rate: ratio(stats.errors as f64 * 100.0, calls as f64),
                 }
             })
@@ -492,6 +502,8 @@ pub struct FunctionFigures {
     pub requests: u64,
     /// Those answered with an error.
     pub errors: u64,
+    /// Those for which another server could not be reached, or broke off.
+    pub unreached: u64,
     /// From arrival to answer.
     pub times: TimesReport,
 }
@@ -513,6 +525,8 @@ pub struct FunctionReport {
     pub total_time_ms: f64,
     /// Failed calls.
     pub errors: u64,
+    /// Calls for which another server could not be reached, or broke off. To scripts that is mostly an answer like others.
+    pub unreached: u64,
     /// Failed calls, percent.
     pub error_rate: f64,
 }

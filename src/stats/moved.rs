@@ -28,6 +28,8 @@ pub struct PackedStats {
 struct PackedFunction {
     method: String,
     errors: u64,
+    #[serde(default)]
+    unreached: u64,
     times: PackedTimes,
 }
 
@@ -38,6 +40,7 @@ impl Stats {
         let functions = functions.map(|(index, stats)| PackedFunction {
             method: self.method(Some(index)).to_owned(),
             errors: stats.errors,
+            unreached: stats.unreached,
             times: stats.times.pack(),
         });
         let functions = functions.collect();
@@ -62,6 +65,7 @@ impl Stats {
             let index = stats.methods.iter().position(|method| *method == function.method);
             let known: &mut FunctionStats = &mut stats.functions[index.unwrap_or(stats.methods.len())];
             known.errors += function.errors;
+            known.unreached += function.unreached;
             known.times.add(&Times::unpack(&function.times));
         }
         stats.sum_up();
@@ -114,6 +118,7 @@ mod tests {
             before.record(Some(0), Duration::from_millis(5), Outcome::Success);
         }
         before.record(Some(1), Duration::from_millis(7), Outcome::Failure);
+        before.count_unreached(0);
         before.closed(CloseReason::Idle);
         for (number, (_, counter)) in before.counters().into_iter().enumerate() {
             *counter += 1000 - number as u64;
@@ -124,6 +129,7 @@ mod tests {
         assert_eq!(after.closes(), before.closes());
         let busiest = after.busiest();
         assert_eq!((busiest[0].module_function.as_str(), busiest[0].requests), ("test.ping", 3));
+        assert_eq!(busiest[0].unreached, 1);
         assert_eq!((busiest[1].module_function.as_str(), busiest[1].error_rate), ("(unknown)", 100.0));
         assert_eq!(
             after.performance(Duration::from_secs(1)).max_response_time,

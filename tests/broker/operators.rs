@@ -386,3 +386,56 @@ fn scripts_of_the_old_daemon_find_what_they_read() {
     let first = broker.call("system.metrics", none()).unwrap()["connection_summary"].clone();
     assert_eq!(first["total_connections"], first["active_connections"]);
 }
+
+#[test]
+fn servers_that_are_not_reached_are_a_figure_of_their_own() {
+    let broker = Broker::start(&[]);
+    // Its port is nobody's any more.
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let params = map([("url", format!("http://{address}/").into())]);
+    for _ in 0..2 {
+        assert_eq!(broker.call("http_helper.get", params.clone()).unwrap()["success"], false.into());
+    }
+    assert!(
+        printed(&broker, &["status"]).contains("network  http_helper.get: 2 of 2 reached no server, or it broke off")
+    );
+    broker.call("system.reload", none()).unwrap();
+    assert!(
+        printed(&broker, &["metrics"]).contains("cpan_bridge_requests_unreached_total{"),
+        "and it survives a reload"
+    );
+}
+
+#[test]
+fn handles_of_others_are_counted_and_listed_for_the_owner_alone() {
+    if !can_act_as_others() {
+        return;
+    }
+    let broker = open_broker(&["--allow-user=65534"]);
+    let mut guest = Client::connect_as(65534, &broker.socket());
+    for _ in 0..3 {
+        guest.call("crypto.new", map([("key", "k".into())])).unwrap();
+    }
+    broker.call("crypto.new", map([("key", "k".into())])).unwrap();
+    let own = nix::unistd::Uid::effective().as_raw();
+    let result = guest.call("system.handles", map([("user", own.into())]));
+    assert_eq!(code(&result), "denied");
+    let seen = guest.call("system.metrics", none()).unwrap()["handles_by_user"].clone();
+    assert_eq!(seen.as_array().unwrap().len(), 1, "a guest sees its own: {seen}");
+    let listed = printed(&broker, &["handles"]);
+    assert!(listed.contains("cpan-bridge handles --user "), "{listed}");
+    assert!(listed.lines().any(|line| line.contains(" has 3, which hold ")), "{listed}");
+    let theirs = printed(&broker, &["handles", "--user", "65534", "--by-script"]);
+    let line = theirs.lines().nth(1).unwrap_or_else(|| panic!("{theirs}"));
+    assert!(line.contains(" cipher ") && line.contains(" 3 "), "{theirs}");
+    let labels: Vec<String> = broker
+        .call("system.handles", none())
+        .unwrap()
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["label"].as_str().unwrap().to_owned())
+        .collect();
+    let freed = printed(&broker, &["handles", "free", &labels[0]]);
+    assert_eq!(freed, format!("Freed {}, a cipher\n", labels[0]));
+}

@@ -2,6 +2,7 @@
 
 use super::content::text_or_bytes;
 use super::exchange::{Reply, Trouble};
+use crate::modules::Call;
 use crate::protocol::CallError;
 use crate::protocol::lenient::TextOrBytes;
 use serde::ser::{SerializeMap, SerializeSeq};
@@ -171,11 +172,18 @@ impl Answer {
     ///
     /// # Errors
     /// What the call itself is to blame for.
-    pub fn of_trouble(shape: Shape, begun: Instant, url: &str, trouble: Trouble) -> Result<Self, CallError> {
+    pub fn of_trouble(
+        call: &Call<'_>,
+        shape: Shape,
+        begun: Instant,
+        url: &str,
+        trouble: Trouble,
+    ) -> Result<Self, CallError> {
         let why = match trouble {
             Trouble::Call(error) => return Err(error),
             Trouble::Network(why) => why,
         };
+        call.note_unreached();
         let head = Head { status: 500, reason: why.clone(), headers: Vec::new() };
         Ok(Self {
             shape,

@@ -173,12 +173,15 @@ fn exactly(
         Ok((reply, begun_body))
     });
     let (reply, body) = match outcome {
-        Err(trouble) => return Answer::of_trouble(Shape::Exact, begun, url, trouble),
+        Err(trouble) => return Answer::of_trouble(call, Shape::Exact, begun, url, trouble),
         Ok(both) => both,
     };
     let taken = body.content.len() as u64;
     let mut answer = Answer::of(Shape::Exact, begun, &reply, body.content);
     answer.aborted = body.aborted;
+    if answer.aborted.is_some() {
+        call.note_unreached();
+    }
     if !body.whole && answer.aborted.is_none() {
         let rest = std::io::Cursor::new(body.rest).chain(reply.body);
         let body: super::content::Stream = match wanted.max_size {

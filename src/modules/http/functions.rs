@@ -182,7 +182,7 @@ pub fn perform(
             (content, false) => Ok(Answer::of(shape, begun, &reply, content)),
         }
     });
-    outcome.or_else(|trouble| Answer::of_trouble(shape, begun, url, trouble))
+    outcome.or_else(|trouble| Answer::of_trouble(call, shape, begun, url, trouble))
 }
 
 fn ask_for_codings(order: &mut Order<'_>) {

@@ -157,7 +157,7 @@ pub fn download(call: &mut Call<'_>, params: Download<'_>) -> Result<Answer, Cal
     });
     match outcome {
         Ok(answer) => Ok(answer),
-        Err(trouble) => Answer::of_trouble(Shape::Friendly, begun, &params.url, trouble),
+        Err(trouble) => Answer::of_trouble(call, Shape::Friendly, begun, &params.url, trouble),
     }
 }
 
@@ -332,7 +332,10 @@ pub fn read(call: &mut Call<'_>, params: ReadMore<'_>) -> Result<Piece, CallErro
             Ok(Piece { content, done })
         }
         Err(Trouble::Call(error)) => Err(error),
-        Err(Trouble::Network(why)) => Err(CallError::new(Code::Failed, why)),
+        Err(Trouble::Network(why)) => {
+            call.note_unreached();
+            Err(CallError::new(Code::Failed, why))
+        }
     }
 }
 

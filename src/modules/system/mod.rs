@@ -10,6 +10,7 @@ use crate::modules::Registry;
 use crate::modules::call::Call;
 use crate::modules::function::{Function, MOST_INLINE, Module, NoParameters, Parameter, Placement, Returns, Touches};
 use crate::modules::host::{CallsInWork, Connections, LONGEST_LIST, ProgramFile, Resources, SettingValue};
+use crate::modules::store::HandlesOfUser;
 use crate::protocol::lenient::Integer;
 use crate::protocol::{CallError, PROTOCOL_VERSION};
 use crate::stats::{Counters, FunctionReport, Performance, Point, RecentError, SecurityReport, WorkerReport};
@@ -333,6 +334,7 @@ struct Metrics {
     connection_summary: ConnectionSummary,
     module_status: ModuleStatus,
     handle_summary: BTreeMap<&'static str, u64>,
+    handles_by_user: Vec<HandlesOfUser>,
     system_stats: Counters,
 }
 
@@ -365,7 +367,9 @@ struct ModuleStatus {
 }
 
 fn metrics(call: &mut Call<'_>, _: NoParameters) -> Result<Metrics, CallError> {
+    let own = call.caller.uid;
     let host = call.host()?;
+    let is_privileged = host.is_privileged();
     let counters = host.counters();
     let available_modules: Vec<&'static str> = host.registry().modules().iter().map(|module| module.name).collect();
     Ok(Metrics {
@@ -390,6 +394,11 @@ fn metrics(call: &mut Call<'_>, _: NoParameters) -> Result<Metrics, CallError> {
         },
         module_status: ModuleStatus { loaded_modules: available_modules.len(), available_modules },
         handle_summary: host.handle_store().by_kind().clone(),
+        handles_by_user: {
+            let mut all = host.handle_store().by_user();
+            all.retain(|of| is_privileged || of.peer_uid == own);
+            all
+        },
         system_stats: counters,
     })
 }

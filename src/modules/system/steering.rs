@@ -69,16 +69,31 @@ pub struct ListHandles<'a> {
     /// How many, 1 to 500; 500 if not given.
     #[serde(default)]
     limit: Option<Integer>,
+    /// Another user's, by number: for the broker's own user and root.
+    #[serde(default)]
+    user: Option<Integer>,
 }
 
 /// `system.handles`: the caller's handles, by label, in answers of bounded length.
 ///
 /// # Errors
-/// `failed` without a broker, `invalid_params` for a limit out of range.
+/// `failed` without a broker, `invalid_params` for a limit out of range, `denied` for another user's to who runs no broker.
 pub fn handles(call: &mut Call<'_>, params: ListHandles<'_>) -> Result<Vec<HandleReport>, CallError> {
     let most = limit(params.limit, LONGEST_REPORT)?;
-    let uid = call.caller.uid;
+    let own = call.caller.uid;
+    let uid = match params.user {
+        None => own,
+        Some(user) => {
+            u32::try_from(user.0).map_err(|_| CallError::invalid("user", "parameter `user` must be a user's number"))?
+        }
+    };
     let host = call.host()?;
+    if uid != own && !host.is_privileged() {
+        return Err(CallError::new(
+            Code::Denied,
+            "another user's handles are shown to the broker's own user and to root",
+        ));
+    }
     let now = host.uptime();
     Ok(host.handle_store().report(uid, now, params.after.as_deref(), most))
 }

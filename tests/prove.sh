@@ -12,7 +12,7 @@ exec 3>&1
 } | tee "$directory/said" >&2
 status=$(cat "$directory/status")
 # What tests say themselves is behind a #.
-if warnings=$(grep -v '^#' "$directory/said" | grep -E ' at .+ line [0-9]+(, <.*> line [0-9]+)?\.$'); then
+if warnings=$(grep -v '^#' "$directory/said" | grep -E ' at .+ line [0-9]+(, <.*> (line|chunk) [0-9]+)?( during global destruction)?\.$'); then
     printf '\nWarnings, which count as failures:\n%s\n' "$warnings" >&2
     [ "$status" -ne 0 ] || status=1
 fi

@@ -176,7 +176,7 @@ sub _checked_options {
     return \%NO_OPTIONS if !@options;
     # What nearly all of them are.
     return { timeout => $options[1] }
-        if @options == 2 && $options[0] eq 'timeout' && defined $options[1] && $options[1] =~ /\A[0-9]+(?:\.[0-9]+)?\z/;
+        if @options == 2 && defined $options[0] && $options[0] eq 'timeout' && defined $options[1] && $options[1] =~ /\A[0-9]+(?:\.[0-9]+)?\z/;
     Carp::croak("$method: options of a call are NAME => VALUE") if @options % 2;
     my %options = @options;
     if (my @unknown = grep { !$OPTION{$_} } sort keys %options) {
@@ -674,7 +674,8 @@ How long a call may take, in seconds, fractions allowed; C<$CPANBridge::TIMEOUT>
 
 =item autostart
 
-Whether a broker may be started if none listens: yes by default, except on a socket that was named.
+Whether a broker may be started if none listens: what C<CPAN_BRIDGE_AUTOSTART> (0 or 1) says if not given, else yes, except on a socket
+that was named.
 
 =item persistent
 

@@ -94,6 +94,19 @@ ok(TestBroker::eventually(sub { !-e $named }), 'it ended');
 
 eval { CPANBridge->new(autostart => 0)->call('test.ping') };
 is($@->code, 'connect', 'nothing is started when not wanted');
+{
+    local $ENV{CPAN_BRIDGE_AUTOSTART} = 0;
+    eval { CPANBridge->new->call('test.ping') };
+    is($@->code, 'connect', 'nor when the operator does not want it');
+    is(CPANBridge->new(autostart => 1)->call('test.ping')->{message}, 'pong', 'but a script may say otherwise');
+    CPANBridge->new(autostart => 1)->call('system.shutdown');
+}
+{
+    local $ENV{CPAN_BRIDGE_AUTOSTART} = '';
+    my $client = CPANBridge->new;
+    is($client->call('test.ping')->{message}, 'pong', 'nothing said is not no');
+    $client->call('system.shutdown');
+}
 
 {
     local $ENV{CPAN_BRIDGE_BIN} = '/nonexistent/cpan-bridge';

@@ -41,6 +41,22 @@ is(length CPANBridge::HTTP->new->get($web->url('/bytes/20000000'))->{content}, 2
     is(CPANBridge->new->call('test.stats')->{requests_failed}, $failed, 'pieces that were asked for ahead are no failed calls');
 }
 
+# A server that says how much comes, and breaks off.
+{
+    my $cut = TestWeb->start('/short' => sub {
+        my ($client) = @_;
+        print {$client} "HTTP/1.1 200 OK\r\nContent-Length: 4000000\r\n\r\n", 'B' x 3_000_000;
+        $client->flush;
+        return 0;
+    });
+    my $got = 0;
+    CPANBridge::HTTP->new->get($cut->url('/short'), { data_callback => sub { $got += length $_[0] } });
+    is($got, 3_000_000, 'all that came before it broke off is there');
+    require LWP::UserAgent;
+    my $answer = LWP::UserAgent->new->get($cut->url('/short'));
+    is(length $answer->content, 3_000_000, 'for LWP as well');
+}
+
 my @pieces = ('one', sub { die "no more\n" });
 my $stopped = CPANBridge::HTTP->new->post($sum->url('/sum'), { content => sub { my $next = shift @pieces; return ref $next ? $next->() : $next } });
 is_deeply([@{$stopped}{qw(status content)}], [599, "no more\n"], 'a body whose source dies is not sent');

@@ -92,4 +92,42 @@ for my $socket ($broker->socket_path, $mute->socket_path) {
     like($client->call_python('test', 'sleep', { seconds => 30 })->{error}, qr/\Ano answer within 0\.3 seconds, its time limit/, 'that of a process of its own');
 }
 
+# What is tied may be another value each time it is looked at; it is looked at once.
+{
+    {
+        package Growing;
+        sub TIESCALAR { return bless { n => 0 }, shift }
+        sub TIEHASH   { return bless { n => 0 }, shift }
+        sub TIEARRAY  { return bless { n => 0 }, shift }
+        sub FETCH     { return 'x' x ++$_[0]{n} }
+        sub FETCHSIZE { return 3 }
+        sub FIRSTKEY  { return 'a' }
+        sub NEXTKEY   { return }
+        sub SCALAR    { return 1 }
+    }
+    my $bridge = CPANBridge->new(socket => $broker->socket_path);
+    tie my $scalar, 'Growing';
+    tie my %hash, 'Growing';
+    tie my @array, 'Growing';
+    my %scalar = (a => 1);
+    tie $scalar{b}, 'Growing';
+    my $ticket = $bridge->send_call('test.sleep', { seconds => 0.01 });
+    is_deeply($bridge->call('test.echo', { a => $scalar, b => \%hash, c => \@array, d => \%scalar }),
+        { a => 'x', b => { a => 'x' }, c => [qw(x xx xxx)], d => { a => 1, b => 'x' } }, 'tied values');
+    is_deeply($bridge->call('test.echo', \%scalar), { a => 1, b => 'xx' }, 'parameters with one');
+    ok($bridge->wait_for($ticket), 'and other calls on the connection do not suffer');
+}
+
+# A handler that dies while the connection is made leaves no bound off.
+{
+    my $bridge = CPANBridge->new(socket => $broker->socket_path, answer_memory => 16 << 20);
+    my $whole = \&CPANBridge::Connection::limit_frames;
+    my $once = 0;
+    no warnings 'redefine';
+    local *CPANBridge::Connection::limit_frames = sub { die "from a handler\n" if !$once++; goto &$whole };
+    ok(!eval { $bridge->fileno; 1 }, 'broken off');
+    my $answer = eval { $bridge->call('test.echo', { d => 'x' x 6_000_000 }) };
+    is($answer ? 'taken' : $@->code, 'too_large', 'an answer above the bound is one still');
+}
+
 done_testing;

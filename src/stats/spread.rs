@@ -55,10 +55,10 @@ const fn longest_in(bucket: usize) -> u64 {
     (((units as u64 + 1) << doubled) << NARROWEST) - 1
 }
 
-/// The histogram. Counts stay at the largest there is rather than begin anew.
+/// The histogram. A busy broker counts more of one length than 32 bits hold within a day.
 #[derive(Clone)]
 pub struct Spread {
-    counts: Box<[u32; BUCKETS]>,
+    counts: Box<[u64; BUCKETS]>,
     // The sum of the counts: reports, of which a turn of the loop has time for one, would add them up for every function.
     counted: u64,
 }
@@ -72,7 +72,7 @@ impl Default for Spread {
 impl Spread {
     /// Counts so many times of one length.
     #[inline]
-    pub fn record(&mut self, length: Length, times: u32) {
+    pub fn record(&mut self, length: Length, times: u64) {
         self.change(length.bucket(), |count| count.saturating_add(times));
     }
 
@@ -91,14 +91,14 @@ impl Spread {
     }
 
     #[inline]
-    fn change(&mut self, bucket: usize, to: impl FnOnce(u32) -> u32) {
+    fn change(&mut self, bucket: usize, to: impl FnOnce(u64) -> u64) {
         let Some(count) = self.counts.get_mut(bucket) else { return };
         let before = std::mem::replace(count, to(*count));
-        self.counted = self.counted - u64::from(before) + u64::from(*count);
+        self.counted = (self.counted - before).saturating_add(*count);
     }
 
     /// The buckets that count something, and how often.
-    fn counted_in(&self) -> impl Iterator<Item = (usize, u32)> {
+    fn counted_in(&self) -> impl Iterator<Item = (usize, u64)> {
         self.counts.iter().copied().enumerate().filter(|(_, count)| *count > 0)
     }
 
@@ -112,7 +112,7 @@ impl Spread {
             while so_far < wanted
                 && let Some((bucket, count)) = buckets.next()
             {
-                so_far += u64::from(count);
+                so_far += count;
                 longest = longest_in(bucket);
             }
             longest
@@ -120,7 +120,7 @@ impl Spread {
     }
 
     /// Every length that was counted, in nanoseconds, and how often.
-    pub fn recorded(&self) -> impl Iterator<Item = (u64, u32)> {
+    pub fn recorded(&self) -> impl Iterator<Item = (u64, u64)> {
         self.counted_in().map(|(bucket, count)| (longest_in(bucket), count))
     }
 }
@@ -143,9 +143,9 @@ mod tests {
 
         #[test]
         fn quantiles_are_those_of_hdr_histogram(
-            times in prop::collection::vec((0..42u32, 1..u64::MAX, 1..5u32), 1..200), quantile in 0.0..=1.0, other in 0.0..=1.0
+            times in prop::collection::vec((0..42u32, 1..u64::MAX, 1..5u64), 1..200), quantile in 0.0..=1.0, other in 0.0..=1.0
         ) {
-            let (mut ours, mut theirs) = (Spread::default(), Histogram::<u32>::new_with_bounds(1_000, LONGEST, 2).unwrap());
+            let (mut ours, mut theirs) = (Spread::default(), Histogram::<u64>::new_with_bounds(1_000, LONGEST, 2).unwrap());
             for (bits, seed, count) in times {
                 let nanoseconds = (seed % (1 << bits)).min(LONGEST);
                 ours.record(Length::of(nanoseconds), count);
@@ -175,9 +175,9 @@ mod tests {
     fn counts_and_times_have_their_bounds() {
         let mut spread = Spread::default();
         for _ in 0..2 {
-            spread.record(Duration::MAX.into(), u32::MAX);
+            spread.record(Duration::MAX.into(), u64::from(u32::MAX));
         }
-        assert_eq!(spread.recorded().collect::<Vec<_>>(), [(longest_in(BUCKETS - 1), u32::MAX)]);
+        assert_eq!(spread.recorded().collect::<Vec<_>>(), [(longest_in(BUCKETS - 1), 2 * u64::from(u32::MAX))]);
         assert_eq!(spread.at([0.5, 1.0]), [longest_in(BUCKETS - 1); 2]);
         assert_eq!(Spread::default().at([0.5, 1.0]), [0, 0]);
     }

@@ -26,7 +26,7 @@ impl Times {
         let took = took.into();
         self.count += u64::from(times);
         self.total = self.total.saturating_add(took.nanoseconds().saturating_mul(u64::from(times)));
-        self.spread.get_or_insert_default().record(took, times);
+        self.spread.get_or_insert_default().record(took, u64::from(times));
     }
 
     /// How many were counted.
@@ -95,7 +95,7 @@ pub struct TimesReport {
 pub struct PackedTimes {
     count: u64,
     total: Duration,
-    spread: Vec<(u64, u32)>,
+    spread: Vec<(u64, u64)>,
 }
 
 #[cfg(test)]

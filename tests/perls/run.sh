@@ -6,9 +6,9 @@
 # The perls are in the directory, put there by fetch.sh. Left out is what runs the host's tools, whichever perl the test itself has: the Makefile,
 # installing and packing.
 set -eu
+directory=$(cd "${1:?a directory for the perls is wanted}" && pwd)
 cd "$(dirname "$0")/../.."
 : "${CPAN_BRIDGE_BIN:?names the broker to test with: use make test-perls}"
-directory=${1:?a directory for the perls is wanted}
 shift
 files=$(ls perl/t/*.t | grep -v -E '/(distribution|install|makefile|packages|quickstart)\.t$')
 failed=

@@ -498,7 +498,8 @@ sub mirror {
     });
     die $response->header('X-Died') if defined $response->header('X-Died');
     if ($response->is_success) {
-        my $length = $response->header('Content-Length');
+        my ($length) = $response->header('Content-Length');
+        undef $length if defined $length && $length !~ /\A[0-9]+\z/;
         die "Transfer truncated: only $got out of $length bytes received\n"   if defined $length && $got < $length;
         die "Content-length mismatch: expected $length bytes, got $got\n" if defined $length && $got > $length;
         $part->finish or die "Cannot write '$file': $!\n";

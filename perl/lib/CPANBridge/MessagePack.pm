@@ -92,6 +92,8 @@ sub _unfit {
 
 sub _write {
     # $_[0] is not copied: it may be megabytes long.
+    # What is tied may be another value at each look.
+    return _write(my $value = $_[0]) if tied $_[0];
     my $type = ref $_[0];
     if (!$type) {
         return "\xc0" if !defined $_[0];
@@ -119,7 +121,7 @@ sub _write {
         return $length < 32 ? chr(0xa0 | $length) . $_[0] : _str_head($length) . $_[0];
     }
     if ($type eq 'HASH') {
-        my $map = $_[0];
+        my $map = tied %{ $_[0] } ? { %{ $_[0] } } : $_[0];
         my $count = keys %$map;
         _unfit('nested more deeply than ' . MAX_DEPTH . ' levels') if ++$DEPTH > MAX_DEPTH;
         my $out = $count < 16 ? chr(0x80 | $count)
@@ -132,12 +134,13 @@ sub _write {
         return $out;
     }
     if ($type eq 'ARRAY') {
-        my $count = @{ $_[0] };
+        my $list = tied @{ $_[0] } ? [@{ $_[0] }] : $_[0];
+        my $count = @$list;
         _unfit('nested more deeply than ' . MAX_DEPTH . ' levels') if ++$DEPTH > MAX_DEPTH;
         my $out = $count < 16 ? chr(0x90 | $count)
             : $count < 65_536 ? CORE::pack('Cn', 0xdc, $count)
             :                   CORE::pack('CN', 0xdd, $count);
-        for my $element (@{ $_[0] }) {
+        for my $element (@$list) {
             $out .= _write($element);
         }
         --$DEPTH;

@@ -50,9 +50,11 @@ sub enter {
 # The rest is for what has to be there twice for a moment.
 sub _make_room {
     my ($self) = @_;
-    my $memory = $self->{memory} = $self->{user}->_answer_memory;
+    my $memory = $self->{user}->_answer_memory;
     $self->{room} = $self->{whole_room} = int $memory / 2;
     $self->{connection}->limit_frames($memory / 4) if $self->{connection};
+    # Last: a signal's handler may have died before, and then it is done again.
+    $self->{memory} = $memory;
     return;
 }
 
@@ -581,7 +583,7 @@ sub connect {    ## no critic (ProhibitBuiltinHomonyms)
     }
     my ($connection, $why) = $self->{locator}->connect($deadline, $patience, $self->{user});
     if ($connection) {
-        $self->{connection} = $connection;
+        @{$self}{qw(memory connection)} = (0, $connection);
         $self->_make_room;
         return $connection;
     }

@@ -213,10 +213,9 @@ struct Begun {
 fn begin_body(reply: &mut Reply, begin: Begin) -> Result<Begun, Trouble> {
     let mut begun = Begun::default();
     let read = if begin.eager {
-        read_what_there_is(&mut reply.body, begin.most).map(|(content, end)| {
-            begun.whole = end || reply.length == Some(content.len() as u64);
-            begun.content = content;
-        })
+        let (content, end) = read_what_there_is(&mut reply.body, begin.most);
+        begun.content = content;
+        end.map(|end| begun.whole = end || reply.length == Some(begun.content.len() as u64))
     } else {
         // One byte more tells whether that was all; it goes back in front of the rest.
         let read = Cancellable(&mut reply.body).take(begin.most + 1).read_to_end(&mut begun.content);

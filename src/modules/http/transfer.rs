@@ -248,13 +248,15 @@ pub struct Open {
     pub timeout: Duration,
     /// The session whose settings the connection holds on to, also when it has ended.
     pub session: Arc<Session>,
+    // What the next call is told.
+    broken: Option<std::io::Error>,
 }
 
 impl Open {
     /// The rest of a body that came in a session.
     pub fn new(body: Stream, timeout: Duration, session: Arc<Session>) -> Self {
         session.lent.fetch_add(1, Ordering::Relaxed);
-        Self { body, timeout, session }
+        Self { body, timeout, session, broken: None }
     }
 }
 
@@ -318,7 +320,18 @@ pub fn read(call: &mut Call<'_>, params: ReadMore<'_>) -> Result<Piece, CallErro
         found => found?,
     };
     let outcome = watched(watcher, Some(open.timeout), || {
-        read_what_there_is(&mut open.body, length).map_err(|error| body_trouble(&error))
+        if let Some(error) = open.broken.take() {
+            return Err(body_trouble(&error));
+        }
+        match read_what_there_is(&mut open.body, length) {
+            (content, Ok(end)) => Ok((content, end)),
+            // What came before it broke off is worth having; the next call is told.
+            (content, Err(error)) if !content.is_empty() => {
+                open.broken = Some(error);
+                Ok((content, false))
+            }
+            (_, Err(error)) => Err(body_trouble(&error)),
+        }
     });
     let ended = !matches!(&outcome, Ok((_, false)));
     if ended {
@@ -339,12 +352,9 @@ pub fn read(call: &mut Call<'_>, params: ReadMore<'_>) -> Result<Piece, CallErro
     }
 }
 
-/// Reads at least a byte, and then as much as there is without waiting, up to the limit. The flag says whether that was the
-/// end.
-///
-/// # Errors
-/// Whatever reading brings.
-pub fn read_what_there_is(body: &mut Stream, limit: u64) -> std::io::Result<(Vec<u8>, bool)> {
+/// Reads at least a byte, and then as much as there is without waiting, up to the limit. Beside what was read: whether that was the
+/// end, or what kept it from coming.
+pub fn read_what_there_is(body: &mut Stream, limit: u64) -> (Vec<u8>, std::io::Result<bool>) {
     let limit = limit as usize;
     // Grown as it fills: what is claimed and never comes costs nothing.
     let (mut bytes, mut filled) = (Vec::new(), 0);
@@ -352,14 +362,15 @@ pub fn read_what_there_is(body: &mut Stream, limit: u64) -> std::io::Result<(Vec
         if filled == bytes.len() {
             bytes.resize(limit.min(filled + PIECE.max(filled)), 0);
         }
-        let count = match body.read(&mut bytes[filled..]) {
+        let outcome = match body.read(&mut bytes[filled..]) {
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-            other => other?,
+            other => other,
         };
-        filled += count;
-        if count == 0 || filled == limit || !super::transport::more_soon() {
+        filled += outcome.as_ref().map_or(0, |count| *count);
+        let is_over = !matches!(&outcome, Ok(1..));
+        if is_over || filled == limit || !super::transport::more_soon() {
             bytes.truncate(filled);
-            return Ok((bytes, count == 0));
+            return (bytes, outcome.map(|count| count == 0));
         }
     }
 }

@@ -102,8 +102,9 @@ sub _tell {
     my ($self, $response) = @_;
     my $ua = $self->{ua};
     $ua->{progress_done} = $self->{done};
-    my $length = $response->header('Content-Length');
-    $ua->progress($length ? $self->{done} / $length : 'tick', $response);
+    # A server may send several.
+    my ($length) = $response->header('Content-Length');
+    $ua->progress($length && $length =~ /\A[0-9]+\z/ ? $self->{done} / $length : 'tick', $response);
     return;
 }
 

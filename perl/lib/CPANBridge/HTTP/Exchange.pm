@@ -69,8 +69,8 @@ sub _bytes {
 
 sub _bytes_of_headers {
     my ($headers) = @_;
-    # As good as always.
-    return $headers if !grep { ref $_ eq 'ARRAY' ? grep { utf8::is_utf8($_) } @$_ : utf8::is_utf8($_) } %$headers;
+    # As good as always; what is an object is copied.
+    return $headers if ref $headers eq 'HASH' && !grep { ref $_ eq 'ARRAY' ? grep { utf8::is_utf8($_) } @$_ : utf8::is_utf8($_) } %$headers;
     return { map {
         my $value = $headers->{$_};
         my $what = "the value of the header '$_'";

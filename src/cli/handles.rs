@@ -165,8 +165,8 @@ mod tests {
         assert_eq!(labels, ["bb", "cc", "aa"], "the one used last first");
         let sums = by_script(&all);
         let cells: Vec<Vec<&str>> = sums.lines().skip(1).map(|line| line.split_whitespace().collect()).collect();
-        assert_eq!(cells[0][2..], ["cipher", "1", "1", "s", "300", "B"], "{sums}");
-        assert_eq!(cells[1][2..], ["cipher", "2", "2", "s", "200", "B"], "{sums}");
+        assert_eq!(cells[0][2..], ["cipher", "1", "1.0s", "300", "B"], "{sums}");
+        assert_eq!(cells[1][2..], ["cipher", "2", "2.0s", "200", "B"], "{sums}");
         assert_eq!(
             (each(Vec::new()), by_script(&[])),
             ("no live handles\n".to_owned(), "no live handles\n".to_owned())
@@ -178,7 +178,7 @@ mod tests {
         let metrics = json!({ "handles_by_user": [
             { "peer_uid": 4_000_000_000_u64, "handles": 3, "bytes": 2048 }, { "peer_uid": 7, "handles": 1, "bytes": 1 },
         ] });
-        assert_eq!(others(&metrics, 7), ["4000000000 has 3, which hold 2.0 KB: cpan-bridge handles --user 4000000000"]);
+        assert_eq!(others(&metrics, 7), ["4000000000 has 3, which hold 2.0 KiB: cpan-bridge handles --user 4000000000"]);
         assert!(others(&json!({}), 7).is_empty(), "an older broker");
     }
 }

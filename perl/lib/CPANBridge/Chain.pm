@@ -16,6 +16,7 @@ our $VERSION = '0.100';
 # data, other callers are served in between, and neither side waits for the other for long; larger messages gain nothing.
 use constant PIECE => 1 << 17;
 use constant AHEAD => 3;
+use constant WIDE => 'Wide character in the data: encode it first';
 
 sub new {
     my ($class, %fields) = @_;
@@ -48,13 +49,27 @@ sub last {    ## no critic (ProhibitBuiltinHomonyms)
     my ($self, $result, $data, $length, $tail) = @_;
     if (!$self->{handle} && $length + length $tail <= PIECE) {
         return if !$length && !length $tail;
-        $$result .= _call('data', 'crypto.chain_once', { %{ $self->_keyed }, data => bytes(substr($$data, 0, $length) . $tail) });
+        $$result .= $self->_once(substr($$data, 0, $length) . $tail);
         return;
     }
     $self->next($result, $data, $length);
     $self->next($result, \$tail, length $tail);
     $self->free;
     return;
+}
+
+# All of a short message. Scripts do this for each record of a file: what other calls leave to functions is spelled out here, for a
+# twentieth of the time.
+sub _once {
+    my ($self, $bytes) = @_;
+    my ($key, $iv) = @{$self}{qw(key iv)};
+    utf8::downgrade($_, 1) or Carp::croak(WIDE) for $bytes, $key, $iv;
+    my %params = (cipher => $self->{cipher}, chain_mode => $self->{chain_mode}, direction => $self->{direction}, key => $key, iv => $iv, data => $bytes);
+    my $answer;
+    eval { $answer = CPANBridge::Shared::bridge()->call('crypto.chain_once', \%params); 1 } or return complain($@);
+    my $made = ref $answer eq 'HASH' ? $answer->{data} : undef;
+    return $made if defined $made && !ref $made && utf8::downgrade($made, 1);
+    return _try(sub { field('data', 'crypto.chain_once', $answer) });
 }
 
 sub _piece {
@@ -96,7 +111,7 @@ sub _keyed {
 # Bytes are bytes to the broker either way; this keeps a flag that some other module set from making them characters.
 sub bytes {
     my ($bytes) = @_;
-    utf8::downgrade($bytes, 1) or Carp::croak('Wide character in the data: encode it first');
+    utf8::downgrade($bytes, 1) or Carp::croak(WIDE);
     return $bytes;
 }
 

@@ -43,6 +43,8 @@ use constant { ELEMENT => 120, PAIR => 210, UNBOUNDED => 2**52, TOO_LARGE => 'it
 
 # One function for each first byte: an array look-up and a call, instead of a chain of comparisons.
 my @READ;
+# Keys that our own modules send with nearly every call, as they are written: no cache, which would keep what scripts have as keys.
+my %KNOWN_KEY;
 # Those of values that are this one byte, which say it without looking any further; booleans as 1 and 0. For Session as well.
 our @SIMPLE;
 
@@ -128,7 +130,7 @@ sub _write {
             : $count < 65_536 ? CORE::pack('Cn', 0xde, $count)
             :                   CORE::pack('CN', 0xdf, $count);
         for my $key ($CANONICAL ? sort keys %$map : keys %$map) {
-            $out .= _write_key($key) . _write($map->{$key});
+            $out .= ($KNOWN_KEY{$key} || _write_key($key)) . _write($map->{$key});
         }
         --$DEPTH;
         return $out;
@@ -258,7 +260,17 @@ sub _read_array {
     no warnings;
     my @array;
     while ($count-- > 0) {
-        push @array, $READ[ord(substr $IN, $AT++, 1)]->();
+        my $byte = ord substr $IN, $AT++, 1;
+        # Most are short texts of ASCII: what _read_text does, without its two calls, which take most of the time.
+        if ($byte >= 0xa0 && $byte < 0xc0) {
+            my $text = substr $IN, $AT, $byte - 0xa0;
+            if ($text !~ tr/\x80-\xff//) {
+                $AT += $byte - 0xa0;
+                push @array, $text;
+                next;
+            }
+        }
+        push @array, $READ[$byte]->();
     }
     --$DEPTH;
     return \@array;
@@ -272,8 +284,16 @@ sub _read_map {
     my %map;
     no warnings;
     while ($count-- > 0) {
-        my $key = $READ[ord(substr $IN, $AT++, 1)]->();
-        _bad('a key is no text and no number') if !defined $key || ref $key;
+        # As in _read_array.
+        my ($byte, $key) = ord substr $IN, $AT++, 1;
+        if ($byte >= 0xa0 && $byte < 0xc0) {
+            $key = substr $IN, $AT, $byte - 0xa0;
+            $key =~ tr/\x80-\xff// ? undef $key : ($AT += $byte - 0xa0);
+        }
+        if (!defined $key) {
+            $key = $READ[$byte]->();
+            _bad('a key is no text and no number') if !defined $key || ref $key;
+        }
         $map{$key} = $READ[ord(substr $IN, $AT++, 1)]->();
     }
     --$DEPTH;
@@ -326,6 +346,11 @@ for my $byte (0x00 .. 0xff) {
     my $number = $byte < 0x80 ? $byte : $byte - 256;
     $SIMPLE[$byte] = sub { return $number } if $byte < 0x80 || $byte >= 0xe0;
 }
+$KNOWN_KEY{$_} = _write_key($_) for qw(
+    algorithm body_id chain_id chain_mode cipher cipher_id content data direction eager headers hex_ciphertext iv key length
+    method params plaintext session_id stream stream_id text timeout url
+    Accept Accept-Encoding Authorization Connection Content-Length Content-Type Cookie Host Referer TE User-Agent
+);
 $SIMPLE[0x80] = sub { return {} };
 $SIMPLE[0x90] = sub { return [] };
 $SIMPLE[0xa0] = sub { return '' };

@@ -178,7 +178,10 @@ mod tests {
         let metrics = json!({ "handles_by_user": [
             { "peer_uid": 4_000_000_000_u64, "handles": 3, "bytes": 2048 }, { "peer_uid": 7, "handles": 1, "bytes": 1 },
         ] });
-        assert_eq!(others(&metrics, 7), ["4000000000 has 3, which hold 2.0 KiB: cpan-bridge handles --user 4000000000"]);
+        assert_eq!(
+            others(&metrics, 7),
+            ["4000000000 has 3, which hold 2.0 KiB: cpan-bridge handles --user 4000000000"]
+        );
         assert!(others(&json!({}), 7).is_empty(), "an older broker");
     }
 }

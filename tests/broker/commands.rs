@@ -45,7 +45,7 @@ fn status_is_one_screen_and_an_exit_status() {
     eventually("the warning", || run(&broker, &["status"]).status.code() == Some(1));
     assert!(String::from_utf8_lossy(&run(&broker, &["status"]).stdout).starts_with("degraded: "));
     drop(crowd);
-    assert_eq!(printed(&broker, &["stop"]), "Stopped\n");
+    assert!(printed(&broker, &["stop"]).starts_with("Stopped"));
     assert_eq!(broker.wait().code(), Some(0));
     let output = run(&broker, &["status"]);
     assert_eq!(output.status.code(), Some(3));
@@ -125,7 +125,7 @@ fn handles_and_connections_are_listed_and_ended() {
     assert!(listed.contains(label) && listed.contains("cipher"), "{listed}");
     assert!(!listed.contains(&id), "the whole name is for who made it");
     assert_eq!(json(&printed(&broker, &["handles", "--json"]))[0]["label"], label);
-    assert_eq!(printed(&broker, &["handles", "free", label]), "Freed a cipher\n");
+    assert_eq!(printed(&broker, &["handles", "free", label]), format!("Freed {label}, a cipher\n"));
     assert_eq!(run(&broker, &["handles", "free", label]).status.code(), Some(6));
     let listed = printed(&broker, &["connections"]);
     assert!(listed.lines().count() == 3 && listed.contains(&std::process::id().to_string()), "{listed}");

@@ -48,7 +48,7 @@ fn two_brokers_of_a_host_write_figures_that_differ() {
     assert!(one.len() > 30 && one.is_disjoint(&two), "{:?}", one.intersection(&two).collect::<Vec<_>>());
     // Who ends takes the figures along, who is killed leaves them: there is an alert for old ones.
     let [mut one, mut two] = brokers;
-    assert_eq!(printed(&one, &["stop"]), "Stopped\n");
+    assert!(printed(&one, &["stop"]).starts_with("Stopped"));
     assert!(one.wait().success() && !dir.path().join("one").exists());
     two.signal(nix::sys::signal::Signal::SIGKILL);
     two.wait();
@@ -183,7 +183,7 @@ fn figures_are_served_over_a_socket_of_their_own() {
     // A reload serves them again.
     broker.call("system.reload", none()).unwrap();
     assert!(get("GET /metrics HTTP/1.1\r\n\r\n").1.contains("\"} 1\n# HELP cpan_bridge_resident_memory_bytes"));
-    assert_eq!(printed(&broker, &["stop"]), "Stopped\n");
+    assert!(printed(&broker, &["stop"]).starts_with("Stopped"));
     assert!(broker.wait().success() && !path.exists());
 }
 

@@ -52,7 +52,9 @@ is(length CPANBridge::HTTP->new->get($web->url('/bytes/20000000'))->{content}, 2
     my $got = 0;
     CPANBridge::HTTP->new->get($cut->url('/short'), { data_callback => sub { $got += length $_[0] } });
     is($got, 3_000_000, 'all that came before it broke off is there');
+    local @INC = ("$top/perl/compat", @INC);
     require LWP::UserAgent;
+    like($INC{'LWP/UserAgent.pm'}, qr{/perl/compat/}, 'the stand-in');
     my $answer = LWP::UserAgent->new->get($cut->url('/short'));
     is(length $answer->content, 3_000_000, 'for LWP as well');
 }

@@ -43,7 +43,7 @@ demo: build ## Builds, starts a broker of its own, runs a Perl script against it
 test: test-rust test-perl ## Runs every test, Rust and Perl
 
 test-rust:
-	$(CARGO) test --locked
+	$(CARGO) test --locked --workspace
 
 test-perl:
 	$(CARGO) build --locked
@@ -80,8 +80,9 @@ soak: build ## Works a broker for MINUTES (60): memory, descriptors and handles 
 	CPAN_BRIDGE_BIN='$(RELEASE)' $(PERL) benches/soak.pl $(MINUTES)
 
 lint: ## Checks formatting, clippy and Perl syntax
-	$(CARGO) fmt --check
-	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	for features in '' crypto http; do $(CARGO) check --locked --quiet --no-default-features --features "$$features" || exit 1; done
 	@for file in $$(find perl examples benches -name '*.p[lm]' -o -name '*.t'); do \
 		taint=$$(sed -n '1s/^#!.*perl -T.*/-T/p' "$$file"); \
 		said=$$($(PERL) $$taint -Iperl/lib -Iperl/compat -Iperl/t/lib -wc "$$file" 2>&1) || { echo "$$said"; exit 1; }; \

@@ -1,12 +1,13 @@
 //! What the broker does with bytes, piece by piece: cutting frames, reading messages, finding and running a function,
 //! writing answers. `cargo bench --bench codec`.
 
-use cpan_bridge::modules::{Call, Caller, Offer, Registry};
-use cpan_bridge::protocol::Buffer;
-use cpan_bridge::protocol::framing::{Cut, Cutter, Framing};
-use cpan_bridge::protocol::message::parse;
-use cpan_bridge::protocol::reply::{Answer, write_value};
+use cpan_bridge::modules::{Offer, registry};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use kit::protocol::Buffer;
+use kit::protocol::framing::{Cut, Cutter, Framing};
+use kit::protocol::message::parse;
+use kit::protocol::reply::{Answer, write_value};
+use kit::{Call, Caller};
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -70,7 +71,7 @@ fn codec(c: &mut Criterion) {
 
 fn dispatch(c: &mut Criterion) {
     let mut group = c.benchmark_group("dispatch");
-    let registry = Registry::new(Offer::default());
+    let registry = registry(Offer::default());
     let mut out = Buffer::new();
     for (method, size) in [("test.echo", 32), ("crypto.hash", 32), ("crypto.hash", 10_000)] {
         let message = request(method, size);

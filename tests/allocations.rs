@@ -6,6 +6,7 @@
 use cpan_bridge::broker::{Broker, Orders, Origin, block_signals};
 use cpan_bridge::config::{Config, Values};
 use cpan_bridge::logging::Log;
+use cpan_bridge::modules::{Offer, registry};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::io::{Read, Write};
@@ -76,7 +77,9 @@ fn a_small_call_allocates_nothing_once_warm() {
     block_signals().unwrap();
     let config = Config::new(values).unwrap();
     let log = Log::new(&config).unwrap();
-    let broker = Broker::new(config, log, Origin::of_this_process(Orders::default()).unwrap()).unwrap();
+    let broker =
+        Broker::new(config, registry(Offer::default()), log, Origin::of_this_process(Orders::default()).unwrap())
+            .unwrap();
     let thread = std::thread::spawn(move || {
         COUNTED.set(true);
         broker.run().map(|_| ())

@@ -1,9 +1,10 @@
 //! The parameters of every function that touches neither network nor broker: a result or an error, in a MessagePack form.
 #![no_main]
 
-use cpan_bridge::modules::{Call, Caller, FunctionId, Offer, Registry, Touches};
-use cpan_bridge::protocol::Buffer;
-use cpan_bridge::protocol::message::parse;
+use cpan_bridge::modules::{Offer, registry};
+use kit::{Call, Caller, FunctionId, Registry, Touches};
+use kit::protocol::Buffer;
+use kit::protocol::message::parse;
 use libfuzzer_sys::fuzz_target;
 use std::sync::OnceLock;
 
@@ -11,7 +12,7 @@ use std::sync::OnceLock;
 fn chosen() -> &'static (Registry, Vec<FunctionId>) {
     static CHOSEN: OnceLock<(Registry, Vec<FunctionId>)> = OnceLock::new();
     CHOSEN.get_or_init(|| {
-        let registry = Registry::new(Offer::default());
+        let registry = registry(Offer::default());
         let ids = registry
             .methods()
             .iter()

@@ -1,7 +1,7 @@
 //! A stream in either framing, whole and in pieces: the same messages, or the same error.
 #![no_main]
 
-use cpan_bridge::protocol::framing::{Cut, Cutter, FramingError};
+use kit::protocol::framing::{Cut, Cutter, FramingError};
 use libfuzzer_sys::fuzz_target;
 
 const MAX_FRAME: usize = 1000;

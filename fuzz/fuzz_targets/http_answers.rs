@@ -1,8 +1,9 @@
 //! Whatever a server says: an answer or a failure, and the next request is served.
 #![no_main]
 
-use cpan_bridge::modules::{Call, Caller, Offer, Registry};
-use cpan_bridge::protocol::Buffer;
+use cpan_bridge::modules::{Offer, registry};
+use kit::{Call, Caller, Registry};
+use kit::protocol::Buffer;
 use libfuzzer_sys::fuzz_target;
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -31,7 +32,7 @@ fn server() -> &'static (u16, Mutex<Sender<Vec<u8>>>) {
 
 fuzz_target!(|input: (bool, &[u8])| {
     static REGISTRY: OnceLock<Registry> = OnceLock::new();
-    let registry = REGISTRY.get_or_init(|| Registry::new(Offer::default()));
+    let registry = REGISTRY.get_or_init(|| registry(Offer::default()));
     let (whole, answer) = input;
     let (port, sender) = server();
     // Most of what is tried should get beyond the status line.

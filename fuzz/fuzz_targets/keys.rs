@@ -1,7 +1,7 @@
 //! Key texts and key files, and what becomes of them.
 #![no_main]
 
-use cpan_bridge::modules::crypto::key::{decode_base64, decode_hex, encode_hex, text_of_file};
+use crypto::key::{decode_base64, decode_hex, encode_hex, text_of_file};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -1,7 +1,7 @@
 //! One message's bytes: read, or refused; never believed further than they go.
 #![no_main]
 
-use cpan_bridge::protocol::message::{MapEntries, parse, text};
+use kit::protocol::message::{MapEntries, parse, text};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

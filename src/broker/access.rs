@@ -1,7 +1,7 @@
 //! Who may connect: the broker's own user, root, and whom the settings name.
 
 use crate::config::Config;
-use crate::modules::Caller;
+use kit::Caller;
 use mio::net::UnixStream;
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use nix::unistd::{Group, Uid, User};

@@ -7,10 +7,10 @@
 use super::jobs::JobId;
 use super::quota::Standing;
 use crate::config::Config;
-use crate::modules::Caller;
-use crate::protocol::Buffer;
-use crate::protocol::framing::{Cutter, Framing};
 use crate::stats::{CloseReason, Script};
+use kit::Caller;
+use kit::protocol::Buffer;
+use kit::protocol::framing::{Cutter, Framing};
 use mio::net::UnixStream;
 use mio::{Interest, Registry, Token};
 use slab::Slab;

@@ -5,17 +5,16 @@ use super::connection::{ConnectionId, State};
 use super::deadlines::Timer;
 use super::ending::Phase;
 use super::jobs::{HandleKey, Job, Stage};
+use super::locks::locked;
 use super::panics::{self, Panic};
 use super::quota::{MODEST, Standing};
 use super::turn::Turn;
-use super::view::View;
-use crate::modules::function::{Function, LARGEST_INLINE};
-use crate::modules::handles::HandleId;
-use crate::modules::locks::locked;
-use crate::modules::{Call, Caller, FunctionId, Registry, Touches};
-use crate::protocol::message::{Arguments, Kind, Malformed, Message, parse_after};
-use crate::protocol::{Buffer, CallError, Code};
 use crate::stats::{CloseReason, Outcome, RecentError, Script, SecurityEvent};
+use kit::function::{Function, LARGEST_INLINE};
+use kit::handles::HandleId;
+use kit::protocol::message::{Arguments, Kind, Malformed, Message, parse_after};
+use kit::protocol::{Buffer, CallError, Code};
+use kit::{Call, Caller, FunctionId, Registry, Touches};
 use slog::error;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -218,13 +217,13 @@ impl Broker {
     fn run_here(&mut self, turn: &mut Turn, request: &Request<'_>, function: &Function) -> Fate {
         let answer = turn.begin_answer(request.msgid.unwrap_or(0), self.config.max_frame);
         let params = request.arguments.params;
-        let (outcome, put_off) = {
-            let mut view = View { broker: self, asking: turn.id, caller: turn.caller, put_off: false };
-            let mut call = Call::inline(turn.caller, &mut view, &mut turn.output);
-            let outcome = panics::catch(|| function.run(&mut call, params));
-            (outcome, view.put_off)
+        self.asking = turn.id;
+        let outcome = {
+            let mut call = Call::inline(turn.caller, self, &mut turn.output);
+            panics::catch(|| function.run(&mut call, params))
         };
-        if put_off {
+        self.asking = ConnectionId::NONE;
+        if function.answers_later && matches!(outcome, Ok(Ok(()))) {
             answer.take_back(&mut turn.output);
             let job = self.job(turn, request, function, None);
             self.await_reload(Job { params: Buffer::new(), size: 0, charge: 0, ..job });

@@ -128,8 +128,8 @@ impl Broker {
         let ids: Vec<_> = self.connections.iter().flat_map(|(_, connection)| connection.jobs.clone()).collect();
         for id in ids {
             if self.jobs.get(id).is_some_and(|job| job.stage == Stage::Running) {
-                let late = crate::protocol::CallError::new(
-                    crate::protocol::Code::Failed,
+                let late = kit::protocol::CallError::new(
+                    kit::protocol::Code::Failed,
                     "the broker shut down before the call was done (setting shutdown_grace); it may have taken effect",
                 );
                 self.answer_early(id, late);

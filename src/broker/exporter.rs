@@ -5,9 +5,9 @@
 //! nothing cost a place for two seconds at most, and give it up earlier if another client needs it.
 
 use super::Broker;
+use super::openmetrics::{Format, render};
 use super::view::View;
 use crate::config::MetricsListen;
-use crate::modules::openmetrics::{Format, render};
 use mio::event::Source;
 use mio::net::{TcpListener, UnixListener, UnixStream};
 use mio::{Events, Interest, Poll, Registry, Token, Waker};

@@ -2,7 +2,7 @@
 
 use super::Broker;
 use super::jobs::{Job, JobId, Stage};
-use crate::modules::host::{CallInWork, CallsInWork, LONGEST_LIST};
+use super::shapes::{CallInWork, CallsInWork, LONGEST_LIST};
 use std::time::Instant;
 
 impl Broker {

@@ -6,10 +6,10 @@
 //! some of the workers only, each of them and all together ([`Share`]), however long their calls run.
 
 use super::connection::ConnectionId;
-use crate::modules::cancellation::Cancellation;
-use crate::modules::handles::HandleId;
-use crate::modules::{Caller, FunctionId};
-use crate::protocol::Buffer;
+use kit::cancellation::Cancellation;
+use kit::handles::HandleId;
+use kit::protocol::Buffer;
+use kit::{Caller, FunctionId};
 use slab::Slab;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;

@@ -6,8 +6,8 @@
 
 use super::Broker;
 use super::deadlines::Timer;
+use super::openmetrics::{Format, render};
 use super::view::View;
-use crate::modules::openmetrics::{Format, render};
 use slog::{Logger, info, warn};
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};

@@ -42,7 +42,9 @@ mod in_work;
 mod jobs;
 mod limits;
 mod listener;
+mod locks;
 mod metrics_file;
+pub mod openmetrics;
 mod outbox;
 mod panics;
 mod place;
@@ -53,11 +55,12 @@ mod reaper;
 mod reload;
 pub mod script;
 mod service;
+pub mod shapes;
 mod signals;
 mod stopwatch;
 mod time;
 mod turn;
-mod view;
+pub mod view;
 mod work;
 mod workers;
 
@@ -72,10 +75,6 @@ pub use signals::block as block_signals;
 
 use crate::config::Config;
 use crate::logging::{Log, Throttle};
-use crate::modules::handles::Life;
-use crate::modules::locks::Locks;
-use crate::modules::store::{Bounds, HandleStore};
-use crate::modules::{Offer, Registry};
 use crate::stats::{Stats, Window};
 use accept::Gate;
 use access::Access;
@@ -84,7 +83,11 @@ use deadlines::{Deadlines, Timer};
 use ending::Phase;
 use exporter::Exporter;
 use jobs::{JobId, Jobs};
+use kit::handles::Life;
+use kit::store::{Bounds, HandleStore};
+use kit::{Registry, Room};
 use listener::Listener;
+use locks::Locks;
 use metrics_file::MetricsFile;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -151,6 +154,8 @@ pub struct Broker {
     // What others can have logged as often as they like.
     throttle: Throttle,
     registry: Arc<Registry>,
+    // Whose call the loop runs.
+    asking: ConnectionId,
     poll: Poll,
     gate: Gate,
     access: Access,
@@ -200,8 +205,8 @@ impl Broker {
     ///
     /// # Errors
     /// [`StartError`], saying what stood in the way.
-    pub fn new(config: Config, log: Log, origin: Origin) -> Result<Self, StartError> {
-        let mut broker = Self::with_listener(config, log, origin, Listener::new)?;
+    pub fn new(config: Config, registry: Registry, log: Log, origin: Origin) -> Result<Self, StartError> {
+        let mut broker = Self::with_listener(config, registry, log, origin, Listener::new)?;
         broker.serve_metrics().map_err(StartError::system("serving figures"))?;
         broker.want_timers();
         Ok(broker)
@@ -209,6 +214,7 @@ impl Broker {
 
     fn with_listener(
         mut config: Config,
+        registry: Registry,
         log: Log,
         origin: Origin,
         listen: impl FnOnce(&Config) -> Result<Listener, ListenError>,
@@ -219,7 +225,9 @@ impl Broker {
             process::raise_descriptor_limit().map_err(StartError::system("reading the descriptor limit"))?;
         limits::fit(&mut config, descriptor_limit, &log);
         let (sockets, sockets_of_guest) = limits::sockets(descriptor_limit);
-        crate::modules::limit_sockets(sockets, sockets_of_guest);
+        for module in registry.modules() {
+            (module.fit)(Room { sockets, sockets_of_guest });
+        }
         let access = Access::new(&config)?;
         let mut listener = listen(&config)?;
         if access.is_shared() && !listener.directory_is_open() {
@@ -246,7 +254,7 @@ impl Broker {
         let waker = Arc::new(Waker::new(events, WAKER).map_err(failed("creating the waker"))?);
         let metrics_file = config.metrics_file.clone().map(|path| MetricsFile::new(path, log.logger.clone()));
         let metrics_file = metrics_file.transpose().map_err(failed("starting a thread"))?;
-        let registry = Arc::new(Registry::new(Offer { faults: config.test_faults }));
+        let registry = Arc::new(registry);
         let started_at = SystemTime::now();
         let life = Life::begin(&view::timestamp(started_at))
             .map_err(|error| failed("naming the broker's life")(io::Error::other(error.to_string())))?;
@@ -260,6 +268,7 @@ impl Broker {
             stats: Stats::new(registry.methods()),
             gate: Gate::new(listener, config.max_connections),
             registry,
+            asking: ConnectionId::NONE,
             poll,
             access,
             signals,

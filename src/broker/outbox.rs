@@ -6,7 +6,7 @@
 //! answer does not wait for somebody else's slow calls.
 
 use super::turn::Turn;
-use crate::protocol::Buffer;
+use kit::protocol::Buffer;
 use std::time::{Duration, Instant};
 
 /// How long an answer is held at most, not counting the turn that is on.
@@ -73,7 +73,7 @@ mod tests {
     use super::super::connection::ConnectionId;
     use super::*;
     use crate::broker::quota::Standing;
-    use crate::modules::Caller;
+    use kit::Caller;
 
     fn turn(bytes: usize) -> Turn {
         let mut output = Buffer::new();

@@ -6,8 +6,8 @@
 
 use super::connection::Connection;
 use crate::config::Config;
-use crate::modules::Caller;
-use crate::protocol::{CallError, Code};
+use kit::Caller;
+use kit::protocol::{CallError, Code};
 use std::collections::HashMap;
 
 /// What a connection, and the parameters of a call, may always be: a shortage is for those who caused it.

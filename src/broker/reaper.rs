@@ -8,7 +8,7 @@
 //! all that lies below its last small block that is in use: after a few answers of megabytes each worker's keeps some.
 
 use super::{panics, process};
-use crate::modules::store::Ended;
+use kit::store::Ended;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -95,10 +95,10 @@ fn drop_caught(ended: Ended, panics: &AtomicU64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::modules::Caller;
-    use crate::modules::handles::{Handles, Life};
-    use crate::modules::keep::Keep;
-    use crate::modules::store::{Bounds, HandleStore};
+    use kit::Caller;
+    use kit::handles::{Handles, Life};
+    use kit::keep::Keep;
+    use kit::store::{Bounds, HandleStore};
     use std::time::{Duration, Instant};
 
     struct Bad {
@@ -129,9 +129,9 @@ mod tests {
         let mut reaper = Reaper::new();
         for light in [true, false, false, true] {
             let handles = Handles::of_store(Caller::default(), &mut store, Duration::ZERO);
-            let name = handles.insert("bad", Bad { light }).unwrap().to_string();
+            let name = handles.insert("bad", Bad { light }).unwrap();
             let handles = Handles::of_store(Caller::default(), &mut store, Duration::ZERO);
-            assert!(handles.remove("bad", &name).unwrap());
+            assert!(handles.remove("bad", Some(name)).unwrap());
         }
         reaper.bury(store.take_ended());
         let (begin, mut counted) = (Instant::now(), 0);

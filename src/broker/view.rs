@@ -1,22 +1,22 @@
 //! What functions see of the broker, and the figures that its health is judged by.
 
 use super::connection::{Connection, ConnectionId};
+use super::locks::Locks;
+use super::shapes::{self, Cleaned, ConnectionLimits, ProgramFile, Resources, SettingInForce, SettingValue, Traffic};
 use super::{Broker, process};
 use crate::config::Measure;
 use crate::health::{self, Figures};
-use crate::modules::host::{
-    self, Cleaned, ConnectionLimits, Host, ProgramFile, Resources, SettingInForce, SettingValue, Traffic,
-};
-use crate::modules::locks::Locks;
-use crate::modules::store::HandleStore;
-use crate::modules::{Caller, Registry};
-use crate::protocol::{CallError, Code};
 use crate::stats::{
     CloseReason, Counters, FunctionFigures, FunctionReport, Gauges, LONGEST_WINDOW, Lately, Performance, Point,
     RecentError, SecurityReport, Totals, WorkerReport, ratio,
 };
 use chrono::{DateTime, FixedOffset, Local, SecondsFormat, Utc};
+use kit::function::needs_broker;
+use kit::protocol::{CallError, Code};
+use kit::store::HandleStore;
+use kit::{Call, Caller, Host, Registry};
 use slog::{info, warn};
+use std::any::Any;
 use std::cmp::Reverse;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -155,14 +155,23 @@ pub struct View<'b> {
     pub asking: ConnectionId,
     /// Who asks.
     pub caller: Caller,
-    /// Set if the call is answered later.
-    pub put_off: bool,
 }
 
 impl<'b> View<'b> {
     /// What is shown where no connection asks: sums.
     pub fn of_nobody(broker: &'b mut Broker) -> Self {
-        Self { broker, asking: ConnectionId::NONE, caller: Caller::default(), put_off: false }
+        Self { broker, asking: ConnectionId::NONE, caller: Caller::default() }
+    }
+
+    /// What a call in the loop is shown.
+    ///
+    /// # Errors
+    /// `failed` in a call without a broker.
+    pub fn of(call: &'b mut Call<'_>) -> Result<Self, CallError> {
+        let caller = call.caller;
+        let broker = call.host()?.itself().downcast_mut::<Broker>().ok_or_else(needs_broker)?;
+        let asking = broker.asking;
+        Ok(Self { broker, asking, caller })
     }
 
     /// Whether who asks may see, and close, what belongs to this user.
@@ -170,7 +179,7 @@ impl<'b> View<'b> {
         self.caller.privileged || self.caller.uid == uid
     }
 
-    fn describe(&self, connection: &Connection, offset: FixedOffset) -> host::Connection {
+    fn describe(&self, connection: &Connection, offset: FixedOffset) -> shapes::Connection {
         let broker = &*self.broker;
         // The offset is looked up once for all: with thousands of connections, looking it up for each takes too long.
         let text = |time: Duration| {
@@ -178,7 +187,7 @@ impl<'b> View<'b> {
                 .with_timezone(&offset)
                 .to_rfc3339_opts(SecondsFormat::Millis, false)
         };
-        host::Connection {
+        shapes::Connection {
             connection_id: connection.serial,
             start_time: text(connection.accepted),
             duration_seconds: broker.now.saturating_sub(connection.accepted).as_secs_f64(),
@@ -194,24 +203,47 @@ impl<'b> View<'b> {
     }
 }
 
-impl Host for View<'_> {
+impl Host for Broker {
     fn registry(&self) -> &Registry {
-        &self.broker.registry
+        &self.registry
     }
 
     fn uptime(&self) -> Duration {
+        self.now
+    }
+
+    fn handle_store(&mut self) -> &mut HandleStore {
+        &mut self.handles
+    }
+
+    fn itself(&mut self) -> &mut dyn Any {
+        self
+    }
+}
+
+impl View<'_> {
+    /// Every module there is.
+    pub fn registry(&self) -> &Registry {
+        &self.broker.registry
+    }
+
+    /// Time since the start.
+    pub fn uptime(&self) -> Duration {
         self.broker.now
     }
 
-    fn timestamp(&self) -> String {
+    /// The time now, ISO 8601 in local time.
+    pub fn timestamp(&self) -> String {
         timestamp(SystemTime::now())
     }
 
-    fn socket_path(&self) -> String {
+    /// The path of the socket.
+    pub fn socket_path(&self) -> String {
         self.broker.socket_path().display().to_string()
     }
 
-    fn settings(&self) -> Vec<SettingInForce> {
+    /// Every setting in force.
+    pub fn settings(&self) -> Vec<SettingInForce> {
         let config = &self.broker.config;
         let setting = |(name, value, source): (&'static str, String, String)| {
             let value = match (name, config.values.measure(name)) {
@@ -230,7 +262,8 @@ impl Host for View<'_> {
         config.values.in_force().into_iter().filter(|(name, ..)| shown(name)).map(setting).collect()
     }
 
-    fn counters(&self) -> Counters {
+    /// Plain counters.
+    pub fn counters(&self) -> Counters {
         let stats = &self.broker.stats;
         Counters {
             requests_processed: stats.requests,
@@ -247,23 +280,28 @@ impl Host for View<'_> {
         }
     }
 
-    fn performance(&self) -> Performance {
+    /// All calls taken together.
+    pub fn performance(&self) -> Performance {
         self.broker.stats.performance(self.broker.now)
     }
 
-    fn history(&self) -> Vec<Point> {
+    /// How things went since the start.
+    pub fn history(&self) -> Vec<Point> {
         self.broker.stats.points(self.broker.now, self.broker.gauges())
     }
 
-    fn workers(&self) -> WorkerReport {
+    /// The calls that run on workers.
+    pub fn workers(&self) -> WorkerReport {
         self.broker.worker_report()
     }
 
-    fn functions(&self) -> Vec<FunctionFigures> {
+    /// Every function that was called.
+    pub fn functions(&self) -> Vec<FunctionFigures> {
         self.broker.stats.functions()
     }
 
-    fn traffic(&self) -> Traffic {
+    /// What went over connections.
+    pub fn traffic(&self) -> Traffic {
         let broker = &*self.broker;
         Traffic {
             max_connections: broker.config.max_connections as u64,
@@ -274,7 +312,8 @@ impl Host for View<'_> {
         }
     }
 
-    fn close(&mut self, serial: u64) -> bool {
+    /// Closes a connection by its number, unless it is the one that asks. Returns whether there was one.
+    pub fn close(&mut self, serial: u64) -> bool {
         let found = self.broker.connections.iter().find(|(id, one)| one.serial == serial && *id != self.asking);
         let Some(id) = found.map(|(id, _)| id) else { return false };
         // What it was answered before this call came is still its own.
@@ -283,29 +322,36 @@ impl Host for View<'_> {
         true
     }
 
-    fn busiest(&self) -> Vec<FunctionReport> {
+    /// The functions that were called, the one called most first.
+    pub fn busiest(&self) -> Vec<FunctionReport> {
         self.broker.stats.busiest()
     }
 
-    fn calls(&self, most: usize) -> host::CallsInWork {
+    /// The calls that run on workers or wait for one, the longest first, up to `most` and no more than [`LONGEST_LIST`]. A guest
+    /// is shown his own.
+    pub fn calls(&self, most: usize) -> shapes::CallsInWork {
         self.broker.calls_in_work(|uid| self.concerns(uid), most)
     }
 
-    fn security(&self) -> SecurityReport {
+    /// What may be somebody trying doors. A guest is shown his own events, and the counters.
+    pub fn security(&self) -> SecurityReport {
         self.broker.stats.security.report(|uid| self.concerns(uid))
     }
 
-    fn recent_errors(&self) -> Vec<RecentError> {
+    /// The latest failures.
+    pub fn recent_errors(&self) -> Vec<RecentError> {
         let mut errors = self.broker.stats.recent_errors();
         errors.retain(|error| error.peer_uid.map_or(self.caller.privileged, |uid| self.concerns(uid)));
         errors
     }
 
-    fn health(&self) -> health::Report {
+    /// The verdict.
+    pub fn health(&self) -> health::Report {
         health::judge(&self.broker.figures(), self.timestamp())
     }
 
-    fn resources(&self) -> Resources {
+    /// Memory, CPU, descriptors.
+    pub fn resources(&self) -> Resources {
         let broker = &*self.broker;
         let (resident, peak) = process::memory();
         let health = self.health();
@@ -326,7 +372,9 @@ impl Host for View<'_> {
         }
     }
 
-    fn connections(&self, before: Option<u64>, most: usize) -> host::Connections {
+    /// Connections, the latest first: up to `most` of those with a number below `before`, and no more than [`LONGEST_LIST`].
+    /// A guest is shown his own.
+    pub fn connections(&self, before: Option<u64>, most: usize) -> shapes::Connections {
         let broker = &*self.broker;
         let offset = *crate::logging::now().offset();
         let mut shown: Vec<&Connection> = broker
@@ -337,7 +385,7 @@ impl Host for View<'_> {
             .collect();
         let active_connections = shown.len() as u64;
         shown.retain(|connection| before.is_none_or(|before| connection.serial < before));
-        let most = most.min(host::LONGEST_LIST);
+        let most = most.min(shapes::LONGEST_LIST);
         if shown.len() > most {
             // The latest of them, found without putting all in order.
             shown.select_nth_unstable_by_key(most, |connection| Reverse(connection.serial));
@@ -345,7 +393,7 @@ impl Host for View<'_> {
         }
         shown.sort_unstable_by_key(|connection| Reverse(connection.serial));
         let connections = shown.into_iter().map(|connection| self.describe(connection, offset)).collect();
-        host::Connections {
+        shapes::Connections {
             total_connections: active_connections,
             connections_accepted: broker.stats.connections,
             active_connections,
@@ -360,26 +408,37 @@ impl Host for View<'_> {
         }
     }
 
-    fn stale_connections(&self) -> u64 {
+    /// How many connections are idle past the stale timeout.
+    pub fn stale_connections(&self) -> u64 {
         self.broker.stale_connections()
     }
 
-    fn handle_store(&mut self) -> &mut HandleStore {
+    /// Live handles.
+    pub fn handle_store(&mut self) -> &mut HandleStore {
         &mut self.broker.handles
     }
 
-    fn locks(&mut self) -> &mut Locks {
+    /// What users have locked.
+    pub fn locks(&mut self) -> &mut Locks {
         &mut self.broker.locks
     }
 
-    fn lock(&mut self, uid: u32, passphrase: &[u8]) -> Result<(), CallError> {
+    /// Locks a user's things, and refuses what waits of their calls.
+    ///
+    /// # Errors
+    /// Those of [`Locks::lock`].
+    pub fn lock(&mut self, uid: u32, passphrase: &[u8]) -> Result<(), CallError> {
         self.broker.locks.lock(uid, passphrase)?;
         self.broker.refuse_locked(uid);
         info!(self.broker.log.logger, "Locked"; "uid" => uid, "pid" => self.caller.pid);
         Ok(())
     }
 
-    fn unlock(&mut self, uid: u32, passphrase: &[u8]) -> Result<(), CallError> {
+    /// Unlocks them again; their handles count as used now.
+    ///
+    /// # Errors
+    /// Those of [`Locks::unlock`].
+    pub fn unlock(&mut self, uid: u32, passphrase: &[u8]) -> Result<(), CallError> {
         let broker = &mut *self.broker;
         let unlocked = broker.locks.unlock(uid, passphrase, broker.now);
         match &unlocked {
@@ -398,11 +457,13 @@ impl Host for View<'_> {
         unlocked
     }
 
-    fn is_privileged(&self) -> bool {
+    /// Whether the broker's own user or root asks.
+    pub fn is_privileged(&self) -> bool {
         self.caller.privileged
     }
 
-    fn close_stale(&mut self) -> Vec<Cleaned> {
+    /// Closes connections idle past the stale timeout, except the one that asks; a guest's call closes his own.
+    pub fn close_stale(&mut self) -> Vec<Cleaned> {
         let broker = &*self.broker;
         let stale: Vec<(ConnectionId, Cleaned)> = broker
             .connections
@@ -426,11 +487,13 @@ impl Host for View<'_> {
             .collect()
     }
 
-    fn reloads(&self) -> u64 {
+    /// How often another program has taken this one's place.
+    pub fn reloads(&self) -> u64 {
         self.broker.stats.reloads
     }
 
-    fn program(&self) -> ProgramFile {
+    /// The program's file.
+    pub fn program(&self) -> ProgramFile {
         let file = self.broker.own_file;
         ProgramFile {
             path: self.broker.origin.program.display().to_string(),
@@ -439,13 +502,17 @@ impl Host for View<'_> {
         }
     }
 
-    fn reload(&mut self) -> Result<(), CallError> {
-        self.broker.begin_reload("system.reload")?;
-        self.put_off = true;
-        Ok(())
+    /// Begins to let the program that is now at this one's path take its place. The call is answered when that is done, by
+    /// the new program, or when it has failed.
+    ///
+    /// # Errors
+    /// `unavailable` while shutting down, `failed` if the new program can't be tried out.
+    pub fn reload(&mut self) -> Result<(), CallError> {
+        self.broker.begin_reload("system.reload")
     }
 
-    fn shut_down(&mut self) {
+    /// Begins to drain and exit.
+    pub fn shut_down(&mut self) {
         self.broker.drain("system.shutdown");
     }
 }

@@ -5,11 +5,11 @@
 
 use super::jobs::JobId;
 use super::panics::{self, Panic};
-use crate::modules::call::{Control, ProgressReport};
-use crate::modules::cancellation::Cancellation;
-use crate::modules::handles::Lease;
-use crate::modules::{Call, Caller, FunctionId, Registry};
-use crate::protocol::{Buffer, CallError};
+use kit::call::{Control, ProgressReport};
+use kit::cancellation::Cancellation;
+use kit::handles::Lease;
+use kit::protocol::{Buffer, CallError};
+use kit::{Call, Caller, FunctionId, Registry};
 use mio::Waker;
 use std::io;
 use std::sync::Arc;

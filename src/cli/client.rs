@@ -4,9 +4,9 @@
 use super::places;
 use super::say::clean_line;
 use crate::broker;
-use crate::protocol::Buffer;
-use crate::protocol::framing::FRAME_HEADER;
-use crate::protocol::reply::write_value;
+use kit::protocol::Buffer;
+use kit::protocol::framing::FRAME_HEADER;
+use kit::protocol::reply::write_value;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

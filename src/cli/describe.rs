@@ -3,7 +3,7 @@
 use super::client::{Address, Client, ClientError};
 use super::say::{self, Text, say};
 use super::{configure_client, connection_flags, fail};
-use crate::modules::{Offer, Registry, name_in_tables, system};
+use crate::modules::{Offer, registry, system};
 use anstyle::Style;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde::{Deserialize, Serialize};
@@ -31,6 +31,9 @@ pub fn command() -> Command {
 #[derive(Debug, Deserialize, Serialize)]
 struct Module {
     name: String,
+    // Older brokers tell none.
+    #[serde(default)]
+    aliases: Vec<String>,
     doc: String,
     functions: Vec<Function>,
 }
@@ -110,7 +113,7 @@ fn offered(address: &Address) -> Result<Vec<Module>, ClientError> {
 
 fn own() -> Result<Vec<Module>, ClientError> {
     let unreadable = |error: serde_json::Error| ClientError::Unreadable(error.to_string());
-    let described = serde_json::to_value(system::describe(&Registry::new(Offer::default()))).map_err(unreadable)?;
+    let described = serde_json::to_value(system::describe(&registry(Offer::default()))).map_err(unreadable)?;
     serde_json::from_value(described).map_err(unreadable)
 }
 
@@ -119,7 +122,8 @@ fn choose(all: Vec<Module>, wanted: Option<&str>) -> Result<Vec<Module>, String>
     let Some(wanted) = wanted else { return Ok(all) };
     let (name, function) = wanted.split_once('.').map_or((wanted, None), |(name, function)| (name, Some(function)));
     let known: Vec<String> = all.iter().map(|module| module.name.clone()).collect();
-    let Some(mut module) = all.into_iter().find(|module| module.name == name_in_tables(name)) else {
+    let is_wanted = |module: &Module| module.name == name || module.aliases.iter().any(|alias| alias == name);
+    let Some(mut module) = all.into_iter().find(is_wanted) else {
         return Err(format!("no module {name}; there are {}", known.join(", ")));
     };
     if let Some(function) = function {

@@ -5,12 +5,13 @@
 use super::fail;
 use super::progress::Bar;
 use super::say::{clean_line, complain};
-use crate::modules::call::Control;
-use crate::modules::cancellation::Cancellation;
-use crate::modules::handles::Lease;
-use crate::modules::{Call, Caller, Offer, Registry};
-use crate::protocol::{Buffer, CallError, Code};
+use crate::modules::{Offer, registry};
 use clap::{Arg, ArgAction, ArgMatches, Command};
+use kit::call::Control;
+use kit::cancellation::Cancellation;
+use kit::handles::Lease;
+use kit::protocol::{Buffer, CallError, Code};
+use kit::{Call, Caller};
 use nix::sys::signal::{SigSet, Signal};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -162,7 +163,7 @@ fn umask() -> u32 {
 fn fetch(download: &Download<'_>, bar: &Arc<Mutex<Bar>>) -> Result<Downloaded, CallError> {
     let internal = |error: String| CallError::new(Code::Internal, error);
     let params = rmp_serde::to_vec_named(download).map_err(|error| internal(error.to_string()))?;
-    let registry = Registry::new(Offer::default());
+    let registry = registry(Offer::default());
     let function = registry.function(registry.find("http_helper.download")?);
     let cancellation = Arc::new(Cancellation::default());
     cancel_on_signal(&cancellation).map_err(|error| internal(error.to_string()))?;

@@ -4,12 +4,13 @@
 
 use super::{configure, fail, settings_flags};
 use crate::config::Config;
-use crate::modules::{Call, Caller, Offer, Registry};
-use crate::protocol::framing::{Cut, Cutter, Framing};
-use crate::protocol::message::{Kind, Message, parse};
-use crate::protocol::reply::{Answer, write_rpc_error};
-use crate::protocol::{Buffer, CallError, Code};
+use crate::modules::{Offer, registry};
 use clap::{ArgMatches, Command};
+use kit::protocol::framing::{Cut, Cutter, Framing};
+use kit::protocol::message::{Kind, Message, parse};
+use kit::protocol::reply::{Answer, write_rpc_error};
+use kit::protocol::{Buffer, CallError, Code};
+use kit::{Call, Caller};
 use std::io::{self, Read, Write};
 use std::process::ExitCode;
 
@@ -70,7 +71,7 @@ fn respond(config: &Config, framing: Framing, message: Message<'_>, out: &mut Bu
         // Nothing is under way that could be given up.
         Kind::Cancel { .. } => return,
     };
-    let registry = Registry::new(Offer::default());
+    let registry = registry(Offer::default());
     let uid = nix::unistd::Uid::effective().as_raw();
     let caller = Caller::owner(uid, nix::unistd::getppid().as_raw());
     let answer = Answer::begin(out, framing, msgid.unwrap_or(0), config.max_frame);
@@ -108,7 +109,7 @@ fn read_message(
             count => received.push(&chunk[..count]),
         }
     };
-    crate::protocol::buffer::wipe(&mut chunk);
+    kit::protocol::buffer::wipe(&mut chunk);
     Ok(range)
 }
 

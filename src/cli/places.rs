@@ -7,7 +7,7 @@
 
 use crate::broker;
 use crate::config::{default_socket, login_directory, private_socket, runtime_directory};
-use crate::modules::handles::HandleId;
+use kit::handles::HandleId;
 use nix::unistd::Uid;
 use std::fs::{self, DirBuilder};
 use std::io;

@@ -6,7 +6,9 @@ use super::{configure, fail, places, settings_flags};
 use crate::broker::{self, Broker, Inheritance, Orders, Origin};
 use crate::config::{Config, LogFormat, runtime_directory};
 use crate::logging::Log;
+use crate::modules::{Offer, registry};
 use clap::{Arg, ArgAction, ArgMatches, Command};
+use kit::Registry;
 use nix::unistd::{close, dup2_stderr, dup2_stdin, dup2_stdout, setsid};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
@@ -92,7 +94,7 @@ fn try_out(flags: &ArgMatches, orders: Orders) -> ExitCode {
         let mut config = configure(flags)?;
         find_place(&mut config)?;
         settle_in(&mut config, orders.detached)?;
-        broker::rehearse(&config)?;
+        broker::rehearse(&config, &modules_of(&config))?;
         Log::new(&config)?;
         Ok::<_, Box<dyn std::error::Error>>(())
     });
@@ -115,8 +117,8 @@ fn take_over(flags: &ArgMatches, orders: Orders, memory: i32) -> ExitCode {
         settle_in(&mut config, orders.detached)?;
         broker::block_signals()?;
         broker::fit_allocator();
-        let log = Log::new(&config)?;
-        Ok::<_, Box<dyn std::error::Error>>(Broker::resume(config, log, inheritance)?.run()?)
+        let (log, registry) = (Log::new(&config)?, modules_of(&config));
+        Ok::<_, Box<dyn std::error::Error>>(Broker::resume(config, registry, log, inheritance)?.run()?)
     });
     match resumed {
         Ok(code) => code,
@@ -143,7 +145,8 @@ fn serve(
         slog::warn!(log.logger, "The usual place is another user's; listening in a directory of its own beside it";
             "taken" => %place.display(), "by" => broker::user_name(uid), "socket" => %config.socket.display());
     }
-    let broker = Broker::new(config, log, origin)?;
+    let registry = modules_of(&config);
+    let broker = Broker::new(config, registry, log, origin)?;
     if let (Some(mut ready), Some(fd)) = (ready, ready_fd) {
         // Who started the broker may be gone already; it serves all the same.
         let _ = ready.write_all(READY);
@@ -151,6 +154,10 @@ fn serve(
         release(fd, detached)?;
     }
     Ok(broker.run()?)
+}
+
+fn modules_of(config: &Config) -> Registry {
+    registry(Offer { faults: config.test_faults })
 }
 
 /// Lets go of the descriptor that readiness was told on, so that its reader sees the end; in the background also of the

@@ -1,7 +1,7 @@
 //! Values as they were written, each with the place it came from, and how they are read.
 
 use super::settings::{Kind, Setting, TABLE, find};
-use crate::protocol::error::nearest;
+use kit::protocol::error::nearest;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;

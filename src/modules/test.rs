@@ -1,12 +1,14 @@
 //! Module `test`: is anybody there, and does it get my data right?
 
-use super::host::Resources;
 use super::system::CounterReport;
-use super::{Call, Function, Module, Offer, Placement};
+use super::{Offer, registry};
+use crate::broker::shapes::Resources;
+use crate::broker::view::View;
 use crate::health::Report;
-use crate::protocol::lenient::{Integer, Number, Text};
-use crate::protocol::reply::{write_map_header, write_value};
-use crate::protocol::{CallError, Code};
+use kit::protocol::lenient::{Integer, Number, Text};
+use kit::protocol::reply::{write_map_header, write_value};
+use kit::protocol::{CallError, Code};
+use kit::{Call, Function, Module, NoParameters, Placement};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
@@ -16,7 +18,7 @@ pub fn module(offer: Offer) -> Module {
     let mut functions = vec![
         Function::new::<CheckModule<'static>, _>("check_module", "Whether the broker has a module.", check_module),
         Function::raw("echo", "Gives back its parameters, unchanged in every type.", echo),
-        Function::new::<super::function::NoParameters, _>(
+        Function::new::<NoParameters, _>(
             "health",
             "The verdict in the old daemon's form: status, version, uptime, modules, resources, counters.",
             health,
@@ -29,36 +31,28 @@ pub fn module(offer: Offer) -> Module {
             sleep,
         )
         .runs(Placement::Worker),
-        Function::new::<super::function::NoParameters, _>(
-            "stats",
-            "Counters since the broker started.",
-            super::system::counters,
-        )
-        .fills_a_turn(),
+        Function::new::<NoParameters, _>("stats", "Counters since the broker started.", super::system::counters)
+            .fills_a_turn(),
     ];
     if offer.faults {
-        functions.push(Function::new::<super::function::NoParameters, ()>(
+        functions.push(Function::new::<NoParameters, ()>(
             "panic",
             "Fails as a defect in the loop would.",
             panic_on_purpose,
         ));
         functions.push(
-            Function::new::<super::function::NoParameters, ()>(
-                "panic_worker",
-                "Fails as a defect on a worker would.",
-                panic_on_purpose,
-            )
-            .runs(Placement::Worker),
+            Function::new::<NoParameters, ()>("panic_worker", "Fails as a defect on a worker would.", panic_on_purpose)
+                .runs(Placement::Worker),
         );
     }
     let functions = functions.into_iter().map(Function::while_locked).collect();
-    Module { name: "test", doc: "Is anybody there, and does it get my data right?", functions, kinds: &[] }
+    Module::new("test", "Is anybody there, and does it get my data right?", functions)
 }
 
 /// `test.ping`, written piece by piece because `input` is whatever came.
 fn ping(call: &mut Call<'_>, params: &[u8]) -> Result<(), CallError> {
     let mut pairs: u32 = 4;
-    let about = match call.host() {
+    let about = match View::of(call) {
         Ok(host) => {
             pairs += 2;
             Some((host.uptime().as_secs_f64(), host.counters()))
@@ -67,7 +61,7 @@ fn ping(call: &mut Call<'_>, params: &[u8]) -> Result<(), CallError> {
     };
     let out = call.out();
     write_map_header(out, pairs);
-    let defect = |error: crate::protocol::reply::Unwritable| CallError::new(Code::Internal, error.to_string());
+    let defect = |error: kit::protocol::reply::Unwritable| CallError::new(Code::Internal, error.to_string());
     write_value(out, "message").and_then(|()| write_value(out, "pong")).map_err(defect)?;
     write_value(out, "daemon_version").and_then(|()| write_value(out, crate::VERSION)).map_err(defect)?;
     write_value(out, "platform").and_then(|()| write_value(out, super::system::PLATFORM)).map_err(defect)?;
@@ -99,9 +93,9 @@ struct Health {
     report: Report,
 }
 
-fn health(call: &mut Call<'_>, params: super::function::NoParameters) -> Result<Health, CallError> {
+fn health(call: &mut Call<'_>, params: NoParameters) -> Result<Health, CallError> {
     let stats = super::system::counters(call, params)?;
-    let host = call.host()?;
+    let host = View::of(call)?;
     let report = host.health();
     Ok(Health {
         status: report.overall_status,
@@ -122,13 +116,13 @@ struct CheckModule<'a> {
     #[serde(borrow)]
     module: Text<'a>,
 }
-crate::parameters!(CheckModule<'_>);
+kit::parameters!(CheckModule<'_>);
 
 fn check_module(call: &mut Call<'_>, params: CheckModule<'_>) -> Result<bool, CallError> {
-    match call.host() {
+    match View::of(call) {
         Ok(host) => Ok(host.registry().has_module(&params.module)),
         // Without a broker this process is all there is to ask.
-        Err(_) => Ok(super::Registry::new(Offer::default()).has_module(&params.module)),
+        Err(_) => Ok(registry(Offer::default()).has_module(&params.module)),
     }
 }
 
@@ -141,7 +135,7 @@ struct Sleep {
     #[serde(default)]
     steps: Option<Integer>,
 }
-crate::parameters!(Sleep);
+kit::parameters!(Sleep);
 
 #[derive(Serialize, JsonSchema)]
 struct Slept {
@@ -176,19 +170,19 @@ fn sleep(call: &mut Call<'_>, params: Sleep) -> Result<Slept, CallError> {
     Ok(Slept { slept: begin.elapsed().as_secs_f64() })
 }
 
-fn panic_on_purpose(_: &mut Call<'_>, _: super::function::NoParameters) -> Result<(), CallError> {
+fn panic_on_purpose(_: &mut Call<'_>, _: NoParameters) -> Result<(), CallError> {
     panic!("a defect on purpose");
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::modules::{Caller, Registry};
-    use crate::protocol::Buffer;
-    use crate::protocol::message::MapEntries;
+    use kit::Caller;
+    use kit::protocol::Buffer;
+    use kit::protocol::message::MapEntries;
 
     fn call(method: &str, params: &[u8]) -> Result<Vec<u8>, CallError> {
-        let registry = Registry::new(Offer::default());
+        let registry = registry(Offer::default());
         let mut out = Buffer::new();
         let mut call = Call::detached(Caller::default(), &mut out);
         registry.function(registry.find(method)?).run(&mut call, params)?;

@@ -5,10 +5,10 @@ use super::state::{ConnectionState, FORMAT, HandleState, JobState, ListenerState
 use crate::broker::Broker;
 use crate::broker::connection::{Connection, State as Life};
 use crate::broker::jobs::Stage;
-use crate::modules::store::Packed;
-use crate::protocol::Buffer;
-use crate::protocol::framing::Framing;
-use crate::protocol::reply::write_value;
+use kit::protocol::Buffer;
+use kit::protocol::framing::Framing;
+use kit::protocol::reply::write_value;
+use kit::store::Packed;
 use nix::time::{ClockId, clock_gettime};
 use serde_bytes::{ByteBuf, Bytes};
 use std::collections::HashMap;

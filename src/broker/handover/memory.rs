@@ -1,7 +1,7 @@
 //! A file that is only memory and that nobody can change (memfd_create(2), F_ADD_SEALS of fcntl(2)).
 
 use super::HandoverError;
-use crate::protocol::Buffer;
+use kit::protocol::Buffer;
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use std::fs::File;
@@ -50,7 +50,7 @@ pub fn read(fd: OwnedFd) -> Result<Buffer, HandoverError> {
         }
         bytes.push(&piece[..count]);
     }
-    crate::protocol::buffer::wipe(&mut piece);
+    kit::protocol::buffer::wipe(&mut piece);
     Ok(bytes)
 }
 

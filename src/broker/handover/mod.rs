@@ -27,7 +27,7 @@ pub use orders::Orders;
 pub use program::{Origin, Program, READY, Rehearsal};
 pub use resume::{Inheritance, rehearse};
 
-use crate::protocol::CallError;
+use kit::protocol::CallError;
 use std::io;
 
 /// Why a handover does not work. None of these says anything of what is handed over.

@@ -3,7 +3,7 @@
 use super::orders::Orders;
 use super::{HandoverError, memory};
 use crate::broker::process;
-use crate::protocol::Buffer;
+use kit::protocol::Buffer;
 use nix::fcntl::{AtFlags, FcntlArg, FdFlag, OFlag, fcntl, open};
 use nix::sys::stat::{Mode, SFlag, fstat};
 use nix::unistd::{Uid, execveat};

@@ -9,19 +9,19 @@ use crate::broker::access::Access;
 use crate::broker::connection::{Connection, ConnectionId, State as Life};
 use crate::broker::jobs::{Job, Stage};
 use crate::broker::listener::Listener;
+use crate::broker::locks::Locks;
 use crate::broker::view::timestamp;
 use crate::broker::{Broker, StartError, handle_bounds};
 use crate::config::Config;
 use crate::logging::Log;
-use crate::modules::handles::{HandleId, Life as LifeOfHandles};
-use crate::modules::keep::Shared;
-use crate::modules::locks::Locks;
-use crate::modules::store::HandleStore;
-use crate::modules::{Offer, Registry};
-use crate::protocol::framing::{Cutter, Framing};
-use crate::protocol::reply::{write_answer, write_value};
-use crate::protocol::{Buffer, CallError, Code};
 use crate::stats::{CloseReason, Outcome, Stats};
+use kit::Registry;
+use kit::handles::{HandleId, Life as LifeOfHandles};
+use kit::keep::Shared;
+use kit::protocol::framing::{Cutter, Framing};
+use kit::protocol::reply::{write_answer, write_value};
+use kit::protocol::{Buffer, CallError, Code};
+use kit::store::HandleStore;
 use mio::net::UnixStream;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use serde::Serialize;
@@ -89,14 +89,13 @@ impl Inheritance {
 ///
 /// # Errors
 /// What would stand in the way of taking over.
-pub fn rehearse(config: &Config) -> Result<(), Box<dyn std::error::Error>> {
+pub fn rehearse(config: &Config, registry: &Registry) -> Result<(), Box<dyn std::error::Error>> {
     let memory = io::stdin().as_fd().try_clone_to_owned().map_err(here())?;
     let bytes = memory::read(memory)?;
     let state = State::read(bytes.as_slice())?;
     Access::new(config)?;
-    let registry = Registry::new(Offer { faults: config.test_faults });
     let mut handles = HandleStore::new(handle_bounds(config), LifeOfHandles::default());
-    take_in_handles(&mut handles, &registry, &state.handles)?;
+    take_in_handles(&mut handles, registry, &state.handles)?;
     for connection in &state.connections {
         life(&connection.state)?;
     }
@@ -145,7 +144,7 @@ fn take_in_handles(
         let unknown = |what: &str| HandoverError::Unreadable(format!("there is a handle of {what}"));
         let kind = registry.kind(&handle.kind).ok_or_else(|| unknown(&format!("an unknown kind, {}", handle.kind)))?;
         let id = HandleId::parse(&handle.id).ok_or_else(|| unknown("an impossible name"))?;
-        let state = (kind.unpack)(handle.state, &mut shared)?;
+        let state = kind.unpack(handle.state, &mut shared)?;
         store.take_in(id, handle.owner, handle.maker, kind.name, state, handle.last_used);
     }
     Ok(())
@@ -156,7 +155,7 @@ impl Broker {
     ///
     /// # Errors
     /// [`StartError`], saying what stood in the way. Whatever the other program had is lost then.
-    pub fn resume(config: Config, log: Log, inheritance: Inheritance) -> Result<Self, StartError> {
+    pub fn resume(config: Config, registry: Registry, log: Log, inheritance: Inheritance) -> Result<Self, StartError> {
         let Inheritance { bytes, mut descriptors, origin } = inheritance;
         let state = State::read(bytes.as_slice())?;
         let mut take = |fd: RawFd| {
@@ -169,7 +168,7 @@ impl Broker {
             warn!(log.logger, "The settings name another socket; a reload keeps the one there is";
                 "socket" => %listener.path().display(), "settings" => %config.socket.display());
         }
-        let mut broker = Self::with_listener(config, log, origin, |_| Ok(listener))?;
+        let mut broker = Self::with_listener(config, registry, log, origin, |_| Ok(listener))?;
         let gap = clock()?.saturating_sub(state.clock);
         broker.now = state.uptime + gap;
         broker.started = ago(broker.now);

@@ -1,7 +1,7 @@
 //! What is handed over: MessagePack, maps with names, so that a later program may know more.
 
 use super::HandoverError;
-use crate::modules::locks::Lock;
+use crate::broker::locks::Lock;
 use crate::stats::{PackedStats, Window};
 use serde::{Deserialize, Serialize};
 use serde_bytes::{ByteBuf, Bytes};

@@ -5,15 +5,16 @@
 mod openmetrics;
 mod steering;
 
+use crate::broker::shapes::{CallsInWork, Connections, LONGEST_LIST, ProgramFile, Resources, SettingValue};
+use crate::broker::view::View;
 use crate::health::Report;
-use crate::modules::Registry;
-use crate::modules::call::Call;
-use crate::modules::function::{Function, MOST_INLINE, Module, NoParameters, Parameter, Placement, Returns, Touches};
-use crate::modules::host::{CallsInWork, Connections, LONGEST_LIST, ProgramFile, Resources, SettingValue};
-use crate::modules::store::HandlesOfUser;
-use crate::protocol::lenient::Integer;
-use crate::protocol::{CallError, PROTOCOL_VERSION};
 use crate::stats::{Counters, FunctionReport, Performance, Point, RecentError, SecurityReport, WorkerReport};
+use kit::Registry;
+use kit::call::Call;
+use kit::function::{Function, MOST_INLINE, Module, NoParameters, Parameter, Placement, Returns, Touches};
+use kit::protocol::lenient::Integer;
+use kit::protocol::{CallError, PROTOCOL_VERSION};
+use kit::store::HandlesOfUser;
 use openmetrics::{OpenMetrics, openmetrics};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -104,21 +105,18 @@ pub fn module() -> Module {
             "reload",
             "Lets a new version take over, with every connection and handle; for the broker's own user and root.",
             reload,
-        ),
+        )
+        .answers_later(),
         Function::new::<NoParameters, _>("shutdown", "Drains and exits; for the broker's own user and root.", shutdown),
         Function::new::<NoParameters, _>("stats", "Counters, performance and resources.", stats).fills_a_turn(),
         Function::new::<Passphrase<'static>, _>("unlock", "Takes back what lock did.", unlock).keeps_secrets(),
     ];
-    Module {
-        name: "system",
-        doc: "What the broker knows about itself, and steering it.",
-        // Freeing destroys a key, which is for who can use it.
-        functions: functions
-            .into_iter()
-            .map(|function| if function.name == "free_handle" { function } else { function.while_locked() })
-            .collect(),
-        kinds: &[],
-    }
+    // Freeing destroys a key, which is for who can use it.
+    let functions = functions
+        .into_iter()
+        .map(|function| if function.name == "free_handle" { function } else { function.while_locked() })
+        .collect();
+    Module::new("system", "What the broker knows about itself, and steering it.", functions)
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -151,7 +149,7 @@ const OLD_SETTINGS: [(&str, &str); 3] =
 
 fn info(call: &mut Call<'_>, _: NoParameters) -> Result<Info, CallError> {
     let uid = call.caller.uid;
-    let host = call.host()?;
+    let mut host = View::of(call)?;
     let settings = host.settings();
     let value_of =
         |name: &str| settings.iter().find(|setting| setting.name == name).map(|setting| setting.value.clone());
@@ -182,6 +180,7 @@ fn info(call: &mut Call<'_>, _: NoParameters) -> Result<Info, CallError> {
 #[derive(Serialize, JsonSchema)]
 pub struct ModuleReport {
     name: &'static str,
+    aliases: &'static [&'static str],
     doc: &'static str,
     functions: Vec<FunctionDescription>,
 }
@@ -219,6 +218,7 @@ pub fn describe(registry: &Registry) -> Vec<ModuleReport> {
     };
     let module = |module: &Module| ModuleReport {
         name: module.name,
+        aliases: module.aliases,
         doc: module.doc,
         functions: module.functions.iter().map(function).collect(),
     };
@@ -227,7 +227,7 @@ pub fn describe(registry: &Registry) -> Vec<ModuleReport> {
 
 /// `system.health`.
 pub fn health(call: &mut Call<'_>, _: NoParameters) -> Result<Report, CallError> {
-    Ok(call.host()?.health())
+    Ok(View::of(call)?.health())
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -253,7 +253,7 @@ struct HealthIndicators {
 }
 
 fn performance(call: &mut Call<'_>, _: NoParameters) -> Result<PerformanceReport, CallError> {
-    let host = call.host()?;
+    let host = View::of(call)?;
     let health = host.health();
     Ok(PerformanceReport {
         performance_metrics: host.performance(),
@@ -272,7 +272,7 @@ fn performance(call: &mut Call<'_>, _: NoParameters) -> Result<PerformanceReport
 }
 
 fn history(call: &mut Call<'_>, _: NoParameters) -> Result<Vec<Point>, CallError> {
-    Ok(call.host()?.history())
+    Ok(View::of(call)?.history())
 }
 
 /// What to do about each check that does not pass.
@@ -302,12 +302,12 @@ struct ListConnections {
     #[serde(default)]
     limit: Option<Integer>,
 }
-crate::parameters!(ListConnections);
+kit::parameters!(ListConnections);
 
 fn connections(call: &mut Call<'_>, params: ListConnections) -> Result<Connections, CallError> {
     let before = params.before.map(|before| u64::try_from(before.0).unwrap_or(0));
     let most = limit(params.limit, LONGEST_LIST)?;
-    Ok(call.host()?.connections(before, most))
+    Ok(View::of(call)?.connections(before, most))
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -317,11 +317,11 @@ struct ListCalls {
     #[serde(default)]
     limit: Option<Integer>,
 }
-crate::parameters!(ListCalls);
+kit::parameters!(ListCalls);
 
 fn calls(call: &mut Call<'_>, params: ListCalls) -> Result<CallsInWork, CallError> {
     let most = limit(params.limit, LONGEST_LIST)?;
-    Ok(call.host()?.calls(most))
+    Ok(View::of(call)?.calls(most))
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -368,7 +368,7 @@ struct ModuleStatus {
 
 fn metrics(call: &mut Call<'_>, _: NoParameters) -> Result<Metrics, CallError> {
     let own = call.caller.uid;
-    let host = call.host()?;
+    let mut host = View::of(call)?;
     let is_privileged = host.is_privileged();
     let counters = host.counters();
     let available_modules: Vec<&'static str> = host.registry().modules().iter().map(|module| module.name).collect();
@@ -427,7 +427,7 @@ struct ValidationConfig {
 /// # Errors
 /// `failed` without a broker.
 pub fn counters(call: &mut Call<'_>, _: NoParameters) -> Result<CounterReport, CallError> {
-    let host = call.host()?;
+    let host = View::of(call)?;
     let largest = host.settings().into_iter().find_map(|setting| match (setting.name, setting.value) {
         ("max_frame", SettingValue::Count(bytes)) => Some(bytes),
         _ => None,
@@ -440,7 +440,7 @@ pub fn counters(call: &mut Call<'_>, _: NoParameters) -> Result<CounterReport, C
             strict_mode: 1,
             max_string_length: largest,
             max_array_length: largest,
-            max_object_depth: crate::protocol::MAX_DEPTH as u64,
+            max_object_depth: kit::protocol::MAX_DEPTH as u64,
             max_param_count: largest,
         },
     })
@@ -456,7 +456,7 @@ struct StatsReport {
 
 fn stats(call: &mut Call<'_>, params: NoParameters) -> Result<StatsReport, CallError> {
     let counters = counters(call, params)?;
-    let host = call.host()?;
+    let host = View::of(call)?;
     Ok(StatsReport { counters, performance_summary: host.performance(), resource_status: host.resources() })
 }
 

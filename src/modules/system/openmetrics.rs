@@ -1,9 +1,10 @@
 //! `system.openmetrics`: every figure as text.
 
-use crate::modules::call::Call;
-use crate::modules::openmetrics::{Format, render};
-use crate::protocol::CallError;
-use crate::protocol::lenient::Text;
+use crate::broker::openmetrics::{Format, render};
+use crate::broker::view::View;
+use kit::call::Call;
+use kit::protocol::CallError;
+use kit::protocol::lenient::Text;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -15,7 +16,7 @@ pub struct OpenMetrics<'a> {
     #[serde(borrow, default)]
     format: Option<Text<'a>>,
 }
-crate::parameters!(OpenMetrics<'_>);
+kit::parameters!(OpenMetrics<'_>);
 
 /// `system.openmetrics`.
 ///
@@ -27,5 +28,5 @@ pub fn openmetrics(call: &mut Call<'_>, params: OpenMetrics<'_>) -> Result<Strin
         Some("prometheus") => Format::Prometheus,
         Some(_) => return Err(CallError::invalid("format", "parameter `format` must be openmetrics or prometheus")),
     };
-    Ok(render(call.host()?, format))
+    Ok(render(&mut View::of(call)?, format))
 }

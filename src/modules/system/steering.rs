@@ -1,11 +1,12 @@
 //! Functions that change something: closing, freeing, locking, reloading, ending.
 
-use crate::modules::call::Call;
-use crate::modules::function::NoParameters;
-use crate::modules::host::Cleaned;
-use crate::modules::store::{HandleReport, LONGEST_REPORT};
-use crate::protocol::lenient::{Bytes, Integer, Text};
-use crate::protocol::{CallError, Code};
+use crate::broker::shapes::Cleaned;
+use crate::broker::view::View;
+use kit::call::Call;
+use kit::function::NoParameters;
+use kit::protocol::lenient::{Bytes, Integer, Text};
+use kit::protocol::{CallError, Code};
+use kit::store::{HandleReport, LONGEST_REPORT};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +23,7 @@ pub struct Cleanup {
 /// # Errors
 /// `failed` without a broker.
 pub fn cleanup(call: &mut Call<'_>, _: NoParameters) -> Result<Cleanup, CallError> {
-    let host = call.host()?;
+    let mut host = View::of(call)?;
     let connections_details = host.close_stale();
     Ok(Cleanup {
         cleaned_connections: connections_details.len() as u64,
@@ -51,8 +52,8 @@ pub struct Closed {
 /// `denied` to others, `not_found` for a number that no other connection has.
 pub fn close_connection(call: &mut Call<'_>, params: CloseConnection) -> Result<Closed, CallError> {
     only_for_owner(call, "close connections")?;
-    let closed =
-        u64::try_from(params.connection_id.0).is_ok_and(|serial| call.host().is_ok_and(|host| host.close(serial)));
+    let closed = u64::try_from(params.connection_id.0)
+        .is_ok_and(|serial| View::of(call).is_ok_and(|mut host| host.close(serial)));
     if closed {
         return Ok(Closed { closed });
     }
@@ -87,7 +88,7 @@ pub fn handles(call: &mut Call<'_>, params: ListHandles<'_>) -> Result<Vec<Handl
             u32::try_from(user.0).map_err(|_| CallError::invalid("user", "parameter `user` must be a user's number"))?
         }
     };
-    let host = call.host()?;
+    let mut host = View::of(call)?;
     if uid != own && !host.is_privileged() {
         return Err(CallError::new(
             Code::Denied,
@@ -132,7 +133,7 @@ pub struct FreedHandle {
 /// `not_found` for a label that none has, `failed` for one that several have, `overloaded` while a call works on it.
 pub fn free_handle(call: &mut Call<'_>, params: FreeHandle<'_>) -> Result<FreedHandle, CallError> {
     let uid = call.caller.uid;
-    let kind = call.host()?.handle_store().free(uid, &params.label)?;
+    let kind = View::of(call)?.handle_store().free(uid, &params.label)?;
     Ok(FreedHandle { freed: true, kind })
 }
 
@@ -144,7 +145,7 @@ pub struct Passphrase<'a> {
     #[serde(borrow)]
     passphrase: Bytes<'a>,
 }
-crate::parameters!(CloseConnection, FreeHandle<'_>, ListHandles<'_>, Passphrase<'_>);
+kit::parameters!(CloseConnection, FreeHandle<'_>, ListHandles<'_>, Passphrase<'_>);
 
 /// The result of `system.lock` and `system.unlock`.
 #[derive(Serialize, JsonSchema)]
@@ -158,7 +159,7 @@ pub struct Locked {
 /// `invalid_params` for an empty passphrase, `failed` if it is locked.
 pub fn lock(call: &mut Call<'_>, params: Passphrase<'_>) -> Result<Locked, CallError> {
     let uid = call.caller.uid;
-    call.host()?.lock(uid, &params.passphrase)?;
+    View::of(call)?.lock(uid, &params.passphrase)?;
     Ok(Locked { locked: true })
 }
 
@@ -168,7 +169,7 @@ pub fn lock(call: &mut Call<'_>, params: Passphrase<'_>) -> Result<Locked, CallE
 /// `denied` for another passphrase or a try too soon after one, `failed` if it is not locked.
 pub fn unlock(call: &mut Call<'_>, params: Passphrase<'_>) -> Result<Locked, CallError> {
     let uid = call.caller.uid;
-    call.host()?.unlock(uid, &params.passphrase)?;
+    View::of(call)?.unlock(uid, &params.passphrase)?;
     Ok(Locked { locked: false })
 }
 
@@ -178,7 +179,7 @@ pub fn unlock(call: &mut Call<'_>, params: Passphrase<'_>) -> Result<Locked, Cal
 /// `denied` to others than the broker's own user and root, `failed`.
 pub fn reload(call: &mut Call<'_>, _: NoParameters) -> Result<(), CallError> {
     only_for_owner(call, "reload it")?;
-    call.host()?.reload()
+    View::of(call)?.reload()
 }
 
 /// The result of `system.shutdown`.
@@ -193,7 +194,7 @@ pub struct Shutdown {
 /// `denied` to others than the broker's own user and root.
 pub fn shutdown(call: &mut Call<'_>, _: NoParameters) -> Result<Shutdown, CallError> {
     only_for_owner(call, "shut it down")?;
-    call.host()?.shut_down();
+    View::of(call)?.shut_down();
     Ok(Shutdown { message: "shutting down: calls in work are finished first" })
 }
 

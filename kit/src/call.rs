@@ -1,0 +1,198 @@
+//! One call, as a function sees it.
+
+use super::Registry;
+use super::cancellation::Cancellation;
+use super::handles::{HandleId, Handles, Lease};
+use super::host::Host;
+use crate::protocol::reply::write_value;
+use crate::protocol::{Buffer, CallError, Code};
+use serde::Serialize;
+use std::cell::Cell;
+use std::sync::Arc;
+
+/// Who calls, by the kernel's word (SO_PEERCRED).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Caller {
+    /// User id.
+    pub uid: u32,
+    /// Process id when it connected; 0 if unknown.
+    pub pid: i32,
+    /// Whether this is the broker's own user or root.
+    pub privileged: bool,
+    /// Whether files may be opened for him, as the broker's user.
+    pub files: bool,
+    /// Whether he may reach the network.
+    pub network: bool,
+}
+
+impl Caller {
+    /// The broker's own user, who may do everything.
+    pub const fn owner(uid: u32, pid: i32) -> Self {
+        Self { uid, pid, privileged: true, files: true, network: true }
+    }
+}
+
+/// How far a worker's call has come: done, total if known, and what is counted.
+pub type ProgressReport = (u64, Option<u64>, &'static str);
+
+/// The line between a worker's call and the loop while the call runs.
+pub struct Control {
+    cancellation: Arc<Cancellation>,
+    report: Option<Box<dyn Fn(ProgressReport) + Send>>,
+    unreached: Cell<bool>,
+}
+
+impl Control {
+    /// A line on which the loop cancels, and hears through `report` if the caller asked for it.
+    pub fn new(cancellation: Arc<Cancellation>, report: Option<Box<dyn Fn(ProgressReport) + Send>>) -> Self {
+        Self { cancellation, report, unreached: Cell::new(false) }
+    }
+
+    /// Whether the function has noted that it did not reach whom it was to talk to.
+    pub fn unreached(&self) -> bool {
+        self.unreached.get()
+    }
+}
+
+/// What a function may use while it runs.
+pub struct Call<'a> {
+    /// Who calls.
+    pub caller: Caller,
+    // The handle that the parameters name. The inner one is none for what can be no handle's name.
+    handle: Option<Option<HandleId>>,
+    place: Place<'a>,
+    out: &'a mut Buffer,
+}
+
+enum Place<'a> {
+    Loop(&'a mut dyn Host),
+    Worker(&'a mut Lease, &'a Control, Option<&'a Registry>),
+    // A process of its own: no state, no broker to report on.
+    Alone,
+}
+
+impl<'a> Call<'a> {
+    /// A call in the loop: `host` is the broker.
+    pub fn inline(caller: Caller, host: &'a mut dyn Host, out: &'a mut Buffer) -> Self {
+        Self { caller, handle: None, place: Place::Loop(host), out }
+    }
+
+    /// A call on a worker.
+    pub fn on_worker(caller: Caller, lease: &'a mut Lease, control: &'a Control, out: &'a mut Buffer) -> Self {
+        Self { caller, handle: None, place: Place::Worker(lease, control, None), out }
+    }
+
+    /// The same call, for a function that may tell of the others.
+    pub fn among(mut self, functions: &'a Registry) -> Self {
+        if let Place::Worker(_, _, registry) = &mut self.place {
+            *registry = Some(functions);
+        }
+        self
+    }
+
+    /// A call without a broker.
+    pub fn detached(caller: Caller, out: &'a mut Buffer) -> Self {
+        Self { caller, handle: None, place: Place::Alone, out }
+    }
+
+    /// The broker, for functions that report on it or steer it. They have to run in the loop.
+    ///
+    /// # Errors
+    /// `failed` in a call without a broker.
+    pub fn host(&mut self) -> Result<&mut (dyn Host + 'a), CallError> {
+        match &mut self.place {
+            Place::Loop(host) => Ok(&mut **host),
+            Place::Worker(..) | Place::Alone => Err(super::function::needs_broker()),
+        }
+    }
+
+    /// Every module there is.
+    ///
+    /// # Errors
+    /// `failed` in a call without a broker.
+    pub fn registry(&self) -> Result<&Registry, CallError> {
+        match &self.place {
+            Place::Loop(host) => Ok(host.registry()),
+            Place::Worker(_, _, Some(registry)) => Ok(registry),
+            Place::Worker(..) | Place::Alone => Err(super::function::needs_broker()),
+        }
+    }
+
+    /// Tells the call which handle its parameters name, where its function works on one.
+    pub(crate) fn names(&mut self, handle: Option<&str>) {
+        self.handle = Some(handle.and_then(HandleId::parse));
+    }
+
+    /// The handle that the parameters name, if the function's table says that they name one.
+    pub(crate) fn handle(&self) -> Option<Option<HandleId>> {
+        self.handle
+    }
+
+    /// Whether what the call's handle holds may grow by so many bytes.
+    ///
+    /// # Errors
+    /// `overloaded` if not.
+    pub fn may_grow(&mut self, more: usize) -> Result<(), CallError> {
+        self.handles().may_grow(more)
+    }
+
+    /// The state kept between calls.
+    pub(crate) fn handles(&mut self) -> Handles<'_> {
+        let caller = self.caller;
+        match &mut self.place {
+            Place::Loop(host) => {
+                let now = host.uptime();
+                Handles::of_store(caller, host.handle_store(), now)
+            }
+            Place::Worker(lease, ..) => Handles::of_lease(caller, lease),
+            Place::Alone => Handles::absent(caller),
+        }
+    }
+
+    /// Whether nobody waits for this call any more. Long work asks now and then, and stops.
+    pub fn is_cancelled(&self) -> bool {
+        self.cancellation().is_some_and(|cancellation| cancellation.is_set())
+    }
+
+    /// What tells that nobody waits for this call any more, for work that waits for something else meanwhile. Only a
+    /// worker's call can be cancelled.
+    pub fn cancellation(&self) -> Option<&Arc<Cancellation>> {
+        match &self.place {
+            Place::Worker(_, control, _) => Some(&control.cancellation),
+            Place::Loop(_) | Place::Alone => None,
+        }
+    }
+
+    /// Whether the caller asked to be told how far the work has come.
+    pub fn wants_progress(&self) -> bool {
+        matches!(&self.place, Place::Worker(_, Control { report: Some(_), .. }, _))
+    }
+
+    /// Tells the caller how far the work has come, if it asked to be told.
+    pub fn progress(&self, done: u64, total: Option<u64>, unit: &'static str) {
+        if let Place::Worker(_, Control { report: Some(report), .. }, _) = &self.place {
+            report((done, total, unit));
+        }
+    }
+
+    /// Notes that another server could not be reached, or broke off: where that is an answer like others to who called, it is still
+    /// a figure of its own to who runs the broker.
+    pub fn note_unreached(&self) {
+        if let Place::Worker(_, control, _) = &self.place {
+            control.unreached.set(true);
+        }
+    }
+
+    /// Writes the result.
+    ///
+    /// # Errors
+    /// `internal` for a value that MessagePack has no form for.
+    pub fn write<T: Serialize + ?Sized>(&mut self, result: &T) -> Result<(), CallError> {
+        write_value(self.out, result).map_err(|error| CallError::new(Code::Internal, error.to_string()))
+    }
+
+    /// Where the result goes, for functions that write it piece by piece.
+    pub fn out(&mut self) -> &mut Buffer {
+        self.out
+    }
+}

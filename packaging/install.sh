@@ -153,6 +153,15 @@ END
     exit 1
 }
 
+# The same for taking one away.
+may_remove() {
+    if [ ! -e "$1" ] || [ -w "$(dirname "$1")" ]; then return 0; fi
+    own=${HOME:-}/.local
+    echo "$1 is not yours to remove; nothing was. As root: sudo, or su -c, before the same command." >&2
+    if [ -e "$own/share/cpan-bridge/installed" ]; then echo "You have one of your own: PREFIX=$own" >&2; fi
+    exit 1
+}
+
 sum() { cksum <"$1" | tr ' ' -; }
 # Whether a settings file is as it was put there.
 is_ours() { grep -qxF "settings${tab}$(sum "$destdir$1")${tab}$1" "$made/record" 2>/dev/null; }
@@ -168,6 +177,7 @@ install_all() {
     while IFS=$tab read -r mode file place; do
         make_directory "$(dirname "$place")"
         install -m "$mode" "$file" "$destdir$place"
+        printf 'file\t%s\n' "$place" >>"$made/record"
     done <"$made/list"
     while IFS=$tab read -r mode file place; do
         if [ -e "$destdir$place" ] && ! is_ours "$place" && ! cmp -s "$file" "$destdir$place"; then
@@ -194,10 +204,11 @@ uninstall_all() {
     if [ ! -e "$destdir$bindir/cpan-bridge" ] && [ ! -e "$destdir$record" ]; then
         echo "$destdir$bindir has no cpan-bridge, so nothing was removed. Uninstall takes the variables (PREFIX, ...) that install had." >&2
         for other in "${HOME:-}/.local" /usr/local "$(dirname "$(dirname "$(command -v cpan-bridge || echo /x/x/x)")")"; do
-            if [ -e "$other/share/cpan-bridge/installed" ]; then echo "There is one: PREFIX=$other" >&2; break; fi
+            if [ -e "$other/share/cpan-bridge/installed" ] && [ -w "$other/share/cpan-bridge" ]; then echo "There is one: PREFIX=$other" >&2; break; fi
         done
         exit 1
     fi
+    may_remove "$destdir$bindir/cpan-bridge"
     make_files
     list >"$made/list"
     settings >"$made/settings"
@@ -205,6 +216,13 @@ uninstall_all() {
     if [ -z "$destdir" ] && [ $scope = user ]; then tell_of_brokers; fi
     if [ $scope = user ] && [ -z "$destdir" ]; then forget_user_units; fi
     while IFS=$tab read -r _ _ place; do rm -f "$destdir$place"; done <"$made/list"
+    # Wherever it was put: with a variable forgotten the list is not the one that install went by.
+    while IFS=$tab read -r kind place more; do
+        case $kind in
+        file) rm -f "$destdir$place" ;;
+        settings) if [ -e "$destdir$more" ] && is_ours "$more"; then rm -f "$destdir$more"; fi ;;
+        esac
+    done <"$made/record"
     while IFS=$tab read -r _ file place; do
         if [ -e "$destdir$place" ] && { is_ours "$place" || cmp -s "$file" "$destdir$place"; }; then rm -f "$destdir$place"; fi
     done <"$made/settings"

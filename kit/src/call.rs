@@ -7,7 +7,7 @@ use super::host::Host;
 use crate::protocol::reply::write_value;
 use crate::protocol::{Buffer, CallError, Code};
 use serde::Serialize;
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::sync::Arc;
 
 /// Who calls, by the kernel's word (SO_PEERCRED).
@@ -39,18 +39,18 @@ pub type ProgressReport = (u64, Option<u64>, &'static str);
 pub struct Control {
     cancellation: Arc<Cancellation>,
     report: Option<Box<dyn Fn(ProgressReport) + Send>>,
-    unreached: Cell<bool>,
+    unreached: RefCell<Option<String>>,
 }
 
 impl Control {
     /// A line on which the loop cancels, and hears through `report` if the caller asked for it.
     pub fn new(cancellation: Arc<Cancellation>, report: Option<Box<dyn Fn(ProgressReport) + Send>>) -> Self {
-        Self { cancellation, report, unreached: Cell::new(false) }
+        Self { cancellation, report, unreached: RefCell::default() }
     }
 
-    /// Whether the function has noted that it did not reach whom it was to talk to.
-    pub fn unreached(&self) -> bool {
-        self.unreached.get()
+    /// The server that the function has noted it did not reach.
+    pub fn unreached(&self) -> Option<String> {
+        self.unreached.take()
     }
 }
 
@@ -175,11 +175,11 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Notes that another server could not be reached, or broke off: where that is an answer like others to who called, it is still
-    /// a figure of its own to who runs the broker.
-    pub fn note_unreached(&self) {
+    /// Notes that a server (name and port) could not be reached, or broke off: where that is an answer like others to who called, it
+    /// is still a figure of its own to who runs the broker.
+    pub fn note_unreached(&self, server: &str) {
         if let Place::Worker(_, control, _) = &self.place {
-            control.unreached.set(true);
+            control.unreached.replace(Some(server.to_owned()));
         }
     }
 

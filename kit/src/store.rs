@@ -260,6 +260,7 @@ impl HandleStore {
                 kind: entry.kind,
                 description: entry.state.as_ref().map(|state| state.describe()).unwrap_or_default(),
                 maker_pid: entry.maker,
+                script: None,
                 idle_time: now.saturating_sub(self.last_used(entry)).as_secs_f64(),
                 bytes: entry.size as u64,
                 in_use: entry.state.is_none(),
@@ -285,8 +286,12 @@ impl HandleStore {
     /// # Errors
     /// `not_found` if no handle has it, `failed` if more than one has, `overloaded` while a call works on it.
     pub fn free(&mut self, owner: u32, label: &str) -> Result<&'static str, CallError> {
-        let none =
-            || CallError::new(Code::NotFound, "you have no handle of that label; `cpan-bridge handles` lists them");
+        let none = || {
+            CallError::new(
+                Code::NotFound,
+                "there is no handle of that label; `cpan-bridge handles` lists them (of another user with --user)",
+            )
+        };
         let (first, last) = HandleId::labelled(label).ok_or_else(none)?;
         let mut own = self.by_owner.range((owner, first)..=(owner, last));
         let &(_, id) = own.next().ok_or_else(none)?;
@@ -488,8 +493,10 @@ pub struct HandleReport {
     pub kind: &'static str,
     /// Of which sort: the algorithm, the address. Empty while a call works on it.
     pub description: String,
-    /// The process that made it, unless another program did before a reload.
+    /// The process that made it.
     pub maker_pid: Option<i32>,
+    /// The script that the process ran, where that is known.
+    pub script: Option<String>,
     /// Seconds since a call used it.
     pub idle_time: f64,
     /// Bytes that it holds.

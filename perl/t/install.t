@@ -183,7 +183,11 @@ sub act {
     local $ENV{HOME} = $home;
     local $ENV{PREFIX} = "$home/.local";
     local $ENV{PERL5LIB} = "$home/.local/share/perl5:$ENV{PERL5LIB}";
-    is(qx{sh $tree/setup install 2>&1}, '', 'where perl looks nothing is to be said');
+    {
+        local $ENV{PATH} = "$home/.local/bin:$ENV{PATH}";
+        like(qx{sh $tree/setup install 2>&1}, qr/\AInstalled: [^\n]*\n\z/, 'where shell and perl look only where it is is said');
+    }
+    like(qx{sh $tree/setup install 2>&1}, qr{export PATH='\Q$home\E/\.local/bin':"\$PATH"}, 'where the shell does not look, how it does');
     $ENV{PERL5LIB} = "$top/perl/lib";
     like(qx{sh $tree/setup install 2>&1}, qr{PERL5LIB='\Q$home\E/.local/share/perl5'}, 'elsewhere it is');
 
@@ -193,6 +197,8 @@ sub act {
         isnt(run("$tree/setup", 'uninstall'), 0, 'nothing is there to be removed');
         like($said, qr{\Q$home\E/elsewhere/bin has no cpan-bridge.*PREFIX=\Q$home\E/\.local}s, 'where it is is said');
     }
+    # A variable that is forgotten is no reason to leave half of it behind.
+    is(run('env', "PERL_LIBDIR=$home/.local/own", "$tree/setup", 'install'), 0, 'a place of its own for the client');
     my $broker = TestBroker->start;
     is(run("$tree/setup", 'uninstall'), 0, 'uninstall');
     like($said, qr/These brokers go on, with the keys that they hold;.*\Q${\$broker->socket_path}\E/s, 'brokers that run on are told');

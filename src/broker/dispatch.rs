@@ -9,7 +9,7 @@ use super::locks::locked;
 use super::panics::{self, Panic};
 use super::quota::{MODEST, Standing};
 use super::turn::Turn;
-use crate::stats::{CloseReason, Outcome, RecentError, Script, SecurityEvent};
+use crate::stats::{CloseReason, Outcome, RecentError, Script, SecurityEvent, Unreached};
 use kit::function::{Function, LARGEST_INLINE};
 use kit::handles::HandleId;
 use kit::protocol::message::{Arguments, Kind, Malformed, Message, parse_after};
@@ -218,11 +218,15 @@ impl Broker {
         let answer = turn.begin_answer(request.msgid.unwrap_or(0), self.config.max_frame);
         let params = request.arguments.params;
         self.asking = turn.id;
+        let made_before = self.handles.totals().0;
         let outcome = {
             let mut call = Call::inline(turn.caller, self, &mut turn.output);
             panics::catch(|| function.run(&mut call, params))
         };
         self.asking = ConnectionId::NONE;
+        if self.handles.totals().0 > made_before {
+            self.note_maker(turn.id, turn.caller);
+        }
         if function.answers_later && matches!(outcome, Ok(Ok(()))) {
             answer.take_back(&mut turn.output);
             let job = self.job(turn, request, function, None);
@@ -375,6 +379,29 @@ impl Broker {
                 connection.script.get_or_insert_with(|| self.namer.ask(caller.pid, caller.privileged)).clone()
             }
             None => self.namer.ask(caller.pid, caller.privileged),
+        }
+    }
+
+    /// A call did not reach the server that it was to talk to.
+    pub(super) fn note_unreached(&mut self, job: &Job, server: String) {
+        let one = Unreached {
+            server,
+            calls: 1,
+            timestamp: super::view::timestamp(std::time::SystemTime::now()),
+            module_function: self.stats.method(Some(job.function.0)).to_owned(),
+            peer_uid: job.caller.uid,
+            peer_pid: job.caller.pid,
+            script: self.script_of(job.connection, job.caller),
+        };
+        self.stats.count_unreached(job.function.0, one);
+    }
+
+    /// A call on this connection has made a handle.
+    pub(super) fn note_maker(&mut self, from: ConnectionId, caller: Caller) {
+        let is_noted = self.connections.get(from).is_some_and(|connection| connection.script.is_some());
+        if !is_noted || self.makers.script(caller.pid).is_none() {
+            let script = self.script_of(from, caller);
+            self.makers.note(caller.pid, script);
         }
     }
 

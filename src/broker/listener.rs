@@ -89,6 +89,8 @@ pub struct Listener {
     pub socket: UnixListener,
     path: PathBuf,
     place: Option<Place>,
+    // Whether an earlier broker's socket was there still.
+    found_another: bool,
 }
 
 /// What is removed when the socket is given up. A socket that was handed over is its owner's to remove.
@@ -133,9 +135,9 @@ impl Listener {
         prepare_directory(directory_of(path)?)?;
         let lock_path = lock_path(path);
         let lock = take_lock(&lock_path)?;
-        let (socket, identity) = take_path(path, config)?;
+        let (socket, identity, found_another) = take_path(path, config)?;
         let place = Place { lock, lock_path, identity };
-        Ok(Self { socket, path: path.to_owned(), place: Some(place) })
+        Ok(Self { socket, path: path.to_owned(), place: Some(place), found_another })
     }
 
     /// The listener of another program in this process: its socket, and if it had a place, the lock's file and the
@@ -152,7 +154,7 @@ impl Listener {
             Ok::<_, ListenError>(Place { lock, lock_path, identity })
         };
         let place = place.map(lock).transpose()?;
-        Ok(Self { socket: UnixListener::from_std(socket.into()), path, place })
+        Ok(Self { socket: UnixListener::from_std(socket.into()), path, place, found_another: false })
     }
 
     /// The lock's descriptor, and which file the socket's is; none for a socket that was handed over.
@@ -178,7 +180,7 @@ impl Listener {
         if locked.is_none() || locked != identity(&place.lock_path) {
             place.lock = take_lock(&place.lock_path)?;
         }
-        let (socket, identity) = take_path(&self.path, config)?;
+        let (socket, identity, _) = take_path(&self.path, config)?;
         place.identity = identity;
         Ok(Some(std::mem::replace(&mut self.socket, socket)))
     }
@@ -218,8 +220,12 @@ impl Listener {
         found
     }
 
-    /// Warns of such directories, once at the start.
-    pub fn warn_of_ancestors(&self, logger: &slog::Logger) {
+    /// Warns of what was found where it listens, once at the start: an earlier broker's socket, and such directories.
+    pub fn warn_of_place(&self, logger: &slog::Logger) {
+        if self.found_another {
+            slog::warn!(logger, "The broker before this one did not end by itself: it was killed, or it crashed";
+                "socket" => %self.path.display());
+        }
         for (directory, why) in self.exchangeable_ancestors() {
             slog::warn!(logger, "Another user can exchange a directory above the socket's, and so lead clients elsewhere";
                 "directory" => %directory.display(), "why" => why, "socket" => %self.path.display());
@@ -255,12 +261,12 @@ fn directory_of(path: &Path) -> Result<&Path, ListenError> {
 }
 
 /// Listens at a path that the lock says is ours.
-fn take_path(path: &Path, config: &Config) -> Result<(UnixListener, Identity), ListenError> {
-    remove_stale(path)?;
+fn take_path(path: &Path, config: &Config) -> Result<(UnixListener, Identity, bool), ListenError> {
+    let was_left = remove_stale(path)?;
     let socket = listen(path)?;
     let metadata = fs::symlink_metadata(path).map_err(ListenError::system(path, "looking at the new socket"))?;
     give_access(path, config)?;
-    Ok((socket, identity_of(&metadata)))
+    Ok((socket, identity_of(&metadata), was_left))
 }
 
 fn lock_path(socket: &Path) -> PathBuf {
@@ -389,10 +395,11 @@ fn check_length(path: &Path) -> Result<(), ListenError> {
     if length > LONGEST_PATH { Err(ListenError::PathTooLong(length)) } else { Ok(()) }
 }
 
-fn remove_stale(path: &Path) -> Result<(), ListenError> {
+/// Removes the socket of a broker that is gone. Returns whether there was one: who ends by itself leaves none.
+fn remove_stale(path: &Path) -> Result<bool, ListenError> {
     let metadata = match fs::symlink_metadata(path) {
         Ok(metadata) => metadata,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(ListenError::system(path, "looking at what is there")(error)),
     };
     if !metadata.file_type().is_socket() {
@@ -402,8 +409,10 @@ fn remove_stale(path: &Path) -> Result<(), ListenError> {
     let probe = new_socket().map_err(|error| ListenError::system(path, "creating a socket")(error.into()))?;
     let address = address(path)?;
     match socket::connect(probe.as_raw_fd(), &address) {
-        Err(Errno::ECONNREFUSED) => fs::remove_file(path).map_err(ListenError::system(path, "removing a stale socket")),
-        Err(Errno::ENOENT) => Ok(()),
+        Err(Errno::ECONNREFUSED) => {
+            fs::remove_file(path).map_err(ListenError::system(path, "removing a stale socket")).map(|()| true)
+        }
+        Err(Errno::ENOENT) => Ok(false),
         _ => Err(ListenError::Live(path.to_owned())),
     }
 }
@@ -472,5 +481,5 @@ fn handed_over() -> Result<Option<Listener>, ListenError> {
     let path = address.path().map(Path::to_owned).unwrap_or_default();
     let socket = std::os::unix::net::UnixListener::from(fd);
     socket.set_nonblocking(true).map_err(ListenError::system(&path, "making the socket non-blocking"))?;
-    Ok(Some(Listener { socket: UnixListener::from_std(socket), path, place: None }))
+    Ok(Some(Listener { socket: UnixListener::from_std(socket), path, place: None, found_another: false }))
 }

@@ -43,6 +43,7 @@ mod jobs;
 mod limits;
 mod listener;
 mod locks;
+mod makers;
 mod metrics_file;
 pub mod openmetrics;
 mod outbox;
@@ -88,6 +89,7 @@ use kit::store::{Bounds, HandleStore};
 use kit::{Registry, Room};
 use listener::Listener;
 use locks::Locks;
+use makers::Makers;
 use metrics_file::MetricsFile;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -198,6 +200,7 @@ pub struct Broker {
     trend: view::Trend,
     window: Window,
     namer: Namer,
+    makers: Makers,
 }
 
 impl Broker {
@@ -239,7 +242,7 @@ impl Broker {
             warn!(log.logger, "Others are allowed to connect, but the socket's mode keeps them out";
                 "socket" => %listener.path().display(), "socket_mode" => format!("{:04o}", config.socket_mode));
         }
-        listener.warn_of_ancestors(&log.logger);
+        listener.warn_of_place(&log.logger);
         let failed = StartError::system;
         let poll = Poll::new().map_err(failed("creating the event queue"))?;
         let signals = Signals::new().map_err(failed("creating the signal descriptor"))?;
@@ -296,6 +299,7 @@ impl Broker {
             trend: view::Trend::default(),
             window: Window::default(),
             namer: Namer::default(),
+            makers: Makers::default(),
             config,
             log,
             throttle: Throttle::default(),

@@ -8,7 +8,7 @@ use crate::config::Measure;
 use crate::health::{self, Figures};
 use crate::stats::{
     CloseReason, Counters, FunctionFigures, FunctionReport, Gauges, LONGEST_WINDOW, Lately, Performance, Point,
-    RecentError, SecurityReport, Totals, WorkerReport, ratio,
+    RecentError, SecurityReport, Totals, Unreached, WorkerReport, ratio,
 };
 use chrono::{DateTime, FixedOffset, Local, SecondsFormat, Utc};
 use kit::function::needs_broker;
@@ -338,6 +338,11 @@ impl View<'_> {
         self.broker.stats.security.report(|uid| self.concerns(uid))
     }
 
+    /// Servers that calls did not reach lately. A guest is shown his own.
+    pub fn unreached(&self) -> Vec<Unreached> {
+        self.broker.stats.unreached.report(|uid| self.concerns(uid))
+    }
+
     /// The latest failures.
     pub fn recent_errors(&self) -> Vec<RecentError> {
         let mut errors = self.broker.stats.recent_errors();
@@ -416,6 +421,11 @@ impl View<'_> {
     /// Live handles.
     pub fn handle_store(&mut self) -> &mut HandleStore {
         &mut self.broker.handles
+    }
+
+    /// The script of a process that made a handle, where it is known.
+    pub fn maker(&self, pid: i32) -> Option<String> {
+        self.broker.makers.script(pid).map(str::to_owned)
     }
 
     /// What users have locked.

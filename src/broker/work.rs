@@ -34,9 +34,10 @@ impl Broker {
                 }
             }
             let next = if is_holding_up {
-                // What can't move has to come to its end; everything else waits for the new program.
+                // What can't move has to come to its end, and who names what has ended is told so at once; everything else waits for
+                // the new program.
                 let (handles, registry) = (&self.handles, &self.registry);
-                let stays = |(owner, id)| handles.kind_of(owner, id).is_some_and(|kind| registry.kind(kind).is_none());
+                let stays = |(owner, id)| handles.kind_of(owner, id).is_none_or(|kind| registry.kind(kind).is_none());
                 self.jobs.start_next_on(stays)
             } else {
                 self.jobs.start_next(share)
@@ -129,10 +130,14 @@ impl Broker {
     fn finish(&mut self, done: Done) {
         let Done { job: id, caller, result, lease, unreached, .. } = done;
         // Settled also for a call that nobody waits for: the handle goes on without it.
+        let made_before = self.handles.totals().0;
         let settled = self.handles.settle(caller, lease, self.now);
         let Some(job) = self.jobs.remove(id) else { return };
-        if unreached {
-            self.stats.count_unreached(job.function.0);
+        if self.handles.totals().0 > made_before {
+            self.note_maker(job.connection, caller);
+        }
+        if let Some(server) = unreached {
+            self.note_unreached(&job, server);
         }
         if let Some(started) = job.started {
             self.stats.worker_run.record(started.elapsed(), 1);

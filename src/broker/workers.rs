@@ -54,8 +54,8 @@ pub struct Done {
     pub result: Result<Result<Buffer, CallError>, Panic>,
     /// The handle's state, and what was made.
     pub lease: Lease,
-    /// Whether another server could not be reached for it, or broke off.
-    pub unreached: bool,
+    /// The server that could not be reached for it, or broke off.
+    pub unreached: Option<String>,
 }
 
 /// The worker threads. They are started when first needed.
@@ -164,7 +164,7 @@ fn run(
     registry: &Registry,
     task: Task,
     reporter: &Reporter,
-) -> (Result<Result<Buffer, CallError>, Panic>, Lease, bool) {
+) -> (Result<Result<Buffer, CallError>, Panic>, Lease, Option<String>) {
     let function = registry.function(task.function);
     let Task { job, caller, params, mut lease, cancellation, progress, .. } = task;
     let report = progress.then(|| {
@@ -184,7 +184,7 @@ fn run(
             let broken = lease.poison();
             // What is broken may not even be fit to be dropped.
             let _ = panics::catch(|| drop(broken));
-            (Err(panic), lease, false)
+            (Err(panic), lease, None)
         }
     }
 }

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
@@ -64,7 +65,10 @@ pub fn others(than: &str) -> usize {
 }
 
 fn listening() -> Vec<PathBuf> {
-    sockets(&fs::read("/proc/net/unix").unwrap_or_default())
+    let mut found = sockets(&fs::read("/proc/net/unix").unwrap_or_default());
+    // Containers that share the network have theirs in the list too, with paths that mean nothing here.
+    found.retain(|path| fs::symlink_metadata(path).map_or_else(|error| error.kind() != ErrorKind::NotFound, |_| true));
+    found
 }
 
 /// The paths of sockets in `/proc/net/unix` (proc(5)) that listen and may be a broker's, each once.

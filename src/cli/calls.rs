@@ -22,8 +22,11 @@ pub fn command() -> Command {
 /// Runs it.
 pub fn run(flags: &ArgMatches) -> ExitCode {
     let done = with_address(flags, |address| {
-        let answer = call(address, "system.calls", &json!({}))?;
+        let mut answer = call(address, "system.calls", &json!({}))?;
         if flags.get_flag("json") {
+            for one in answer["calls"].as_array_mut().into_iter().flatten() {
+                one["script"] = who::script_of(one).into();
+            }
             say!("{}", say::json(&answer, false));
         } else {
             say!("{}", listed(&answer).trim_end());

@@ -110,6 +110,16 @@ impl Address {
         Self { socket: found.socket, is_absent: !found.is_there, untried, users }
     }
 
+    /// The broker of a user who has none at the places where that user's would be.
+    pub fn of_nobody(uid: u32) -> Self {
+        let user = broker::user_name(uid);
+        let untried = vec![format!(
+            "user {user} has no broker in {}; `cpan-bridge brokers` lists those there are",
+            places::where_of(uid).join(", ")
+        )];
+        Self { socket: places::usual_of(uid), is_absent: true, untried, users: vec![uid] }
+    }
+
     /// Refuses a listener who is not the one that is meant.
     fn check(&self, stream: &UnixStream) -> Result<(), ClientError> {
         let uid = broker::listening_user(stream)?;
@@ -140,8 +150,11 @@ impl Client {
         // What was not there is not tried: somebody else may have put something there just now.
         let stream = if address.is_absent { Err(ErrorKind::NotFound.into()) } else { UnixStream::connect(socket) };
         let stream = stream.map_err(|error| {
-            let untried = address.untried.iter().map(|place| format!("; {place}"));
-            let why = std::iter::once(why(socket, &error)).chain(untried).collect();
+            // Whose broker was asked for by the user's name is told of that user, and not of what is one's own.
+            let own = (!address.is_absent || address.users.is_empty() || address.untried.is_empty())
+                .then(|| why(socket, &error));
+            let reasons: Vec<String> = own.into_iter().chain(address.untried.iter().cloned()).collect();
+            let why = reasons.join("; ");
             ClientError::Unreachable { socket: socket.clone(), why }
         })?;
         address.check(&stream)?;
@@ -292,6 +305,10 @@ fn how_to_start() -> String {
     let units = ["/etc/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system"];
     if Path::new("/run/systemd/system").exists() && units.into_iter().any(is_installed) {
         return format!("{own}, or one for the whole host with `sudo systemctl enable --now cpan-bridge.socket`");
+    }
+    // What the client goes by as well.
+    if std::env::var("CPAN_BRIDGE_AUTOSTART").is_ok_and(|value| value == "0") {
+        return format!("{own}; Perl scripts start none, because CPAN_BRIDGE_AUTOSTART=0");
     }
     format!("{own}; Perl scripts start one by themselves")
 }

@@ -8,7 +8,7 @@ use super::{fail, who};
 use crate::broker;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 
 /// The subcommand.
@@ -16,8 +16,8 @@ pub fn command() -> Command {
     let labels = Arg::new("label").value_name("LABEL").required(true).num_args(1..);
     let free = Command::new("free")
         .about("Frees handles of yours")
-        .arg(labels.help("The handles' labels: the beginnings of their names"));
-    let user = Arg::new("user").long("user").value_name("NAME");
+        .arg(labels.help("The handles' labels: the beginnings of their names"))
+        .arg(user_flag());
     with_socket(Command::new("handles"))
         .about("Lists live handles (ciphers, sessions), or frees some")
         .long_about(
@@ -29,17 +29,26 @@ pub fn command() -> Command {
             Arg::new("by-script")
                 .long("by-script")
                 .action(ArgAction::SetTrue)
-                .help("A line for each process that made some, and kind, those who hold most first"),
+                .conflicts_with("json")
+                .help("A line for each script that made some, and kind, those who hold most first"),
         )
-        .arg(user.help("Another user's, by name or number; for the broker's own user and root"))
+        .arg(user_flag())
         .args_conflicts_with_subcommands(true)
         .subcommand(with_socket(free))
+}
+
+fn user_flag() -> Arg {
+    Arg::new("user").long("user").value_name("NAME").help(
+        "Another user's, by name or number, for the broker's own user and root; the one that --broker-user names if not given",
+    )
 }
 
 /// Runs it.
 pub fn run(flags: &ArgMatches) -> ExitCode {
     let done = match flags.subcommand() {
-        Some((_, inner)) => with_address(inner, |address| free(address, inner)),
+        Some((_, inner)) => {
+            wanted_user(inner).and_then(|user| with_address(inner, |address| free(address, inner, user)))
+        }
         None => wanted_user(flags).and_then(|user| with_address(flags, |address| show(address, flags, user))),
     };
     match done {
@@ -49,7 +58,8 @@ pub fn run(flags: &ArgMatches) -> ExitCode {
 }
 
 fn wanted_user(flags: &ArgMatches) -> Result<Option<u32>, (u8, String)> {
-    let Some(name) = flags.get_one::<String>("user") else { return Ok(None) };
+    let asked = flags.get_many::<String>("broker_user").into_iter().flatten().next();
+    let Some(name) = flags.get_one::<String>("user").or(asked) else { return Ok(None) };
     broker::user_of(name).map(Some).ok_or_else(|| (2, format!("--user: there is no user {name}")))
 }
 
@@ -83,9 +93,15 @@ fn text(one: &Value, name: &str) -> String {
 
 fn maker(one: &Value) -> String {
     match one["maker_pid"].as_u64() {
-        Some(pid) => format!("{} ({pid})", who::script(pid).unwrap_or_else(|| "gone".to_owned())),
+        Some(pid) => format!("{} ({pid})", script(one).unwrap_or_else(|| "gone".to_owned())),
         None => "-".to_owned(),
     }
+}
+
+/// What the broker found out when the handle was made, else what can be seen now.
+fn script(one: &Value) -> Option<String> {
+    let told = one["script"].as_str().map(|name| clean_line(name).into_owned());
+    told.or_else(|| who::script(one["maker_pid"].as_u64()?))
 }
 
 /// What other users have, as far as whoever asks is told.
@@ -95,7 +111,7 @@ fn others(metrics: &Value, own: u64) -> Vec<String> {
     others
         .map(|one| {
             let (user, count) = (who::user_of(one), number(one, "handles"));
-            format!("{user} has {count}, which hold {}: cpan-bridge handles --user {user}", bytes(number(one, "bytes")))
+            format!("{user} has {count}, which hold {}: see them with --user {user}", bytes(number(one, "bytes")))
         })
         .collect()
 }
@@ -122,26 +138,36 @@ fn by_script(all: &[&Value]) -> String {
     if all.is_empty() {
         return "no live handles\n".to_owned();
     }
-    let mut sums: BTreeMap<(Option<u64>, String), Vec<&Value>> = BTreeMap::new();
+    let mut sums: BTreeMap<(String, String), Vec<&Value>> = BTreeMap::new();
     for one in all {
-        sums.entry((one["maker_pid"].as_u64(), text(one, "kind"))).or_default().push(one);
+        let script = script(one).unwrap_or_else(|| maker(one));
+        sums.entry((script, text(one, "kind"))).or_default().push(one);
     }
     let held = |handles: &[&Value]| handles.iter().map(|one| number(one, "bytes")).sum::<u64>();
     let mut sums: Vec<_> = sums.into_iter().collect();
     sums.sort_by_key(|(_, handles)| std::cmp::Reverse((held(handles), handles.len())));
-    let mut rows = vec![row(["made by", "kind", "handles", "idle", "holds"].map(str::to_owned))];
-    for ((_, kind), handles) in sums {
-        let Some(first) = handles.first() else { continue };
+    let mut rows = vec![row(["made by", "processes", "kind", "handles", "idle", "holds"].map(str::to_owned))];
+    for ((script, kind), handles) in sums {
+        let processes: BTreeSet<_> = handles.iter().map(|one| one["maker_pid"].as_u64()).collect();
         let idle =
             handles.iter().map(|one| one["idle_time"].as_f64().unwrap_or_default()).fold(f64::INFINITY, f64::min);
-        rows.push(row([maker(first), kind, handles.len().to_string(), duration(idle), bytes(held(&handles))]));
+        rows.push(row([
+            script,
+            processes.len().to_string(),
+            kind,
+            handles.len().to_string(),
+            duration(idle),
+            bytes(held(&handles)),
+        ]));
     }
     table(&rows)
 }
 
-fn free(address: &Address, flags: &ArgMatches) -> Result<(), ClientError> {
+fn free(address: &Address, flags: &ArgMatches, user: Option<u32>) -> Result<(), ClientError> {
     for label in flags.get_many::<String>("label").into_iter().flatten() {
-        let answer = call(address, "system.free_handle", &BTreeMap::from([("label", label)]))?;
+        let mut params = BTreeMap::from([("label", Value::from(label.as_str()))]);
+        params.extend(user.map(|uid| ("user", Value::from(uid))));
+        let answer = call(address, "system.free_handle", &params)?;
         say!("Freed {label}, a {}", clean_line(answer["kind"].as_str().unwrap_or("handle")));
     }
     Ok(())
@@ -157,16 +183,22 @@ mod tests {
 
     #[test]
     fn handles_are_listed_and_summed_up() {
-        let all =
-            [handle("aa", u64::MAX, 100, 9.0), handle("bb", u64::MAX - 1, 300, 1.0), handle("cc", u64::MAX, 100, 2.0)];
+        let mut all = [
+            handle("aa", u64::MAX, 100, 9.0),
+            handle("bb", u64::MAX - 1, 300, 1.0),
+            handle("cc", u64::MAX - 2, 100, 2.0),
+        ];
+        // Both processes are gone, and the broker knows what they ran.
+        all[0]["script"] = "leak.pl".into();
+        all[2]["script"] = "leak.pl".into();
         let all: Vec<&Value> = all.iter().collect();
         let listed = each(all.clone());
         let labels: Vec<&str> = listed.lines().skip(1).filter_map(|line| line.split_whitespace().next()).collect();
         assert_eq!(labels, ["bb", "cc", "aa"], "the one used last first");
         let sums = by_script(&all);
         let cells: Vec<Vec<&str>> = sums.lines().skip(1).map(|line| line.split_whitespace().collect()).collect();
-        assert_eq!(cells[0][2..], ["cipher", "1", "1.0s", "300", "B"], "{sums}");
-        assert_eq!(cells[1][2..], ["cipher", "2", "2.0s", "200", "B"], "{sums}");
+        assert_eq!(cells[0][2..], ["1", "cipher", "1", "1.0s", "300", "B"], "{sums}");
+        assert_eq!(cells[1], ["leak.pl", "2", "cipher", "2", "2.0s", "200", "B"], "{sums}");
         assert_eq!(
             (each(Vec::new()), by_script(&[])),
             ("no live handles\n".to_owned(), "no live handles\n".to_owned())
@@ -178,10 +210,7 @@ mod tests {
         let metrics = json!({ "handles_by_user": [
             { "peer_uid": 4_000_000_000_u64, "handles": 3, "bytes": 2048 }, { "peer_uid": 7, "handles": 1, "bytes": 1 },
         ] });
-        assert_eq!(
-            others(&metrics, 7),
-            ["4000000000 has 3, which hold 2.0 KiB: cpan-bridge handles --user 4000000000"]
-        );
+        assert_eq!(others(&metrics, 7), ["4000000000 has 3, which hold 2.0 KiB: see them with --user 4000000000"]);
         assert!(others(&json!({}), 7).is_empty(), "an older broker");
     }
 }

@@ -240,9 +240,14 @@ fn configure_client(flags: &ArgMatches) -> Result<Address, ConfigError> {
     let users = users.map(|name| broker::user_of(name).ok_or_else(|| ConfigError::NoUser(name.to_owned())));
     let users: Vec<u32> = users.collect::<Result<_, _>>()?;
     let named = config.socket_named.then_some(config.socket);
-    // What the environment says is for brokers that are met; a flag asks for this one.
-    let of_user = || users.iter().filter(|_| is_asked_for).find_map(|uid| places::of_user(*uid));
-    Ok(Address::new(named.or_else(of_user), users))
+    // What the environment says is for brokers that are met; a flag asks for this user's, and no other will do.
+    match (&named, users.first()) {
+        (None, Some(first)) if is_asked_for => {
+            let found = users.iter().find_map(|uid| places::of_user(*uid));
+            Ok(found.map_or_else(|| Address::of_nobody(*first), |socket| Address::new(Some(socket), users.clone())))
+        }
+        _ => Ok(Address::new(named, users)),
+    }
 }
 
 /// Says on standard error why the program ends, and ends it with this code.

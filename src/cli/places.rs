@@ -114,7 +114,19 @@ pub fn find(listens: impl Fn(&Path) -> bool) -> Found {
 /// The broker of a user whom somebody named, if it is at one of that user's usual places. Another user's place is trusted as
 /// far as the user is.
 pub fn of_user(uid: u32) -> Option<PathBuf> {
+    let host = Path::new(HOST).join("broker.sock");
     of_user_in(Path::new("/run/user"), Path::new("/tmp"), uid)
+        .or_else(|| (host_user(&host) == Some(uid) && is_socket(&host)).then_some(host))
+}
+
+/// Where such a broker would be that a script of that user starts.
+pub fn usual_of(uid: u32) -> PathBuf {
+    PathBuf::from(format!("/tmp/cpan-bridge-{uid}/broker.sock"))
+}
+
+/// The directories that were looked into.
+pub fn where_of(uid: u32) -> [String; 2] {
+    [format!("/run/user/{uid}/cpan-bridge"), format!("/tmp/cpan-bridge-{uid}")]
 }
 
 fn of_user_in(login: &Path, temporary: &Path, uid: u32) -> Option<PathBuf> {

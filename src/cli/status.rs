@@ -15,6 +15,8 @@ use std::process::ExitCode;
 
 /// Calls that are shown.
 const MOST_CALLS: u64 = 5;
+/// Servers that are shown.
+const MOST_SERVERS: usize = 3;
 /// A function whose longest call took less is not worth a line.
 const SLOW_MS: f64 = 100.0;
 
@@ -154,12 +156,27 @@ impl Activity {
                 say!("  network  {function}: {unreached} of {all} reached no server, or it broke off");
             }
         }
-        if let Some(last) = self.performance["recent_errors"].as_array().and_then(|all| all.last()) {
+        let servers = self.performance["unreached_servers"].as_array().map(Vec::as_slice).unwrap_or_default();
+        for one in servers.iter().take(MOST_SERVERS) {
+            say!(
+                "             {}: {} times, last {} by {} of {} ({})",
+                clean_line(one["server"].as_str().unwrap_or_default()),
+                one["calls"],
+                time_of(one),
+                who::script_of(one),
+                who::user_of(one),
+                one["peer_pid"]
+            );
+        }
+        // An operator's own commands that failed are no script's trouble.
+        let errors = self.performance["recent_errors"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let is_a_scripts =
+            |one: &&Value| !one["module_function"].as_str().is_some_and(|name| name.starts_with("system."));
+        if let Some(last) = errors.iter().rev().find(is_a_scripts) {
             let text = |name: &str| clean_line(last[name].as_str().unwrap_or_default()).into_owned();
-            let time = text("timestamp");
             say!(
                 "  failed   last {}: {} {}, by {} of {} ({})",
-                time.get(..19).unwrap_or(&time).replace('T', " "),
+                time_of(last),
                 text("module_function"),
                 text("error"),
                 who::script_of(last),
@@ -168,6 +185,12 @@ impl Activity {
             );
         }
     }
+}
+
+/// When something was, to the second.
+fn time_of(one: &Value) -> String {
+    let time = clean_line(one["timestamp"].as_str().unwrap_or_default()).into_owned();
+    time.get(..19).unwrap_or(&time).replace('T', " ")
 }
 
 fn p99(one: &Value) -> f64 {

@@ -56,6 +56,6 @@ fn stop(address: &Address) -> Result<(), ClientError> {
     broker.call::<Json>("system.shutdown", &Nothing::new())?;
     // It closes the connection when it ends.
     broker.wait_for_end()?;
-    say!("Stopped; scripts that start brokers by themselves start another when they need one");
+    say!("Stopped; the next script that needs a broker starts another, unless CPAN_BRIDGE_AUTOSTART=0 is set for it");
     Ok(())
 }

@@ -8,12 +8,14 @@ mod moved;
 mod security;
 mod spread;
 mod times;
+mod unreached;
 mod window;
 
 pub use history::{Gauges, Point};
 pub use moved::PackedStats;
 pub use security::{SecurityEvent, SecurityReport};
 pub use times::{Times, TimesReport};
+pub use unreached::{Unreached, UnreachedServers};
 pub use window::{LONGEST as LONGEST_WINDOW, Lately, Totals, Window};
 
 use schemars::JsonSchema;
@@ -215,6 +217,8 @@ pub struct Stats {
     // The same of all of them together: adding them up takes longer than a report may.
     all: Times,
     recent_errors: VecDeque<RecentError>,
+    /// Servers that were not reached.
+    pub unreached: UnreachedServers,
     closed: [u64; CloseReason::ALL.len()],
     /// Calls answered, with whatever outcome.
     pub requests: u64,
@@ -264,6 +268,7 @@ impl Stats {
             all: Times::default(),
             functions,
             recent_errors: VecDeque::with_capacity(RECENT_ERRORS),
+            unreached: UnreachedServers::default(),
             closed: [0; CloseReason::ALL.len()],
             requests: 0,
             failed: 0,
@@ -313,7 +318,8 @@ impl Stats {
     }
 
     /// Counts a call of a function for which another server could not be reached, or broke off, whatever it was answered.
-    pub fn count_unreached(&mut self, function: usize) {
+    pub fn count_unreached(&mut self, function: usize, server: Unreached) {
+        self.unreached.add(server);
         if let Some(stats) = self.functions.get_mut(function) {
             stats.unreached += 1;
         }

@@ -3,7 +3,7 @@
 use super::history::PackedHistory;
 use super::security::Security;
 use super::times::PackedTimes;
-use super::{CloseReason, FunctionStats, RecentError, Stats, Times};
+use super::{CloseReason, FunctionStats, RecentError, Stats, Times, UnreachedServers};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -22,6 +22,8 @@ pub struct PackedStats {
     history: PackedHistory,
     #[serde(default)]
     security: Security,
+    #[serde(default)]
+    unreached: UnreachedServers,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -54,6 +56,7 @@ impl Stats {
             worker_run: self.worker_run.pack(),
             history: self.pack_history(),
             security: self.security.clone(),
+            unreached: self.unreached.clone(),
         }
     }
 
@@ -81,6 +84,7 @@ impl Stats {
         stats.worker_run = Times::unpack(&packed.worker_run);
         stats.unpack_history(&packed.history);
         stats.security = packed.security.clone();
+        stats.unreached = packed.unreached.clone();
         stats
     }
 
@@ -118,7 +122,16 @@ mod tests {
             before.record(Some(0), Duration::from_millis(5), Outcome::Success);
         }
         before.record(Some(1), Duration::from_millis(7), Outcome::Failure);
-        before.count_unreached(0);
+        let server = crate::stats::Unreached {
+            server: "db.example:443".to_owned(),
+            calls: 1,
+            timestamp: String::new(),
+            module_function: "test.ping".to_owned(),
+            peer_uid: 7,
+            peer_pid: 8,
+            script: crate::stats::Script::known_as("nightly.pl".to_owned()),
+        };
+        before.count_unreached(0, server.clone());
         before.closed(CloseReason::Idle);
         for (number, (_, counter)) in before.counters().into_iter().enumerate() {
             *counter += 1000 - number as u64;
@@ -129,7 +142,7 @@ mod tests {
         assert_eq!(after.closes(), before.closes());
         let busiest = after.busiest();
         assert_eq!((busiest[0].module_function.as_str(), busiest[0].requests), ("test.ping", 3));
-        assert_eq!(busiest[0].unreached, 1);
+        assert_eq!((busiest[0].unreached, after.unreached.report(|_| true)), (1, vec![server]));
         assert_eq!((busiest[1].module_function.as_str(), busiest[1].error_rate), ("(unknown)", 100.0));
         assert_eq!(
             after.performance(Duration::from_secs(1)).max_response_time,

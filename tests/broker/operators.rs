@@ -218,7 +218,7 @@ fn handles_tell_what_they_are_and_who_made_them() {
     assert!(listed.contains("AES-256-GCM") && listed.contains(&format!("({own})")), "{listed}");
     let output = run(&broker, &["handles", "free", "00000000"]);
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.code() == Some(6) && said.contains("you have no handle of that label"), "{said}");
+    assert!(output.status.code() == Some(6) && said.contains("there is no handle of that label"), "{said}");
 }
 
 #[test]
@@ -400,6 +400,8 @@ fn servers_that_are_not_reached_are_a_figure_of_their_own() {
         printed(&broker, &["status"]).contains("network  http_helper.get: 2 of 2 reached no server, or it broke off")
     );
     broker.call("system.reload", none()).unwrap();
+    let status = printed(&broker, &["status"]);
+    assert!(status.lines().any(|line| line.contains(&format!(" {address}: 2 times, last "))), "{status}");
     assert!(
         printed(&broker, &["metrics"]).contains("cpan_bridge_requests_unreached_total{"),
         "and it survives a reload"
@@ -423,7 +425,7 @@ fn handles_of_others_are_counted_and_listed_for_the_owner_alone() {
     let seen = guest.call("system.metrics", none()).unwrap()["handles_by_user"].clone();
     assert_eq!(seen.as_array().unwrap().len(), 1, "a guest sees its own: {seen}");
     let listed = printed(&broker, &["handles"]);
-    assert!(listed.contains("cpan-bridge handles --user "), "{listed}");
+    assert!(listed.contains(": see them with --user "), "{listed}");
     assert!(listed.lines().any(|line| line.contains(" has 3, which hold ")), "{listed}");
     let theirs = printed(&broker, &["handles", "--user", "65534", "--by-script"]);
     let line = theirs.lines().nth(1).unwrap_or_else(|| panic!("{theirs}"));
@@ -438,4 +440,45 @@ fn handles_of_others_are_counted_and_listed_for_the_owner_alone() {
         .collect();
     let freed = printed(&broker, &["handles", "free", &labels[0]]);
     assert_eq!(freed, format!("Freed {}, a cipher\n", labels[0]));
+}
+
+#[test]
+fn a_script_that_made_handles_is_named_when_it_has_ended() {
+    let broker = Broker::start(&[]);
+    let mut made = script(&broker, "leaky.pl", "crypto.new", "key => 'k'");
+    eventually("its handle", || broker.call("system.handles", none()).unwrap().as_array().unwrap().len() == 1);
+    let named = || printed(&broker, &["handles", "--by-script"]).contains("leaky.pl");
+    eventually("its name", named);
+    made.kill().unwrap();
+    made.wait().unwrap();
+    assert!(named());
+    broker.call("system.reload", none()).unwrap();
+    assert!(named(), "after a reload");
+}
+
+#[test]
+fn a_user_without_a_broker_is_told_of_and_no_other_broker_will_do() {
+    let mut command = program();
+    // Nobody has a broker that a test of ours could meet.
+    let output = command.args(["stop", "--broker-user", "65533"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("user 65533 has no broker in /run/user/65533/cpan-bridge, /tmp/cpan-bridge-65533"), "{said}");
+}
+
+#[test]
+fn who_was_killed_is_told_by_the_next() {
+    let mut broker = Broker::start(&[]);
+    broker.signal(nix::sys::signal::Signal::SIGKILL);
+    broker.wait();
+    let log = broker.dir().join("next.log");
+    let socket = broker.socket();
+    let mut next = program();
+    next.arg("serve").arg("--socket").arg(&socket).arg("--log-file").arg(&log);
+    let mut next = next.spawn().unwrap();
+    eventually("what it says", || {
+        std::fs::read_to_string(&log).is_ok_and(|log| log.contains("did not end by itself: it was killed"))
+    });
+    next.kill().unwrap();
+    next.wait().unwrap();
 }

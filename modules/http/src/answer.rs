@@ -1,7 +1,7 @@
 //! What a script gets for an answer.
 
 use super::content::text_or_bytes;
-use super::exchange::{Reply, Trouble};
+use super::exchange::{Reply, Trouble, server_of};
 use kit::Call;
 use kit::protocol::CallError;
 use kit::protocol::lenient::TextOrBytes;
@@ -183,7 +183,7 @@ impl Answer {
             Trouble::Call(error) => return Err(error),
             Trouble::Network(why) => why,
         };
-        call.note_unreached();
+        call.note_unreached(&server_of(url));
         let head = Head { status: 500, reason: why.clone(), headers: Vec::new() };
         Ok(Self {
             shape,

@@ -1,7 +1,7 @@
 //! Requests whose answers are given back exactly: bytes as they came, long bodies in pieces. What the stand-ins build on.
 
 use super::answer::{Answer, Shape};
-use super::exchange::{Order, Payload, Reply, Trouble, body_trouble};
+use super::exchange::{Order, Payload, Reply, Trouble, body_trouble, server_of};
 use super::fields::Fields;
 use super::functions::{Wanted, payload, perform, sent};
 use super::session::max_size;
@@ -180,7 +180,7 @@ fn exactly(
     let mut answer = Answer::of(Shape::Exact, begun, &reply, body.content);
     answer.aborted = body.aborted;
     if answer.aborted.is_some() {
-        call.note_unreached();
+        call.note_unreached(&server_of(url));
     }
     if !body.whole && answer.aborted.is_none() {
         let rest = std::io::Cursor::new(body.rest).chain(reply.body);
@@ -188,7 +188,7 @@ fn exactly(
             Some(most) => Box::new(rest.take(most.saturating_sub(taken))),
             None => Box::new(rest),
         };
-        let open = Open::new(body, wanted.timeout, Arc::clone(&wanted.session));
+        let open = Open::new(body, wanted.timeout, Arc::clone(&wanted.session), server_of(url));
         answer.stream_id = Some(keep(call, open)?);
     }
     Ok(answer)

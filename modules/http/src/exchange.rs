@@ -347,12 +347,22 @@ impl Session {
     }
 }
 
+/// The name and port of a server.
+fn place_of(url: &Url) -> String {
+    format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(0))
+}
+
+/// The server of a URL as a caller gives it; nothing else of it.
+pub fn server_of(url: &str) -> String {
+    Url::parse(url).map_or_else(|_| String::new(), |url| place_of(&url))
+}
+
 /// What went wrong, in the words that scripts know.
 fn trouble(error: &Error, url: &Url) -> Trouble {
     if transport::is_cancelled() {
         return Trouble::Call(nobody_waits());
     }
-    let place = format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(0));
+    let place = place_of(url);
     let cant_connect = |why: &str| format!("Can't connect to {place} ({why})");
     if let Some(refused) = refused(error) {
         return Trouble::Call(refused);

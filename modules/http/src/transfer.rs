@@ -250,15 +250,17 @@ pub struct Open {
     pub timeout: Duration,
     /// The session whose settings the connection holds on to, also when it has ended.
     pub session: Arc<Session>,
+    // Whose it is: name and port.
+    server: String,
     // What the next call is told.
     broken: Option<std::io::Error>,
 }
 
 impl Open {
     /// The rest of a body that came in a session.
-    pub fn new(body: Stream, timeout: Duration, session: Arc<Session>) -> Self {
+    pub fn new(body: Stream, timeout: Duration, session: Arc<Session>, server: String) -> Self {
         session.lent.fetch_add(1, Ordering::Relaxed);
-        Self { body, timeout, session, broken: None }
+        Self { body, timeout, session, server, broken: None }
     }
 }
 
@@ -320,6 +322,7 @@ pub fn read(call: &mut Call<'_>, params: ReadMore<'_>) -> Result<Piece, CallErro
         Err(_) if past_end::is_known(owner, &params.stream_id) => return Ok(Piece { content: Vec::new(), done: true }),
         found => found?,
     };
+    let server = open.server.clone();
     let outcome = watched(watcher, Some(open.timeout), || {
         if let Some(error) = open.broken.take() {
             return Err(body_trouble(&error));
@@ -347,7 +350,7 @@ pub fn read(call: &mut Call<'_>, params: ReadMore<'_>) -> Result<Piece, CallErro
         }
         Err(Trouble::Call(error)) => Err(error),
         Err(Trouble::Network(why)) => {
-            call.note_unreached();
+            call.note_unreached(&server);
             Err(CallError::new(Code::Failed, why))
         }
     }

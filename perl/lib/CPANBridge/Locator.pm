@@ -193,6 +193,8 @@ sub _may_start {
 # What whoever reads it can do: nobody can start a broker in a place that is closed to him.
 sub _advice {
     my ($named, $path, $is_closed) = @_;
+    return "; CPAN_BRIDGE_AUTOSTART=$ENV{CPAN_BRIDGE_AUTOSTART} says that scripts start none: start one (cpan-bridge serve), or unset it"
+        if !$named && defined $ENV{CPAN_BRIDGE_AUTOSTART} && $ENV{CPAN_BRIDGE_AUTOSTART} eq '0';
     return '; start a broker (cpan-bridge serve), or create the object with autostart => 1' if !$named;
     return '' if $is_closed;
     return "; start a broker there (cpan-bridge serve --socket $path), or create the object with autostart => 1";

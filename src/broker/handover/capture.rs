@@ -69,6 +69,7 @@ impl Broker {
             connections: self.connections.iter().map(|(_, connection)| connection_state(connection)).collect(),
             jobs: jobs.collect(),
             handles: handles.iter().map(handle_state).collect(),
+            makers: self.makers.pack(),
             locks: self.locks.pack(),
             life: Some(self.handles.life().number),
             handle_totals: self.handles.totals(),

@@ -4,6 +4,7 @@ use super::orders::Orders;
 use super::{HandoverError, memory};
 use crate::broker::process;
 use kit::protocol::Buffer;
+use nix::errno::Errno;
 use nix::fcntl::{AtFlags, FcntlArg, FdFlag, OFlag, fcntl, open};
 use nix::sys::stat::{Mode, SFlag, fstat};
 use nix::unistd::{Uid, execveat};
@@ -64,8 +65,13 @@ impl Program {
     pub fn open(path: &Path) -> Result<Self, HandoverError> {
         let refuse = |why: String| HandoverError::Program { path: path.display().to_string(), why };
         // Only to execute it: that is allowed also where reading is not.
-        let file = open(path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())
-            .map_err(|error| refuse(format!("can't be opened: {}", error.desc())))?;
+        let file = open(path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty()).map_err(|error| {
+            let hint = match error {
+                Errno::ENOENT => "; if it was installed elsewhere, stop this broker: the next script starts that one",
+                _ => "",
+            };
+            refuse(format!("can't be opened: {}{hint}", error.desc()))
+        })?;
         let status = fstat(&file).map_err(HandoverError::system("looking at the program"))?;
         if status.st_mode & SFlag::S_IFMT.bits() != SFlag::S_IFREG.bits() {
             return Err(refuse("is no file".to_owned()));

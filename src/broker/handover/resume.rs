@@ -10,6 +10,7 @@ use crate::broker::connection::{Connection, ConnectionId, State as Life};
 use crate::broker::jobs::{Job, Stage};
 use crate::broker::listener::Listener;
 use crate::broker::locks::Locks;
+use crate::broker::makers::Makers;
 use crate::broker::view::timestamp;
 use crate::broker::{Broker, StartError, handle_bounds};
 use crate::config::Config;
@@ -176,6 +177,7 @@ impl Broker {
         broker.stats = Stats::unpack(broker.registry.methods(), &state.stats);
         broker.stats.reloads += 1;
         broker.window = state.lately.clone();
+        broker.makers = Makers::unpack(&state.makers);
         broker.locks = Locks::unpack(state.locks.clone());
         broker.handles.set_totals(state.handle_totals);
         if let Some(number) = state.life {

@@ -51,6 +51,9 @@ pub struct State<'a> {
     /// Live handles.
     #[serde(borrow)]
     pub handles: Vec<HandleState<'a>>,
+    /// Which scripts made handles; none from programs that did not hand it on.
+    #[serde(default)]
+    pub makers: Vec<(i32, String)>,
     /// What users have locked.
     pub locks: Vec<(u32, Lock)>,
     /// The number of the broker's life that its handles carry; none from programs that had none.

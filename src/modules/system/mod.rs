@@ -8,7 +8,9 @@ mod steering;
 use crate::broker::shapes::{CallsInWork, Connections, LONGEST_LIST, ProgramFile, Resources, SettingValue};
 use crate::broker::view::View;
 use crate::health::Report;
-use crate::stats::{Counters, FunctionReport, Performance, Point, RecentError, SecurityReport, WorkerReport};
+use crate::stats::{
+    Counters, FunctionReport, Performance, Point, RecentError, SecurityReport, Unreached, WorkerReport,
+};
 use kit::Registry;
 use kit::call::Call;
 use kit::function::{Function, MOST_INLINE, Module, NoParameters, Parameter, Placement, Returns, Touches};
@@ -236,6 +238,7 @@ struct PerformanceReport {
     module_performance: ModulePerformance,
     worker_performance: WorkerReport,
     recent_errors: Vec<RecentError>,
+    unreached_servers: Vec<Unreached>,
     health_indicators: HealthIndicators,
 }
 
@@ -263,6 +266,7 @@ fn performance(call: &mut Call<'_>, _: NoParameters) -> Result<PerformanceReport
         },
         worker_performance: host.workers(),
         recent_errors: host.recent_errors(),
+        unreached_servers: host.unreached(),
         health_indicators: HealthIndicators {
             overall_health: health.overall_status,
             recommendations: recommendations(&health),

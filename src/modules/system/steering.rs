@@ -81,22 +81,29 @@ pub struct ListHandles<'a> {
 /// `failed` without a broker, `invalid_params` for a limit out of range, `denied` for another user's to who runs no broker.
 pub fn handles(call: &mut Call<'_>, params: ListHandles<'_>) -> Result<Vec<HandleReport>, CallError> {
     let most = limit(params.limit, LONGEST_REPORT)?;
-    let own = call.caller.uid;
-    let uid = match params.user {
-        None => own,
-        Some(user) => {
-            u32::try_from(user.0).map_err(|_| CallError::invalid("user", "parameter `user` must be a user's number"))?
-        }
-    };
+    let uid = whose(call, params.user)?;
     let mut host = View::of(call)?;
-    if uid != own && !host.is_privileged() {
-        return Err(CallError::new(
-            Code::Denied,
-            "another user's handles are shown to the broker's own user and to root",
-        ));
-    }
     let now = host.uptime();
-    Ok(host.handle_store().report(uid, now, params.after.as_deref(), most))
+    let mut report = host.handle_store().report(uid, now, params.after.as_deref(), most);
+    for handle in &mut report {
+        handle.script = handle.maker_pid.and_then(|pid| host.maker(pid));
+    }
+    Ok(report)
+}
+
+/// Whose handles a call is about.
+///
+/// # Errors
+/// `invalid_params` for what is no user's number, `denied` for another user's to who runs no broker.
+fn whose(call: &Call<'_>, user: Option<Integer>) -> Result<u32, CallError> {
+    let own = call.caller.uid;
+    let Some(user) = user else { return Ok(own) };
+    let uid =
+        u32::try_from(user.0).map_err(|_| CallError::invalid("user", "parameter `user` must be a user's number"))?;
+    if uid == own || call.caller.privileged {
+        return Ok(uid);
+    }
+    Err(CallError::new(Code::Denied, "another user's handles are the broker's own user's and root's to see and free"))
 }
 
 /// How many entries a list may have.
@@ -118,6 +125,9 @@ pub struct FreeHandle<'a> {
     /// The handle's label, as system.handles has it: the beginning of its name.
     #[serde(borrow)]
     label: Text<'a>,
+    /// Another user's, by number: for the broker's own user and root.
+    #[serde(default)]
+    user: Option<Integer>,
 }
 
 /// The result of `system.free_handle`.
@@ -132,7 +142,7 @@ pub struct FreedHandle {
 /// # Errors
 /// `not_found` for a label that none has, `failed` for one that several have, `overloaded` while a call works on it.
 pub fn free_handle(call: &mut Call<'_>, params: FreeHandle<'_>) -> Result<FreedHandle, CallError> {
-    let uid = call.caller.uid;
+    let uid = whose(call, params.user)?;
     let kind = View::of(call)?.handle_store().free(uid, &params.label)?;
     Ok(FreedHandle { freed: true, kind })
 }

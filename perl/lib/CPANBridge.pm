@@ -241,7 +241,7 @@ sub send_call {
         my ($session) = @_;
         my $limit = $self->_time_limit($options);
         my $deadline = CPANBridge::Connection::now() + $limit;
-        my ($error, $body) = CPANBridge::Envelope::encode($method, $params, $options, $limit);
+        my ($error, $body) = CPANBridge::Envelope::encode($method, $params, $options, $limit, $session->{long} && $session->{long}{$method});
         my $made = $session->new_ticket($method, \$body, $limit, $deadline, $options->{progress});
         $error ||= $session->send_all([$made], [$body], $deadline);
         return $error ? $made->settle($error) : $made;

@@ -9,6 +9,7 @@ use super::connection::ConnectionId;
 use kit::cancellation::Cancellation;
 use kit::handles::HandleId;
 use kit::protocol::Buffer;
+use kit::protocol::frozen::Form;
 use kit::{Caller, FunctionId};
 use slab::Slab;
 use std::collections::{HashMap, VecDeque};
@@ -63,6 +64,8 @@ pub struct Job {
     pub handle: Option<HandleKey>,
     /// Whether the caller asked for progress.
     pub progress: bool,
+    /// How long results are asked for, and beyond which length.
+    pub freeze: Option<(Form, usize)>,
     /// When the caller stops waiting, as time since the broker's start.
     pub deadline: Option<Duration>,
     /// When it came.
@@ -399,6 +402,7 @@ mod tests {
             charge: 0,
             handle,
             progress: false,
+            freeze: None,
             deadline: None,
             arrived: Instant::now(),
             started: None,

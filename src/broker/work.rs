@@ -60,6 +60,7 @@ impl Broker {
                 lease: self.handles.lease(job.caller, job.handle.map(|(_, handle)| handle)),
                 cancellation: Arc::clone(&job.cancellation),
                 progress: job.progress,
+                freeze: job.freeze.take(),
             };
             if let Err(unsent) = self.workers.start(task) {
                 // Its thread is gone, which only a defect can cause; the handle is still good.
@@ -179,7 +180,7 @@ impl Broker {
     pub(super) fn answer_early(&mut self, id: JobId, error: CallError) {
         let Some(job) = self.jobs.get(id) else { return };
         job.abandon();
-        let facts = Job { params: Buffer::new(), cancellation: Arc::clone(&job.cancellation), ..*job };
+        let facts = Job { params: Buffer::new(), cancellation: Arc::clone(&job.cancellation), freeze: None, ..*job };
         self.answer(id, &facts, &Err(error));
     }
 

@@ -8,6 +8,7 @@ use super::panics::{self, Panic};
 use kit::call::{Control, ProgressReport};
 use kit::cancellation::Cancellation;
 use kit::handles::Lease;
+use kit::protocol::frozen::Form;
 use kit::protocol::{Buffer, CallError};
 use kit::{Call, Caller, FunctionId, Registry};
 use mio::Waker;
@@ -32,6 +33,8 @@ pub struct Task {
     pub cancellation: Arc<Cancellation>,
     /// Whether the caller asked for progress.
     pub progress: bool,
+    /// How long results are asked for, and beyond which length.
+    pub freeze: Option<(Form, usize)>,
 }
 
 /// What a worker tells the loop.
@@ -166,7 +169,7 @@ fn run(
     reporter: &Reporter,
 ) -> (Result<Result<Buffer, CallError>, Panic>, Lease, Option<String>) {
     let function = registry.function(task.function);
-    let Task { job, caller, params, mut lease, cancellation, progress, .. } = task;
+    let Task { job, caller, params, mut lease, cancellation, progress, freeze, .. } = task;
     let report = progress.then(|| {
         let reporter = reporter.clone();
         Box::new(move |report: ProgressReport| reporter.send(Report::Progress(job, report)))
@@ -179,7 +182,12 @@ fn run(
         function.run(&mut call, params.as_slice())
     });
     match outcome {
-        Ok(result) => (Ok(result.map(|()| out)), lease, control.unreached()),
+        Ok(result) => {
+            if let (Ok(()), Some((form, over))) = (&result, freeze) {
+                form.freeze_result(&mut out, 0, over);
+            }
+            (Ok(result.map(|()| out)), lease, control.unreached())
+        }
         Err(panic) => {
             let broken = lease.poison();
             // What is broken may not even be fit to be dropped.

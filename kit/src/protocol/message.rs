@@ -50,6 +50,17 @@ pub struct Arguments<'a> {
     pub timeout_ms: Option<u64>,
     /// Whether the caller asks for progress notifications.
     pub progress: bool,
+    /// How the caller asks for long results.
+    pub freeze: Option<Freeze<'a>>,
+}
+
+/// Asks for results beyond a length as an image for Storable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Freeze<'a> {
+    /// How images of the asking Perl begin.
+    pub header: &'a [u8],
+    /// Bytes of MessagePack that a result may have to stay as it is.
+    pub over: u32,
 }
 
 /// Why bytes are no MessagePack-RPC message. The connection is closed after it.
@@ -148,7 +159,7 @@ impl<'a> Message<'a> {
     pub fn arguments(&self) -> Result<Arguments<'a>, CallError> {
         let params = self.named_params()?;
         match self.options {
-            None => Ok(Arguments { params, timeout_ms: None, progress: false }),
+            None => Ok(Arguments { params, timeout_ms: None, progress: false, freeze: None }),
             Some(options) => read_options(options, params),
         }
     }
@@ -294,8 +305,9 @@ fn other_named(params: &[u8], invalid_utf8: bool) -> Result<&[u8], CallError> {
 
 /// The parameters with the options of a request.
 #[inline(never)]
-fn read_options<'a>(bytes: &[u8], params: &'a [u8]) -> Result<Arguments<'a>, CallError> {
-    let mut arguments = Arguments { params, timeout_ms: None, progress: false };
+fn read_options<'a>(bytes: &'a [u8], params: &'a [u8]) -> Result<Arguments<'a>, CallError> {
+    let mut arguments = Arguments { params, timeout_ms: None, progress: false, freeze: None };
+    let (mut header, mut over) = (None, 0);
     let entries = match MapEntries::of(bytes) {
         Some(entries) => entries,
         None if matches!(Head::read(bytes), Ok((Head::Nil, _))) => return Ok(arguments),
@@ -315,14 +327,30 @@ fn read_options<'a>(bytes: &[u8], params: &'a [u8]) -> Result<Arguments<'a>, Cal
                 arguments.progress = super::lenient::boolean(value)
                     .ok_or_else(|| CallError::invalid("progress", "option progress must be true or false"))?;
             }
+            "frozen" => {
+                header = Some(bytes_of(value).ok_or_else(|| {
+                    CallError::invalid(
+                        "frozen",
+                        "option frozen must be the bytes that an image of Storable begins with",
+                    )
+                })?);
+            }
+            "frozen_over" => {
+                let wrong = || CallError::invalid("frozen_over", "option frozen_over must be a number of bytes");
+                over = whole_number(value).and_then(|over| u32::try_from(over).ok()).ok_or_else(wrong)?;
+            }
             other => {
                 return Err(CallError::invalid(
                     other,
-                    format!("unknown option `{}`; known are timeout_ms and progress", quote(other)),
+                    format!(
+                        "unknown option `{}`; known are timeout_ms, progress, frozen and frozen_over",
+                        quote(other)
+                    ),
                 ));
             }
         }
     }
+    arguments.freeze = header.map(|header| Freeze { header, over });
     Ok(arguments)
 }
 
@@ -380,6 +408,13 @@ impl<'a> Iterator for MapEntries<'a> {
             }
         }
         None
+    }
+}
+
+fn bytes_of(value: &[u8]) -> Option<&[u8]> {
+    match Head::read(value) {
+        Ok((Head::Str(length) | Head::Bin(length), size)) => value.get(size..size + length),
+        _ => None,
     }
 }
 
@@ -445,7 +480,7 @@ mod tests {
         let options = V::Map(vec![(V::from("timeout_ms"), V::from("250")), (V::from("progress"), V::from(1))]);
         let message = bytes(&V::Array(vec![V::from(0), V::from(7), V::from("a.b"), V::Map(vec![]), options]));
         let arguments = parse(&message).unwrap().arguments().unwrap();
-        assert_eq!((arguments.timeout_ms, arguments.progress), (Some(250), true));
+        assert_eq!((arguments.timeout_ms, arguments.progress, arguments.freeze), (Some(250), true, None));
         let options = V::Map(vec![(V::from("timeout"), V::from(1))]);
         let message = bytes(&V::Array(vec![V::from(0), V::from(7), V::from("a.b"), V::Map(vec![]), options]));
         assert_eq!(parse(&message).unwrap().arguments().unwrap_err().code, Code::InvalidParams);

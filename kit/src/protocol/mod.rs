@@ -6,6 +6,7 @@
 pub mod buffer;
 pub mod error;
 pub mod framing;
+pub mod frozen;
 pub mod head;
 pub mod lenient;
 pub mod message;

@@ -3,6 +3,8 @@
 use super::buffer::Buffer;
 use super::error::{CallError, Code};
 use super::framing::{FRAME_HEADER, Framing};
+use super::frozen::Form;
+use super::message::Freeze;
 use serde::Serialize;
 
 /// Why a result could not be written.
@@ -57,6 +59,22 @@ impl Answer {
             (Framing::Bare, _) => out.push(&[0x94, RESPONSE, 0xce, a, b, c, d, NIL]),
         }
         Self { framing, msgid, start, max_frame }
+    }
+
+    /// Has a result that is longer than was asked for come as an image, before the answer is finished.
+    pub fn freeze(self, out: &mut Buffer, freeze: Freeze<'_>) {
+        let head = match (self.framing, self.msgid) {
+            (Framing::Framed, 0..=0x7f) => 8,
+            (Framing::Framed, _) => 12,
+            (Framing::Bare, 0..=0x7f) => 4,
+            (Framing::Bare, _) => 8,
+        };
+        let (start, over) = (self.start + head, freeze.over as usize);
+        if out.len() - start > over
+            && let Some(form) = Form::of_header(freeze.header)
+        {
+            form.freeze_result(out, start, over);
+        }
     }
 
     /// Ends a successful answer. One that would not fit a frame becomes the error `too_large`.

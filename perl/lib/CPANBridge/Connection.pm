@@ -119,6 +119,13 @@ sub limit_frames {
     return $self;
 }
 
+# The user who listens at the other end, by the kernel's word.
+sub listener {
+    my ($self) = @_;
+    my $credentials = getsockopt $self->{handle}, SOL_SOCKET, SO_PEERCRED;
+    return defined $credentials && length $credentials == 12 ? unpack 'x4I', $credentials : undef;
+}
+
 sub path   { return $_[0]->{path} }
 sub handle { return $_[0]->{handle} }
 
@@ -346,6 +353,10 @@ Whether this process and thread opened it: false after a fork, in the child, and
 =head2 process
 
 Which process and thread this is: a number that no other of them has. A function.
+
+=head2 listener
+
+The number of the user who listens.
 
 =head2 limit_frames
 

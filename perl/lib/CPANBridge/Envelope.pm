@@ -19,19 +19,23 @@ my ($LIMIT, $OPTIONS) = (-1, '');
 
 # Bytes of everything behind the msgid: method, parameters, options.
 sub encode {
-    my ($method, $params, $options, $timeout) = @_;
-    my $name = $METHOD{$method} || _method($method);
+    my ($method, $params, $options, $timeout, $is_long) = @_;
+    my $name = $METHOD{$method} || _method($method, $is_long);
     my $bytes = !defined $params || ref $params eq 'HASH' && !%$params ? "\x80" : eval { CPANBridge::MessagePack->pack($params) };
     return unfit($method, complaint()) if !defined $bytes;
     my $usual = $timeout == $LIMIT ? $OPTIONS : options($timeout);
+    if ($is_long) {
+        my $count = $options->{progress} ? "\x84" : "\x83";
+        return (undef, $name . $bytes . $count . substr($usual, 1) . ($options->{progress} ? "\xa8progress\xc3" : '') . CPANBridge::Frozen::options());
+    }
     return (undef, $name . $bytes . ($options->{progress} ? "\x82" . substr($usual, 1) . "\xa8progress\xc3" : $usual));
 }
 
 sub _method {
-    my ($method) = @_;
+    my ($method, $is_long) = @_;
     my $name = CPANBridge::MessagePack->pack("$method");
-    # Whoever makes up names must not fill the memory.
-    $METHOD{$method} = $name if keys %METHOD < 1000;
+    # Whoever makes up names must not fill the memory. Those with long results are kept off the fast way, which has no options.
+    $METHOD{$method} = $name if keys %METHOD < 1000 && !$is_long;
     return $name;
 }
 

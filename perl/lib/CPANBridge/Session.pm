@@ -128,11 +128,21 @@ sub _finished {
 sub call {
     my ($self, $method, $params, $options) = @_;
     my $timeout = $self->{user}->_time_limit($options);
-    my ($error, $body) = CPANBridge::Envelope::encode($method, $params, $options, $timeout);
-    return $error if $error;
     my $deadline = $self->{deadline} = CPANBridge::Connection::now() + $timeout;
-    my @attempt = ($method, $body, $timeout, $deadline, $options->{progress});
-    return $self->_finished([$self->_attempt(@attempt, 0)], @attempt);
+    while (1) {
+        my $is_long = $self->{long} && $self->{long}{$method};
+        my ($error, $body) = CPANBridge::Envelope::encode($method, $params, $options, $timeout, $is_long);
+        return $error if $error;
+        my @attempt = ($method, $body, $timeout, $deadline, $options->{progress});
+        ($error, my $result) = $self->_finished([$self->_attempt(@attempt, 0)], @attempt);
+        # A broker that knows no such option did not run the call.
+        if ($is_long && $error && $error->code eq 'invalid_params' && $error->message =~ /unknown option `frozen/) {
+            delete $self->{long};
+            $self->{no_images} = 1;
+            next;
+        }
+        return ($error, $result);
+    }
 }
 
 # Tries a call again as long as it certainly did not run.
@@ -182,10 +192,15 @@ sub _answered {
     delete $self->{lane};
     return $self->_unsent($method, $deadline) if !$taken;
     if (defined $answer && substr($answer, 4, 8) eq pack 'A3NA', "\x94\x01\xce", $msgid, "\xc0") {
+        if ($self->{long} && substr($answer, 12, 1) eq "\xc9") {
+            my $result = $self->_thawed(\$answer, 12);
+            return (undef, $result) if defined $result;
+        }
         my ($result, $end) = eval { CPANBridge::MessagePack->unpack_at($answer, 12, $self->{room}) };
         # What is wrong with it is found out by who looks at the whole message.
         if (CPANBridge::Envelope::complaint() eq '' && $end == length $answer) {
             $self->_open_lane($timeout) if $had_all;
+            $self->_expect_long($method, $result, $end) if $end > 8_192;
             return (undef, $result);
         }
     }
@@ -193,6 +208,28 @@ sub _answered {
         method => $method, limit => $timeout, deadline => $deadline, msgid => $msgid, queued => $self->{connection}->queued);
     $self->_take(substr $answer, 4) if defined $answer;
     return $self->_outcome($ticket);
+}
+
+# A long result has come as MessagePack: the next of the method is asked for as an image, of who is trusted with that.
+sub _expect_long {
+    my ($self, $method, $result, $length) = @_;
+    require CPANBridge::Frozen;
+    return if $length < CPANBridge::Frozen::LONG() || $self->{no_images} || !$self->_is_trusted || !CPANBridge::Frozen::would_help($result, $length);
+    delete $CPANBridge::Envelope::METHOD{$method};
+    $self->{long}{$method} = 1 if keys %{ $self->{long} || {} } < 1000;
+    return;
+}
+
+# The broker is this user's own or root's, who may do what they like here anyway.
+sub _is_trusted {
+    my ($self) = @_;
+    my $listener = $self->{connection}->listener;
+    return defined $listener && ($listener == $> || $listener == 0);
+}
+
+sub _thawed {
+    my ($self, $message, $at) = @_;
+    return $self->_is_trusted ? CPANBridge::Frozen::thaw($message, $at) : undef;
 }
 
 # A request could not be sent whole, so it did not run. Why: the broker may have said so before it closed.
@@ -245,6 +282,7 @@ sub pipeline {
     my $deadline = $now + $usual;
     my (@all, @tickets, @bodies);
     my %none;
+    my $long = $self->{long};
     delete $self->{lane};
     for my $call (@$calls) {
         my $options = @$call > 2 ? { @$call[2 .. $#$call] } : \%none;
@@ -255,7 +293,7 @@ sub pipeline {
         my $ticket = bless {
             method => $call->[0], limit => $limit, deadline => $now + $limit, progress => $options->{progress}, msgid => $msgid, awaited => 1,
         }, 'CPANBridge::Ticket';
-        my ($error, $body) = CPANBridge::Envelope::encode($call->[0], $call->[1], $options, $limit);
+        my ($error, $body) = CPANBridge::Envelope::encode($call->[0], $call->[1], $options, $limit, $long && $long->{ $call->[0] });
         push @all, $error ? $ticket->settle($error) : $ticket;
         next if $error;
         push @tickets, $ticket;
@@ -490,6 +528,11 @@ sub receive_one {
 sub _take {
     # The frame is not copied: before Perl 5.20 that would take its bytes once more.
     my ($self) = @_;
+    if ($self->{long} && substr($_[1], 0, 3) eq "\x94\x01\xce" && substr($_[1], 7, 2) eq "\xc0\xc9") {
+        my $value = $self->_thawed(\$_[1], 8);
+        my $ticket = defined $value ? delete $self->{tickets}{ unpack 'x3N', $_[1] } : undef;
+        return $self->_finish($ticket->settle(undef, $value)) if $ticket;
+    }
     my ($message, $end, $left) = eval { CPANBridge::MessagePack->unpack_at($_[1], 0, $self->{room}) };
     my $why = CPANBridge::Envelope::complaint();
     return $self->_lose_to_size if CPANBridge::Envelope::is_too_large($why);

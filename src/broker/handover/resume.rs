@@ -260,6 +260,8 @@ impl Broker {
                 params,
                 handle: handle.map(|id| (caller.uid, id)),
                 progress: left.progress,
+                // It comes as it would to who did not ask.
+                freeze: None,
                 deadline: left.deadline,
                 arrived: ago(left.waited),
                 started: None,

@@ -1,0 +1,328 @@
+//! Results as Perl itself keeps data frozen: an image that core Perl's Storable reads in C, in a seventh of the time that reading
+//! MessagePack in Perl takes (`docs/protocol.md`, Frozen answers).
+//!
+//! The format is Storable's of major version 2, minor 5, which every Perl from 5.10.1 on reads: see `Storable.xs` of the Perl sources. Of its
+//! types those for plain data are written, and no others: nothing blessed, tied, shared or executable.
+
+use super::buffer::Buffer;
+use super::head::Head;
+
+/// The longest header: byte order, its length and four sizes.
+const LONGEST_HEADER: usize = 32;
+const MAJOR: u8 = 2;
+/// Written whatever the asking Perl writes: it reads what is older.
+const MINOR: u8 = 5;
+
+// Types of Storable.xs.
+const LONG_SCALAR: u8 = 1;
+const ARRAY: u8 = 2;
+const HASH: u8 = 3;
+const REFERENCE: u8 = 4;
+const UNDEF: u8 = 5;
+const INTEGER: u8 = 6;
+const DOUBLE: u8 = 7;
+const BYTE: u8 = 8;
+const NETWORK_INTEGER: u8 = 9;
+const SCALAR: u8 = 10;
+const UTF8: u8 = 23;
+const LONG_UTF8: u8 = 24;
+const FLAG_HASH: u8 = 25;
+// Of a key in a hash with flags.
+const KEY_IS_UTF8: u8 = 1;
+
+/// How the Perl that asks keeps numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Form {
+    header: Vec<u8>,
+    is_native: bool,
+}
+
+impl Form {
+    /// The form of the Perl whose `Storable` begins its images so. None for one that is not written here: other byte orders and sizes than
+    /// those of 64-bit x86 and its kin are asked for in network order.
+    pub fn of_header(header: &[u8]) -> Option<Self> {
+        // Byte order, and the sizes of int, long, pointer and NV.
+        const NATIVE: &[u8] = b"\x0812345678\x04\x08\x08\x08";
+        if header.len() > LONGEST_HEADER {
+            return None;
+        }
+        match header {
+            [first, _, rest @ ..] if *first == MAJOR << 1 && rest == NATIVE => {
+                let mut header = header.to_vec();
+                header[1] = MINOR;
+                Some(Self { header, is_native: true })
+            }
+            [first, _] if *first == MAJOR << 1 | 1 => Some(Self { header: vec![*first, MINOR], is_native: false }),
+            _ => None,
+        }
+    }
+
+    /// The image of a list or map whose MessagePack bytes these are. None for another value, or one that an image has no form for.
+    pub fn freeze(&self, value: &[u8]) -> Option<Buffer> {
+        let (Head::Array(_) | Head::Map(_), _) = Head::read(value).ok()? else { return None };
+        let mut image = Buffer::new();
+        image.push(&self.header);
+        let mut writer = Writer { image, is_native: self.is_native, rest: value };
+        writer.value(false)?;
+        writer.rest.is_empty().then_some(writer.image)
+    }
+
+    /// Puts the image in place of a result that is longer than so many bytes, as ext type 1, if it has one.
+    pub fn freeze_result(&self, out: &mut Buffer, start: usize, over: usize) {
+        if out.len().saturating_sub(start) <= over {
+            return;
+        }
+        let Some(image) = self.freeze(&out.as_slice()[start..]) else { return };
+        let Ok(length) = u32::try_from(image.len()) else { return };
+        out.truncate(start);
+        out.push(&[0xc9]);
+        out.push(&length.to_be_bytes());
+        out.push(&[EXT_TYPE]);
+        out.push(image.as_slice());
+    }
+}
+
+/// The ext type of an image.
+pub const EXT_TYPE: u8 = 1;
+
+struct Writer<'v> {
+    image: Buffer,
+    is_native: bool,
+    rest: &'v [u8],
+}
+
+impl<'v> Writer<'v> {
+    fn head(&mut self) -> Option<Head> {
+        let (head, size) = Head::read(self.rest).ok()?;
+        self.rest = self.rest.get(size..)?;
+        Some(head)
+    }
+
+    fn take(&mut self, length: usize) -> Option<&'v [u8]> {
+        let (bytes, rest) = self.rest.split_at_checked(length)?;
+        self.rest = rest;
+        Some(bytes)
+    }
+
+    /// The root is what the reference points to that thawing gives; within it containers are behind references. Depth is that of a result,
+    /// which our own functions make.
+    fn value(&mut self, is_nested: bool) -> Option<()> {
+        match self.head()? {
+            Head::Nil => self.image.push(&[UNDEF]),
+            Head::Bool(flag) => self.integer(i64::from(flag)),
+            Head::Uint(number) => match i64::try_from(number) {
+                Ok(number) => self.integer(number),
+                Err(_) => self.scalar(number.to_string().as_bytes())?,
+            },
+            Head::Int(number) => self.integer(number),
+            Head::Float(number) => self.float(number)?,
+            Head::Str(length) => {
+                let text = self.take(length)?;
+                if text.is_ascii() { self.scalar(text)? } else { self.counted(UTF8, LONG_UTF8, text)? }
+            }
+            Head::Bin(length) => {
+                let bytes = self.take(length)?;
+                self.scalar(bytes)?;
+            }
+            Head::Array(count) => {
+                self.container(is_nested, ARRAY, count)?;
+                for _ in 0..count {
+                    self.value(true)?;
+                }
+            }
+            Head::Map(count) => self.map(is_nested, count)?,
+            Head::Ext(_) => return None,
+        }
+        Some(())
+    }
+
+    fn container(&mut self, is_nested: bool, kind: u8, count: usize) -> Option<()> {
+        if is_nested {
+            self.image.push(&[REFERENCE]);
+        }
+        self.image.push(&[kind]);
+        self.length(count)
+    }
+
+    fn map(&mut self, is_nested: bool, count: usize) -> Option<()> {
+        // Only a key beyond Latin-1 wants flags, and then all have them.
+        let has_flags = self.has_wide_key(count)?;
+        if is_nested {
+            self.image.push(&[REFERENCE]);
+        }
+        self.image.push(if has_flags { &[FLAG_HASH, 0][..] } else { &[HASH][..] });
+        self.length(count)?;
+        for _ in 0..count {
+            let key = self.key()?;
+            self.value(true)?;
+            let latin: Option<Vec<u8>> = key.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect();
+            if has_flags {
+                self.image.push(&[if latin.is_some() { 0 } else { KEY_IS_UTF8 }]);
+            }
+            let bytes = latin.as_deref().unwrap_or(key.as_bytes());
+            self.length(bytes.len())?;
+            self.image.push(bytes);
+        }
+        Some(())
+    }
+
+    fn has_wide_key(&self, count: usize) -> Option<bool> {
+        let mut ahead = Writer { image: Buffer::new(), is_native: self.is_native, rest: self.rest };
+        for _ in 0..count {
+            if ahead.key()?.chars().any(|c| u32::from(c) > 0xff) {
+                return Some(true);
+            }
+            ahead.pass()?;
+        }
+        Some(false)
+    }
+
+    /// A key as Perl has it: text, or a number's digits.
+    fn key(&mut self) -> Option<std::borrow::Cow<'v, str>> {
+        Some(match self.head()? {
+            Head::Str(length) => std::str::from_utf8(self.take(length)?).ok()?.into(),
+            Head::Uint(number) => number.to_string().into(),
+            Head::Int(number) => number.to_string().into(),
+            _ => return None,
+        })
+    }
+
+    /// Passes over a value.
+    fn pass(&mut self) -> Option<()> {
+        match self.head()? {
+            Head::Str(length) | Head::Bin(length) | Head::Ext(length) => drop(self.take(length)?),
+            Head::Array(count) => (0..count).try_for_each(|_| self.pass())?,
+            Head::Map(count) => (0..2 * count).try_for_each(|_| self.pass())?,
+            _ => {}
+        }
+        Some(())
+    }
+
+    fn integer(&mut self, number: i64) {
+        match (i8::try_from(number), i32::try_from(number)) {
+            (Ok(small), _) => self.image.push(&[BYTE, (small as u8).wrapping_add(128)]),
+            (_, Ok(number)) if !self.is_native => {
+                self.image.push(&[NETWORK_INTEGER]);
+                self.image.push(&number.to_be_bytes());
+            }
+            _ if self.is_native => {
+                self.image.push(&[INTEGER]);
+                self.image.push(&number.to_le_bytes());
+            }
+            // Its digits are short enough for any length.
+            _ => drop(self.scalar(number.to_string().as_bytes())),
+        }
+    }
+
+    fn float(&mut self, number: f64) -> Option<()> {
+        if self.is_native {
+            self.image.push(&[DOUBLE]);
+            self.image.push(&number.to_le_bytes());
+            return Some(());
+        }
+        // As Perl writes them; the shortest digits that are this number and no other.
+        let text = match number {
+            number if number.is_nan() => "NaN".to_owned(),
+            number if number.is_infinite() => if number > 0.0 { "Inf" } else { "-Inf" }.to_owned(),
+            number => format!("{number:e}"),
+        };
+        self.scalar(text.as_bytes())
+    }
+
+    fn scalar(&mut self, bytes: &[u8]) -> Option<()> {
+        self.counted(SCALAR, LONG_SCALAR, bytes)
+    }
+
+    fn counted(&mut self, short: u8, long: u8, bytes: &[u8]) -> Option<()> {
+        match u8::try_from(bytes.len()) {
+            Ok(length) => self.image.push(&[short, length]),
+            Err(_) => {
+                self.image.push(&[long]);
+                self.length(bytes.len())?;
+            }
+        }
+        self.image.push(bytes);
+        Some(())
+    }
+
+    fn length(&mut self, length: usize) -> Option<()> {
+        // It is a signed number to Storable.
+        let length = i32::try_from(length).ok()?;
+        self.image.push(&if self.is_native { length.to_le_bytes() } else { length.to_be_bytes() });
+        Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::reply::write_value;
+    use proptest::prelude::*;
+
+    const NATIVE: &[u8] = b"\x04\x0b\x0812345678\x04\x08\x08\x08";
+
+    fn frozen(header: &[u8], value: &rmpv::Value) -> Option<Vec<u8>> {
+        let mut bytes = Vec::new();
+        rmpv::encode::write_value(&mut bytes, value).unwrap();
+        Form::of_header(header).unwrap().freeze(&bytes).map(|image| image.as_slice().to_vec())
+    }
+
+    #[test]
+    fn images_are_those_of_storable() {
+        use rmpv::Value as V;
+        // perl -MStorable -e 'print unpack "H*", Storable::freeze([1, "x", "\x{100}", 1.5, -3, 2**40, { a => undef }])', its minor version
+        // aside.
+        let list = V::Array(vec![
+            1.into(),
+            "x".into(),
+            "\u{100}".into(),
+            1.5.into(),
+            (-3).into(),
+            (1_i64 << 40).into(),
+            V::Map(vec![("a".into(), V::Nil)]),
+        ]);
+        let expected = b"\x04\x05\x0812345678\x04\x08\x08\x08\
+            \x02\x07\0\0\0\x08\x81\x0a\x01x\x17\x02\xc4\x80\x07\0\0\0\0\0\0\xf8\x3f\x08\x7d\x06\0\0\0\0\0\x01\0\0\
+            \x04\x03\x01\0\0\0\x05\x01\0\0\0a";
+        assert_eq!(frozen(NATIVE, &list).unwrap(), expected);
+        let network = frozen(b"\x05\x0b", &V::Array(vec![1.into(), (-200).into(), (1_i64 << 40).into()])).unwrap();
+        assert_eq!(network, b"\x05\x05\x02\0\0\0\x03\x08\x81\x09\xff\xff\xff\x38\x0a\x0d1099511627776");
+    }
+
+    #[test]
+    fn what_has_no_image_has_none() {
+        for header in [&b""[..], b"\x04", b"\x04\x0b\x0887654321\x04\x08\x08\x08", b"\x06\x0b", &[4; 100]] {
+            assert_eq!(Form::of_header(header), None, "{header:?}");
+        }
+        let form = Form::of_header(NATIVE).unwrap();
+        for value in [&b"\xa1x"[..], b"\x92\x01", b"\x91\xd4\x01x", b"\x81\xc0\x01", b"\x90\x00", b"\x91\xd9\xff"] {
+            assert!(form.freeze(value).is_none(), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn a_result_that_is_long_is_replaced() {
+        let mut out = Buffer::new();
+        out.push(b"head");
+        write_value(&mut out, &vec!["text"; 10]).unwrap();
+        let (before, form) = (out.as_slice().to_vec(), Form::of_header(NATIVE).unwrap());
+        form.freeze_result(&mut out, 4, 1000);
+        assert_eq!(out.as_slice(), before);
+        form.freeze_result(&mut out, 4, 10);
+        let (head, size) = Head::read(&out.as_slice()[4..]).unwrap();
+        assert_eq!(head, Head::Ext(out.len() - 4 - size));
+        assert_eq!(out.as_slice()[4 + size], EXT_TYPE);
+        assert!(out.as_slice()[4 + size + 1..].starts_with(b"\x04\x05\x08"));
+    }
+
+    proptest! {
+        #[test]
+        fn nonsense_has_no_image_or_a_whole_one(bytes: Vec<u8>) {
+            for header in [NATIVE, b"\x05\x0b"] {
+                if let Some(image) = Form::of_header(header).unwrap().freeze(&bytes) {
+                    prop_assert!(image.len() >= 2);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,99 @@
+package CPANBridge::Frozen;
+
+use strict;
+use warnings;
+
+our $VERSION = '0.100';
+
+# Loading Storable takes as long as reading some tens of kilobytes of lists and maps; once it is there it pays for less.
+sub LONG ()      { return $INC{'Storable.pm'} ? 8_192 : 65_536 }
+# What is shorter than that the broker sends as ever, also of a function whose results are mostly long.
+sub OVER ()      { return 4_096 }
+sub EXTENSION () { return 1 }
+
+# How Storable's images begin here; '' where none is of use: `flags`, which keep images from blessing and loading anything, came with
+# Storable 3.
+my $HEADER;
+
+sub header {
+    return $HEADER if defined $HEADER;
+    local ($@, $!, $SIG{__DIE__});
+    my $image = eval { require Storable; Storable->VERSION(3); Storable::freeze([]) };
+    # Behind the version: how long the byte order is, that, and four sizes.
+    return $HEADER = defined $image && length $image > 2 ? substr $image, 0, 7 + ord substr $image, 2, 1 : '';
+}
+
+# Whether a result that came as it is, so many bytes long, would have come faster as an image: not what is mostly one text.
+sub would_help {
+    my ($result, $length) = @_;
+    my @values = ref $result eq 'HASH' ? values %$result : ref $result eq 'ARRAY' ? @$result : return 0;
+    return 0 if grep { defined && !ref && length > $length / 4 } @values;
+    return length header() ? 1 : 0;
+}
+
+# The options of a request that ask for it.
+sub options {
+    my $header = header();
+    return "\xa6frozen\xc4" . pack('C/a*', $header) . "\xabfrozen_over\xcd" . pack 'n', OVER;
+}
+
+# The value of an image that is the rest of a message from $at on; nothing where it is none of what was asked for.
+sub thaw {
+    my ($message, $at) = @_;
+    my ($length, $type) = unpack 'NC', substr $$message, $at + 1, 5;
+    my $header = header();
+    return if $type != EXTENSION || $at + 6 + $length != length $$message || !length $header;
+    my $image = substr $$message, $at + 6;
+    # All but the minor version, which is the broker's.
+    return if substr($image, 0, 1) ne substr($header, 0, 1) || substr($image, 2, length($header) - 2) ne substr $header, 2;
+    local ($@, $!, $SIG{__DIE__});
+    # Nothing is blessed, tied, or loaded.
+    local $Storable::flags = 0;
+    local $Storable::Eval = 0;
+    my $value = eval { no warnings; Storable::thaw($image) };
+    return ref $value eq 'HASH' || ref $value eq 'ARRAY' ? $value : undef;
+}
+
+1;
+
+__END__
+
+=encoding utf8
+
+=head1 NAME
+
+CPANBridge::Frozen - long results as images that Storable reads in C (used by CPANBridge::Session)
+
+=head1 DESCRIPTION
+
+A result of many values, a thousand rows say, is read in a fraction of the time as an image of core Perl's Storable. It is asked for by
+methods whose results were long before, and only of a broker of this user's or root's: an image can't be looked at before it is read, as
+MessagePack is.
+
+=head1 FUNCTIONS
+
+=head2 LONG
+
+=head2 OVER
+
+=head2 EXTENSION
+
+Bytes from which on a result counts as long; bytes that one has which comes as an image; the type of the extension that it comes as.
+
+=head2 header
+
+What images begin with on this Perl, loading Storable; empty if it is too old.
+
+=head2 would_help
+
+    CPANBridge::Frozen::would_help($result, $length) and ...;
+
+=head2 options
+
+The bytes of a request's two options that ask for it.
+
+=head2 thaw
+
+    my $value = CPANBridge::Frozen::thaw(\$message, $at);
+
+=cut

@@ -14,9 +14,9 @@ ok(@files >= 50, 'there are modules');
 my %in_compat = map { $_ => 1 } qw(Cwd Digest::MD5 Digest::SHA Encode Exporter Fcntl MIME::Base64 MIME::QuotedPrint Scalar::Util Time::Local);
 my %stand_in = map { my ($name) = m{/compat/(.*)\.pm\z}; defined $name ? do { $name =~ s{/}{::}g; ($name => 1) } : () } @files;
 
-# Kept short on purpose: packagers split even core modules off. Loaded only when needed: B, POSIX, Time::HiRes, JSON::PP.
+# Kept short on purpose: packagers split even core modules off. Loaded only when needed: B, POSIX, Time::HiRes, JSON::PP, Storable.
 my %allowed = map { $_ => 1 } qw(strict warnings overload constant Carp Errno Socket File::Basename File::Spec
-    B Fcntl POSIX Time::HiRes Time::Local JSON::PP JSON::PP::Boolean);
+    B Fcntl POSIX Time::HiRes Time::Local JSON::PP JSON::PP::Boolean Storable);
 
 # What the original loads if it is there, and so do we.
 my %optional = map { $_ => 1 } qw(Crypt::FileHandle Crypt::PBKDF2 Crypt::PBKDF2::Hash::HMACSHA1 Crypt::PBKDF2::Hash::HMACSHA2);

@@ -48,9 +48,10 @@ sub thaw {
     return if substr($image, 0, 1) ne substr($header, 0, 1) || substr($image, 2, length($header) - 2) ne substr $header, 2;
     local ($@, $!, $SIG{__DIE__});
     # Nothing is blessed, tied, or loaded.
+    no warnings;
     local $Storable::flags = 0;
-    local $Storable::Eval = 0;
-    my $value = eval { no warnings; Storable::thaw($image) };
+    local $Storable::Eval  = 0;
+    my $value = eval { Storable::thaw($image) };
     return ref $value eq 'HASH' || ref $value eq 'ARRAY' ? $value : undef;
 }
 

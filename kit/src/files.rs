@@ -10,6 +10,7 @@ use crate::protocol::error::{ErrorData, Failure, quote};
 use crate::protocol::{CallError, Code};
 use nix::errno::Errno;
 use nix::sys::statfs::{self, FsType, fstatfs};
+use std::collections::BTreeMap;
 use std::fs::{self, File, FileType, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
@@ -102,7 +103,7 @@ impl Wanted<'_> {
                 ..ErrorData::default()
             })
         });
-        Err(Failure { code: Code::Denied, message, data }.into())
+        Err(Failure { code: Code::Denied, message, data, detail: BTreeMap::new() }.into())
     }
 
     fn open_regular(&self, path: &Path) -> Result<Opened, CallError> {

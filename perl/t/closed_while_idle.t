@@ -85,6 +85,16 @@ my @results = outcome(sub {
 }, $call);
 is($results[0]->code, 'failed', 'a call that did not run for a shutdown is sent to the next broker');
 
+# What another system said comes along, as far as it is plain.
+($error) = outcome(sub {
+    my ($connection) = @_;
+    my $message = CPANBridge::MessagePack->unpack(TestBroker::read_frame($connection));
+    my %detail = (number => 942, state => '42S02', odd => [1], none => undef, 'x' x 50 => 1);
+    syswrite $connection, pack 'N/a*',
+        CPANBridge::MessagePack->pack([1, $message->[1], { code => 'failed', message => 'no such table', detail => \%detail }, undef]);
+}, $call);
+is_deeply($error->detail, { number => 942, state => '42S02' }, 'detail of an error');
+
 # So is one that is waited for later, in whatever way. The first broker runs the first request and refuses the others.
 my $going = sub {
     my ($connection, $number) = @_;

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use serde::ser::SerializeMap;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Deref;
 
@@ -78,6 +79,28 @@ pub struct ErrorData {
     pub send_content_as: Option<String>,
 }
 
+/// A fact of an error in another system's terms: a number or a text.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Fact {
+    /// A number: a database's own, a line, a column.
+    Number(i64),
+    /// A text: an SQLSTATE, a reply code with its class.
+    Text(String),
+}
+
+impl From<i64> for Fact {
+    fn from(number: i64) -> Self {
+        Self::Number(number)
+    }
+}
+
+impl From<&str> for Fact {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
 /// A failed call: what the caller gets instead of a result.
 ///
 /// A pointer to what there is to say of it, because results are handed on from function to function with every call, and most are
@@ -95,8 +118,10 @@ pub struct Failure {
     pub code: Code,
     /// One line for a person.
     pub message: String,
-    /// Detail for a program.
+    /// What it is about, for a program.
     pub data: Option<Box<ErrorData>>,
+    /// What another system said: `number`, `state`, `reply`, `line`, `column` and the like, as each module documents them.
+    pub detail: BTreeMap<&'static str, Fact>,
 }
 
 impl Deref for CallError {
@@ -117,13 +142,15 @@ impl CallError {
     /// An error without further data.
     #[cold]
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Failure { code, message: message.into(), data: None }.into()
+        Failure { code, message: message.into(), data: None, detail: BTreeMap::new() }.into()
     }
 
     /// `invalid_params` about one parameter.
     pub fn invalid(parameter: &str, message: impl Into<String>) -> Self {
         let data = ErrorData { parameter: Some(parameter.to_owned()), ..ErrorData::default() };
-        Failure { code: Code::InvalidParams, message: message.into(), data: Some(Box::new(data)) }.into()
+        let mut error = Self::new(Code::InvalidParams, message);
+        error.0.data = Some(Box::new(data));
+        error
     }
 
     /// `failed`: the operation itself did not work.
@@ -134,6 +161,13 @@ impl CallError {
     /// The same error with a list of what there is instead.
     pub fn with_available(mut self, available: Vec<String>) -> Self {
         self.0.data.get_or_insert_default().available = Some(available);
+        self
+    }
+
+    /// The same error with a fact in another system's terms.
+    #[must_use]
+    pub fn with_detail(mut self, name: &'static str, fact: impl Into<Fact>) -> Self {
+        self.0.detail.insert(name, fact.into());
         self
     }
 
@@ -149,11 +183,15 @@ impl CallError {
 
 impl Serialize for CallError {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(2 + usize::from(self.data.is_some())))?;
+        let more = usize::from(self.data.is_some()) + usize::from(!self.detail.is_empty());
+        let mut map = serializer.serialize_map(Some(2 + more))?;
         map.serialize_entry("code", self.code.as_str())?;
         map.serialize_entry("message", &self.message)?;
         if let Some(data) = &self.data {
             map.serialize_entry("data", data)?;
+        }
+        if !self.detail.is_empty() {
+            map.serialize_entry("detail", &self.detail)?;
         }
         map.end()
     }
@@ -183,6 +221,16 @@ pub fn nearest<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Op
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_another_system_said_goes_along() {
+        let error = CallError::failed("no such table").with_detail("number", 942).with_detail("state", "42S02");
+        let bytes = rmp_serde::to_vec(&error).unwrap();
+        let value = rmpv::decode::read_value(&mut bytes.as_slice()).unwrap();
+        assert_eq!((value["detail"]["number"].as_i64(), value["detail"]["state"].as_str()), (Some(942), Some("42S02")));
+        let plain = rmp_serde::to_vec(&CallError::failed("no")).unwrap();
+        assert_eq!(rmpv::decode::read_value(&mut plain.as_slice()).unwrap().as_map().unwrap().len(), 2);
+    }
 
     #[test]
     fn the_nearest_name_is_offered_and_nonsense_is_not() {

@@ -119,7 +119,15 @@ sub told {
     $code    = 'protocol'                     if !defined $code || ref $code || !$CODE{$code};
     $message = defined $message && !ref $message ? _line($message, LONGEST_MESSAGE) : '';
     $message = 'the broker gave no reason'   if !length $message;
-    return ($code, $message, ref $data eq 'HASH' ? $data : undef);
+    return ($code, $message, ref $data eq 'HASH' ? $data : undef, _detail($error->{detail}));
+}
+
+# Plain numbers and texts under short names, and nothing else: whoever looks at one need not ask what it is.
+sub _detail {
+    my ($detail) = @_;
+    return undef if ref $detail ne 'HASH';    ## no critic (ProhibitExplicitReturnUndef): it is a value in a list
+    my @names = grep { defined $detail->{$_} && !ref $detail->{$_} && length $_ < 40 } sort keys %$detail;
+    return @names ? { map { $_ => $detail->{$_} } @names[0 .. ($#names < 15 ? $#names : 15)] } : undef;
 }
 
 # A text of others on one line, and no longer than that: it may go to a terminal or a log.
@@ -139,7 +147,7 @@ sub too_late {
 
 sub broker_error {
     my ($error, $method, $limit) = @_;
-    my ($code, $message, $data) = told($error);
+    my ($code, $message, $data, $detail) = told($error);
     return too_late($method, $limit) if $code eq 'timeout' && defined $limit;
     # A name that the broker does not know may be one that came after it.
     if ($code =~ /\Aunknown_/ && $message =~ /\(cpan-bridge (\d{1,5})\.(\d{1,5})\.(\d{1,5})\)/) {
@@ -147,7 +155,7 @@ sub broker_error {
         $message .= " (this client is of version $VERSION; `cpan-bridge reload` puts the installed broker in place)"
             if $version ne $VERSION;
     }
-    return CPANBridge::Error->new(method => $method, code => $code, message => $message, data => $data);
+    return CPANBridge::Error->new(method => $method, code => $code, message => $message, data => $data, detail => $detail);
 }
 
 # What the codec has to say after an eval. Anything else was not meant for us: a signal's handler died, and whoever set it

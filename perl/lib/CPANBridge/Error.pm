@@ -35,6 +35,7 @@ sub new {
 sub code    { return $_[0]->{code} }
 sub message { return $_[0]->{message} }
 sub data    { return $_[0]->{data} }
+sub detail  { return $_[0]->{detail} }
 sub method  { return $_[0]->{method} }
 sub file    { return $_[0]->{file} }
 sub line    { return $_[0]->{line} }
@@ -102,7 +103,12 @@ One line for a person.
 
 =head2 data
 
-A hash with detail, or undef: C<parameter>, C<available>.
+A hash with what it is about, or undef: C<parameter>, C<available>.
+
+=head2 detail
+
+A hash with what another system said (a database, a parser, a mail server) in its own terms, or undef: C<number>, C<state>, C<reply>, C<line>,
+C<column> and the like, plain numbers and texts.
 
 =head2 method
 

@@ -87,34 +87,29 @@ fill_in() {
         "$1" "$bindir" "$sysconfdir" "$2"
 }
 
+# The manual pages of modules below a directory, in a section. One process for all: starting perl takes as long as a page.
+pages() {
+    # shellcheck disable=SC2016
+    (cd "$1" && find . -name '*.p[mo]*' -exec grep -l '^=head1 NAME' {} + | sort | "${PERL:-perl}" -MPod::Man -e '
+        my ($made, $section) = @ARGV;
+        while (my $file = <STDIN>) {
+            chomp $file;
+            (my $name = $file) =~ s{^\./|\.p(?:m|od)\z}{}g;
+            $name =~ s{/}{::}g;
+            Pod::Man->new(section => $section, name => $name, center => "CPAN Bridge", release => "cpan-bridge", date => "")
+                ->parse_from_file($file, "$made/$name.$section");
+        }' "$made" "$2")
+}
+
 # Manual pages, completions and units are made from the program, the client and the place it goes to.
 make_files() {
     "$program" man "$made"
     fill_in page "$here/packaging/cpan-bridge.7" >"$made/cpan-bridge.7"
     # Some distributions split even this off.
     if "${PERL:-perl}" -MPod::Man -e 1 2>/dev/null; then
-        # One process for all pages: starting perl takes as long as a page.
-        # shellcheck disable=SC2016
-        (cd "$here/perl/lib" && find . -name '*.pm' -exec grep -l '^=head1 NAME' {} + | "${PERL:-perl}" -MPod::Man -e '
-            while (my $file = <STDIN>) {
-                chomp $file;
-                (my $name = $file) =~ s{^\./|\.pm\z}{}g;
-                $name =~ s{/}{::}g;
-                Pod::Man->new(section => 3, name => $name, center => "CPAN Bridge", release => "cpan-bridge", date => "")
-                    ->parse_from_file($file, "$ARGV[0]/$name.3");
-            }' "$made")
+        pages "$here/perl/lib" 3
         # In a section of their own: distributions have pages of the same names.
-        # shellcheck disable=SC2016
-        (cd "$here/perl/compat" && find . -name '*.p[mo]*' -exec grep -l '^=head1 NAME' {} + | sort | "${PERL:-perl}" -MPod::Man -e '
-            my %seen;
-            while (my $file = <STDIN>) {
-                chomp $file;
-                (my $name = $file) =~ s{^\./|\.p(?:m|od)\z}{}g;
-                $name =~ s{/}{::}g;
-                next if $seen{$name}++;
-                Pod::Man->new(section => "3cpanbridge", name => $name, center => "CPAN Bridge", release => "cpan-bridge", date => "")
-                    ->parse_from_file($file, "$ARGV[0]/$name.3cpanbridge");
-            }' "$made")
+        pages "$here/perl/compat" 3cpanbridge
     else
         echo 'Without Pod::Man there are no manual pages of the Perl client; perldoc shows them.' >&2
     fi

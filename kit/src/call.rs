@@ -58,28 +58,27 @@ impl Control {
 pub struct Call<'a> {
     /// Who calls.
     pub caller: Caller,
-    // The handle that the parameters name. The inner one is none for what can be no handle's name.
-    handle: Option<Option<HandleId>>,
     place: Place<'a>,
     out: &'a mut Buffer,
 }
 
 enum Place<'a> {
-    Loop(&'a mut dyn Host),
+    // With the handle that the parameters name where the function's table says that they name one.
+    Loop(&'a mut dyn Host, Option<HandleId>),
     Worker(&'a mut Lease, &'a Control, Option<&'a Registry>),
     // A process of its own: no state, no broker to report on.
     Alone,
 }
 
 impl<'a> Call<'a> {
-    /// A call in the loop: `host` is the broker.
-    pub fn inline(caller: Caller, host: &'a mut dyn Host, out: &'a mut Buffer) -> Self {
-        Self { caller, handle: None, place: Place::Loop(host), out }
+    /// A call in the loop: `host` is the broker, `handle` what [`Function::handle`](crate::Function::handle) found.
+    pub fn inline(caller: Caller, handle: Option<HandleId>, host: &'a mut dyn Host, out: &'a mut Buffer) -> Self {
+        Self { caller, place: Place::Loop(host, handle), out }
     }
 
     /// A call on a worker.
     pub fn on_worker(caller: Caller, lease: &'a mut Lease, control: &'a Control, out: &'a mut Buffer) -> Self {
-        Self { caller, handle: None, place: Place::Worker(lease, control, None), out }
+        Self { caller, place: Place::Worker(lease, control, None), out }
     }
 
     /// The same call, for a function that may tell of the others.
@@ -92,7 +91,7 @@ impl<'a> Call<'a> {
 
     /// A call without a broker.
     pub fn detached(caller: Caller, out: &'a mut Buffer) -> Self {
-        Self { caller, handle: None, place: Place::Alone, out }
+        Self { caller, place: Place::Alone, out }
     }
 
     /// The broker, for functions that report on it or steer it. They have to run in the loop.
@@ -101,7 +100,7 @@ impl<'a> Call<'a> {
     /// `failed` in a call without a broker.
     pub fn host(&mut self) -> Result<&mut (dyn Host + 'a), CallError> {
         match &mut self.place {
-            Place::Loop(host) => Ok(&mut **host),
+            Place::Loop(host, _) => Ok(&mut **host),
             Place::Worker(..) | Place::Alone => Err(super::function::needs_broker()),
         }
     }
@@ -112,20 +111,19 @@ impl<'a> Call<'a> {
     /// `failed` in a call without a broker.
     pub fn registry(&self) -> Result<&Registry, CallError> {
         match &self.place {
-            Place::Loop(host) => Ok(host.registry()),
+            Place::Loop(host, _) => Ok(host.registry()),
             Place::Worker(_, _, Some(registry)) => Ok(registry),
             Place::Worker(..) | Place::Alone => Err(super::function::needs_broker()),
         }
     }
 
-    /// Tells the call which handle its parameters name, where its function works on one.
-    pub(crate) fn names(&mut self, handle: Option<&str>) {
-        self.handle = Some(handle.and_then(HandleId::parse));
-    }
-
-    /// The handle that the parameters name, if the function's table says that they name one.
-    pub(crate) fn handle(&self) -> Option<Option<HandleId>> {
-        self.handle
+    /// Whether this is the handle that the call works on by its function's table. Without a broker there is none to work on.
+    pub(crate) fn works_on(&self, id: Option<HandleId>) -> bool {
+        match &self.place {
+            Place::Loop(_, handle) => *handle == id,
+            Place::Worker(lease, ..) => lease.wanted == id,
+            Place::Alone => true,
+        }
     }
 
     /// Whether what the call's handle holds may grow by so many bytes.
@@ -140,7 +138,7 @@ impl<'a> Call<'a> {
     pub(crate) fn handles(&mut self) -> Handles<'_> {
         let caller = self.caller;
         match &mut self.place {
-            Place::Loop(host) => {
+            Place::Loop(host, _) => {
                 let now = host.uptime();
                 Handles::of_store(caller, host.handle_store(), now)
             }
@@ -159,7 +157,7 @@ impl<'a> Call<'a> {
     pub fn cancellation(&self) -> Option<&Arc<Cancellation>> {
         match &self.place {
             Place::Worker(_, control, _) => Some(&control.cancellation),
-            Place::Loop(_) | Place::Alone => None,
+            Place::Loop(..) | Place::Alone => None,
         }
     }
 

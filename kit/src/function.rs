@@ -2,6 +2,7 @@
 
 use super::call::Call;
 use super::diagnose;
+use super::handles::HandleId;
 use super::kind::Movable;
 use crate::protocol::buffer::wipe_stack;
 use crate::protocol::error::{CallError, Code};
@@ -312,8 +313,8 @@ impl Function {
     }
 
     /// The handle that these parameters name, if the function works on one.
-    pub fn handle<'p>(&self, params: &'p [u8]) -> Option<&'p str> {
-        argument(params, self.handle_parameter?).and_then(crate::protocol::message::text)
+    pub fn handle(&self, params: &[u8]) -> Option<HandleId> {
+        argument(params, self.handle_parameter?).and_then(crate::protocol::message::text).and_then(HandleId::parse)
     }
 
     /// Runs the function. Its result is written to the call.
@@ -321,9 +322,6 @@ impl Function {
     /// # Errors
     /// Whatever the caller is to be told.
     pub fn run(&self, call: &mut Call<'_>, params: &[u8]) -> Result<(), CallError> {
-        if self.handle_parameter.is_some() {
-            call.names(self.handle(params));
-        }
         let result = (self.run)(call, params);
         if self.secret {
             wipe_stack();

@@ -124,6 +124,8 @@ pub(super) struct Held {
 /// What a worker's call has of the store: the state of one handle, and room for new ones.
 #[derive(Default)]
 pub struct Lease {
+    // What was asked for, whether or not it is there.
+    pub(super) wanted: Option<HandleId>,
     pub(super) leased: Option<HandleId>,
     pub(super) held: Option<Held>,
     pub(super) created: Vec<Held>,

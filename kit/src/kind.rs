@@ -26,11 +26,6 @@ impl<T: Keep> Kind<T> {
         Self { unpack: Some(unpack), ..self }
     }
 
-    /// What handles of the kind are called in statistics.
-    pub const fn name(&self) -> &'static str {
-        self.name
-    }
-
     /// Keeps a state under a new name.
     ///
     /// # Errors
@@ -99,7 +94,7 @@ impl Movable {
 /// The call's handle, if that is its name.
 fn own(call: &Call<'_>, name: &str) -> Result<Option<HandleId>, CallError> {
     let named = HandleId::parse(name);
-    if call.handle() == Some(named) {
+    if call.works_on(named) {
         return Ok(named);
     }
     Err(CallError::new(Code::Internal, "the function's table does not say that it works on this handle"))

@@ -370,7 +370,7 @@ impl HandleStore {
             Some(Held { id, kind: entry.kind, state: entry.state.take()? })
         });
         let leased = held.as_ref().map(|held| held.id);
-        Lease { leased, held, created: Vec::new(), room, life: self.life.clone() }
+        Lease { wanted: id, leased, held, created: Vec::new(), room, life: self.life.clone() }
     }
 
     /// Takes back what a worker had and adds what it made.

@@ -241,7 +241,7 @@ sub send_call {
         my ($session) = @_;
         my $limit = $self->_time_limit($options);
         my $deadline = CPANBridge::Connection::now() + $limit;
-        my ($error, $body) = CPANBridge::Envelope::encode($method, $params, $options, $limit, $session->{long} && $session->{long}{$method});
+        my ($error, $body) = CPANBridge::Envelope::encode($method, $params, $options, $limit, ($session->long_here || {})->{$method});
         my $made = $session->new_ticket($method, \$body, $limit, $deadline, $options->{progress});
         $error ||= $session->send_all([$made], [$body], $deadline);
         return $error ? $made->settle($error) : $made;
@@ -304,16 +304,17 @@ sub cancel {
 sub fileno {    ## no critic (ProhibitBuiltinHomonyms)
     my ($self) = @_;
     my $session = $self->{ +KEY };
-    my $eval_error = $@;
-    my ($connection, $error) = do {
-        local $!;
-        local $session->{user} = $self;
+    # Within a call of the same object the connection is that call's.
+    if ($session->{user}) {
+        Carp::croak('fileno within another call of the same object, which has no connection yet') if !$session->is_connected;
+        return CORE::fileno $session->{connection}->handle;
+    }
+    my ($connection, $error) = $self->_within(sub {
         my $until = CPANBridge::Connection::now() + $self->_timeout;
         $session->send_refused($until, 1);
-        $session->connect($until, 0);
-    };
+        return $session->connect($until, 0);
+    });
     die $error if $error;
-    $@ = $eval_error;
     return CORE::fileno $connection->handle;
 }
 

@@ -68,17 +68,28 @@ is($thawed, $before, 'one long text comes as it is');
     is($@->code, 'protocol', 'and an image of one is no answer');
 }
 
-# A broker that knows nothing of it.
+# A broker that knows nothing of it, and counts how often it was asked. Its answers' heads are as the broker's own.
+my $asked = 0;
 my $old = TestBroker->fake(sub {
     my ($connection) = @_;
     while (defined(my $frame = TestBroker::read_frame($connection))) {
         my $message = CPANBridge::MessagePack->unpack($frame);
-        my $error = exists $message->[4]{frozen} ? { code => 'invalid_params', message => 'unknown option `frozen`; known are timeout_ms and progress' } : undef;
-        syswrite $connection, pack 'N/a*', CPANBridge::MessagePack->pack([1, $message->[1], $error, $error ? undef : { rows => [1 .. 9_000] }]);
+        my $is_asked = exists $message->[4]{frozen};
+        $asked++ if $is_asked;
+        my $error = { code => 'invalid_params', message => 'unknown option `frozen`; known are timeout_ms and progress' };
+        my ($failure, $result) = $is_asked ? ($error, undef) : (undef, { rows => [1 .. 9_000], asked => $asked });
+        syswrite $connection, pack 'N/a*', pack('A3N', "\x94\x01\xce", $message->[1]) . join '', map { CPANBridge::MessagePack->pack($_) } $failure, $result;
     }
 });
 my $client = CPANBridge->new(socket => $old->socket_path);
-is(scalar @{ $client->call('test.echo', {})->{rows} }, 9_000, 'an older broker') for 1 .. 3;
+my @answers = map { $client->call('test.echo', {}) } 1 .. 3;
+is_deeply([map { scalar @{ $_->{rows} } } @answers], [(9_000) x 3], 'an older broker');
+is_deeply([map { $_->{asked} } @answers], [0, 1, 1], 'is asked once');
+# After an update the scripts' client may be newer than the broker that runs.
+$client = CPANBridge->new(socket => $old->socket_path);
+$client->call('test.echo', {});
+is(scalar @{ ($client->pipeline(['test.echo', {}]))[0]{rows} }, 9_000, 'which is not asked in a pipeline');
+is(scalar @{ $client->wait_for($client->send_call('test.echo', {}))->{rows} }, 9_000, 'nor for a ticket');
 
 # Images that are none.
 for my $damage (sub { substr $_[0], 30, 40, '' }, sub { substr $_[0], 8, 1, "\x99" }, sub { substr $_[0], 0, 1, "\x05" }, sub { $_[0] = '' }) {

@@ -138,12 +138,13 @@ impl Broker {
             answer_error(turn, request.msgid, self.config.max_frame, &error);
             return Fate::Answered(Err(error));
         }
-        let handle = function.handle(params).and_then(HandleId::parse).map(|id| (turn.caller.uid, id));
+        let id = function.handle(params);
+        let handle = id.map(|id| (turn.caller.uid, id));
         // Behind an earlier call on the same handle also what could run here has to wait.
         if !on_worker && !handle.is_some_and(|handle| self.jobs.is_busy(handle)) {
             turn.calls_left = turn.calls_left.saturating_sub(function.weight);
-            let fate = self.run_here(turn, request, function);
-            if let Some((_, id)) = handle {
+            let fate = self.run_here(turn, request, function, id);
+            if let Some(id) = id {
                 self.handles.reckon(id);
             }
             return fate;
@@ -218,13 +219,19 @@ impl Broker {
         }
     }
 
-    fn run_here(&mut self, turn: &mut Turn, request: &Request<'_>, function: &Function) -> Fate {
+    fn run_here(
+        &mut self,
+        turn: &mut Turn,
+        request: &Request<'_>,
+        function: &Function,
+        handle: Option<HandleId>,
+    ) -> Fate {
         let answer = turn.begin_answer(request.msgid.unwrap_or(0), self.config.max_frame);
         let params = request.arguments.params;
         self.asking = turn.id;
         let made_before = self.handles.totals().0;
         let outcome = {
-            let mut call = Call::inline(turn.caller, self, &mut turn.output);
+            let mut call = Call::inline(turn.caller, handle, self, &mut turn.output);
             panics::catch(|| function.run(&mut call, params))
         };
         self.asking = ConnectionId::NONE;
@@ -238,7 +245,7 @@ impl Broker {
             return Fate::Queued;
         }
         let result = outcome.unwrap_or_else(|panic| {
-            if let Some(id) = function.handle(params).and_then(HandleId::parse)
+            if let Some(id) = handle
                 && self.handles.kind_of(turn.caller.uid, id).is_some()
             {
                 self.handles.end(id);

@@ -91,6 +91,8 @@ pub struct Address {
     pub socket: PathBuf,
     // Whether nobody named it, and nothing was found.
     is_absent: bool,
+    // Why it is absent, where that is not for want of a socket at the place.
+    absence: Option<String>,
     // Places that were looked for and not tried, and why.
     untried: Vec<String>,
     // Users besides one's own and root who may listen there.
@@ -102,22 +104,24 @@ impl Address {
     /// there besides one's own and root.
     pub fn new(named: Option<PathBuf>, users: Vec<u32>) -> Self {
         if let Some(socket) = named {
-            return Self { socket, is_absent: false, untried: Vec::new(), users };
+            return Self { socket, users, ..Self::default() };
         }
         let found = places::find(|socket| Client::connect(&Self::new(Some(socket.to_owned()), users.clone())).is_ok());
         // What was not tried matters only where nothing was found.
         let untried = if found.is_there { Vec::new() } else { found.untried };
-        Self { socket: found.socket, is_absent: !found.is_there, untried, users }
+        Self { socket: found.socket, is_absent: !found.is_there, absence: None, untried, users }
     }
 
     /// The broker of a user who has none at the places where that user's would be.
     pub fn of_nobody(uid: u32) -> Self {
-        let user = broker::user_name(uid);
-        let untried = vec![format!(
-            "user {user} has no broker in {}; `cpan-bridge brokers` lists those there are",
-            places::where_of(uid).join(", ")
-        )];
-        Self { socket: places::usual_of(uid), is_absent: true, untried, users: vec![uid] }
+        let places = places::directories_of(uid);
+        let [login, usual] = places.each_ref().map(|directory| directory.display());
+        let absence = format!(
+            "user {} has no broker in {login}, {usual}; `cpan-bridge brokers` lists those there are",
+            broker::user_name(uid)
+        );
+        let socket = places[1].join("broker.sock");
+        Self { socket, is_absent: true, absence: Some(absence), ..Self::default() }
     }
 
     /// Refuses a listener who is not the one that is meant.
@@ -150,11 +154,9 @@ impl Client {
         // What was not there is not tried: somebody else may have put something there just now.
         let stream = if address.is_absent { Err(ErrorKind::NotFound.into()) } else { UnixStream::connect(socket) };
         let stream = stream.map_err(|error| {
-            // Whose broker was asked for by the user's name is told of that user, and not of what is one's own.
-            let own = (!address.is_absent || address.users.is_empty() || address.untried.is_empty())
-                .then(|| why(socket, &error));
-            let reasons: Vec<String> = own.into_iter().chain(address.untried.iter().cloned()).collect();
-            let why = reasons.join("; ");
+            let first = address.absence.clone().unwrap_or_else(|| why(socket, &error));
+            let untried = address.untried.iter().map(|place| format!("; {place}"));
+            let why = std::iter::once(first).chain(untried).collect();
             ClientError::Unreachable { socket: socket.clone(), why }
         })?;
         address.check(&stream)?;

@@ -98,10 +98,8 @@ fn maker(one: &Value) -> String {
     }
 }
 
-/// What the broker found out when the handle was made, else what can be seen now.
 fn script(one: &Value) -> Option<String> {
-    let told = one["script"].as_str().map(|name| clean_line(name).into_owned());
-    told.or_else(|| who::script(one["maker_pid"].as_u64()?))
+    who::script_behind(one, "maker_pid")
 }
 
 /// What other users have, as far as whoever asks is told.

@@ -119,21 +119,20 @@ pub fn of_user(uid: u32) -> Option<PathBuf> {
         .or_else(|| (host_user(&host) == Some(uid) && is_socket(&host)).then_some(host))
 }
 
-/// Where such a broker would be that a script of that user starts.
-pub fn usual_of(uid: u32) -> PathBuf {
-    PathBuf::from(format!("/tmp/cpan-bridge-{uid}/broker.sock"))
+/// The directories that a user's broker may be in, that of a login first, then the one where a script would start it.
+pub fn directories_of(uid: u32) -> [PathBuf; 2] {
+    directories_in(Path::new("/run/user"), Path::new("/tmp"), uid)
 }
 
-/// The directories that were looked into.
-pub fn where_of(uid: u32) -> [String; 2] {
-    [format!("/run/user/{uid}/cpan-bridge"), format!("/tmp/cpan-bridge-{uid}")]
+fn directories_in(login: &Path, temporary: &Path, uid: u32) -> [PathBuf; 2] {
+    [login.join(uid.to_string()).join("cpan-bridge"), temporary.join(format!("cpan-bridge-{uid}"))]
 }
 
 fn of_user_in(login: &Path, temporary: &Path, uid: u32) -> Option<PathBuf> {
-    let usual = temporary.join(format!("cpan-bridge-{uid}"));
-    let mut directories = vec![login.join(uid.to_string()).join("cpan-bridge"), usual.clone()];
-    directories.extend(stand_ins_of(&usual, uid));
-    let sockets = directories.into_iter().filter(|directory| judge_for(directory, uid) == Worth::Ours);
+    let [at_login, usual] = directories_in(login, temporary, uid);
+    let stand_ins = stand_ins_of(&usual, uid);
+    let directories = [at_login, usual].into_iter().chain(stand_ins);
+    let sockets = directories.filter(|directory| judge_for(directory, uid) == Worth::Ours);
     sockets.map(|directory| directory.join("broker.sock")).find(|socket| is_socket(socket))
 }
 

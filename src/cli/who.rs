@@ -22,8 +22,14 @@ pub fn user_of(one: &Value) -> String {
     one["peer_uid"].as_u64().map_or_else(|| "-".to_owned(), user)
 }
 
-/// The script of something that has a `peer_pid`: what the broker found out when it happened, else what can be seen now.
-pub fn script_of(one: &Value) -> String {
+/// The script of something that has a process's number under this name: what the broker found out when it happened, else what can
+/// be seen now.
+pub fn script_behind(one: &Value, pid: &str) -> Option<String> {
     let told = one["script"].as_str().map(|name| clean_line(name).into_owned());
-    told.or_else(|| script(one["peer_pid"].as_u64()?)).unwrap_or_else(|| "-".to_owned())
+    told.or_else(|| script(one[pid].as_u64()?))
+}
+
+/// The script of something that has a `peer_pid`.
+pub fn script_of(one: &Value) -> String {
+    script_behind(one, "peer_pid").unwrap_or_else(|| "-".to_owned())
 }

@@ -146,7 +146,7 @@ impl Bench {
         }
         let function = self.registry.function(self.registry.find(method).unwrap());
         let params = rmp_serde::to_vec_named(&params).unwrap();
-        let handle = function.handle(&params).and_then(HandleId::parse);
+        let handle = function.handle(&params);
         let mut lease = self.store.lease(CALLER, handle);
         let cancellation = Arc::new(Cancellation::default());
         watch::begin(cancel_at.map(|at| (at, Arc::clone(&cancellation))));

@@ -58,8 +58,8 @@ sub last {    ## no critic (ProhibitBuiltinHomonyms)
     return;
 }
 
-# All of a short message. Scripts do this for each record of a file: what other calls leave to functions is spelled out here, for a
-# twentieth of the time.
+# All of a short message. Scripts do this for each record of a file: what other calls leave to functions is spelled out here, which
+# saves a twentieth of the time.
 sub _once {
     my ($self, $bytes) = @_;
     my ($key, $iv) = @{$self}{qw(key iv)};

@@ -94,10 +94,8 @@ sub dial {
             last if connect $handle, $address;
         }
     }
-    my $credentials = getsockopt $handle, SOL_SOCKET, SO_PEERCRED;
-    return (undef, -1) if !defined $credentials || length $credentials != 12;
-    # Process, user and group.
-    my $user = unpack 'x4I', $credentials;
+    my $user = _listener($handle);
+    return (undef, -1) if !defined $user;
     return $user == $> || $user == 0 || $locator->accepts($path, $user) ? $handle : (undef, $user);
 }
 
@@ -120,9 +118,12 @@ sub limit_frames {
 }
 
 # The user who listens at the other end, by the kernel's word.
-sub listener {
-    my ($self) = @_;
-    my $credentials = getsockopt $self->{handle}, SOL_SOCKET, SO_PEERCRED;
+sub listener { return _listener($_[0]->{handle}) }
+
+sub _listener {
+    my ($handle) = @_;
+    my $credentials = getsockopt $handle, SOL_SOCKET, SO_PEERCRED;
+    # Process, user and group.
     return defined $credentials && length $credentials == 12 ? unpack 'x4I', $credentials : undef;
 }
 

@@ -24,11 +24,9 @@ sub encode {
     my $bytes = !defined $params || ref $params eq 'HASH' && !%$params ? "\x80" : eval { CPANBridge::MessagePack->pack($params) };
     return unfit($method, complaint()) if !defined $bytes;
     my $usual = $timeout == $LIMIT ? $OPTIONS : options($timeout);
-    if ($is_long) {
-        my $count = $options->{progress} ? "\x84" : "\x83";
-        return (undef, $name . $bytes . $count . substr($usual, 1) . ($options->{progress} ? "\xa8progress\xc3" : '') . CPANBridge::Frozen::options());
-    }
-    return (undef, $name . $bytes . ($options->{progress} ? "\x82" . substr($usual, 1) . "\xa8progress\xc3" : $usual));
+    return (undef, $name . $bytes . $usual) if !$is_long && !$options->{progress};
+    my @more = (($options->{progress} ? "\xa8progress\xc3" : ()), $is_long ? CPANBridge::Frozen::options() : ());
+    return (undef, join '', $name, $bytes, chr(0x81 + @more), substr($usual, 1), @more);
 }
 
 sub _method {

@@ -34,7 +34,7 @@ sub would_help {
 # The options of a request that ask for it.
 sub options {
     my $header = header();
-    return "\xa6frozen\xc4" . pack('C/a*', $header) . "\xabfrozen_over\xcd" . pack 'n', OVER;
+    return ("\xa6frozen\xc4" . pack('C/a*', $header), "\xabfrozen_over\xcd" . pack 'n', OVER);
 }
 
 # The value of an image that is the rest of a message from $at on; nothing where it is none of what was asked for.
@@ -91,7 +91,7 @@ What images begin with on this Perl, loading Storable; empty if it is too old.
 
 =head2 options
 
-The bytes of a request's two options that ask for it.
+The bytes of each of a request's two options that ask for it.
 
 =head2 thaw
 

@@ -186,7 +186,8 @@ sub _may_start {
     my ($self, $named) = @_;
     my $autostart = $self->{autostart};
     # An operator who has stopped a broker for good can say so for all scripts that do not say themselves.
-    $autostart = $ENV{CPAN_BRIDGE_AUTOSTART} if !defined $autostart && length(defined $ENV{CPAN_BRIDGE_AUTOSTART} ? $ENV{CPAN_BRIDGE_AUTOSTART} : '');
+    my $wished = $ENV{CPAN_BRIDGE_AUTOSTART};
+    $autostart = $wished if !defined $autostart && defined $wished && $wished ne '';
     return $named ? $autostart : !defined $autostart || $autostart;
 }
 

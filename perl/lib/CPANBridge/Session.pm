@@ -135,13 +135,10 @@ sub call {
         return $error if $error;
         my @attempt = ($method, $body, $timeout, $deadline, $options->{progress});
         ($error, my $result) = $self->_finished([$self->_attempt(@attempt, 0)], @attempt);
+        return ($error, $result) if !($is_long && $error && $error->code eq 'invalid_params' && $error->message =~ /unknown option `frozen/);
         # A broker that knows no such option did not run the call.
-        if ($is_long && $error && $error->code eq 'invalid_params' && $error->message =~ /unknown option `frozen/) {
-            delete $self->{long};
-            $self->{no_images} = 1;
-            next;
-        }
-        return ($error, $result);
+        delete $self->{long};
+        $self->{no_images} = 1;
     }
 }
 
@@ -229,7 +226,16 @@ sub _is_trusted {
 
 sub _thawed {
     my ($self, $message, $at) = @_;
-    return $self->_is_trusted ? CPANBridge::Frozen::thaw($message, $at) : undef;
+    my $value = $self->_is_trusted ? CPANBridge::Frozen::thaw($message, $at) : undef;
+    $self->{has_images} = 1 if defined $value;
+    return $value;
+}
+
+# The methods to ask for as images where a call is not sent again for it: once this connection's broker has sent one. An older one takes such
+# a request for a mistake, which `call` alone mends.
+sub long_here {
+    my ($self) = @_;
+    return $self->{has_images} && $self->is_connected ? $self->{long} : undef;
 }
 
 # A request could not be sent whole, so it did not run. Why: the broker may have said so before it closed.
@@ -282,7 +288,7 @@ sub pipeline {
     my $deadline = $now + $usual;
     my (@all, @tickets, @bodies);
     my %none;
-    my $long = $self->{long};
+    my $long = $self->long_here;
     delete $self->{lane};
     for my $call (@$calls) {
         my $options = @$call > 2 ? { @$call[2 .. $#$call] } : \%none;
@@ -626,7 +632,7 @@ sub connect {    ## no critic (ProhibitBuiltinHomonyms)
     }
     my ($connection, $why) = $self->{locator}->connect($deadline, $patience, $self->{user});
     if ($connection) {
-        @{$self}{qw(memory connection)} = (0, $connection);
+        @{$self}{qw(memory has_images connection)} = (0, 0, $connection);
         $self->_make_room;
         return $connection;
     }
@@ -763,6 +769,10 @@ Gives up calls whose time is over.
 =head2 receive_one
 
 Waits for one message and deals with it.
+
+=head2 long_here
+
+The methods whose results are long, if this connection's broker is known to send images.
 
 =head2 send_refused
 

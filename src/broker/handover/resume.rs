@@ -249,7 +249,7 @@ impl Broker {
             };
             let mut params = Buffer::new();
             params.push(left.params);
-            let handle = registry.function(function).handle(left.params).and_then(HandleId::parse);
+            let handle = registry.function(function).handle(left.params);
             self.enqueue(Job {
                 connection,
                 msgid: left.msgid,

@@ -29,6 +29,14 @@ case "$here$program$destdir$prefix$bindir$mandir$perl_libdir$sysconfdir$zshdir$u
 '*) echo 'A path with a tab or a line feed is more than this can do' >&2; exit 2 ;;
 esac
 
+# They stand in units and manual pages, which know no directory that they could be relative to.
+for place in "$prefix" "$bindir" "$mandir" "$perl_libdir" "$sysconfdir" "$zshdir" "$unitdir" "$userunitdir"; do
+    case $place in
+    /*) ;;
+    *) echo "'$place' is no absolute path: PREFIX, BINDIR, MANDIR, PERL_LIBDIR and SYSCONFDIR have to be" >&2; exit 2 ;;
+    esac
+done
+
 made=$(mktemp -d)
 trap 'rm -rf "$made"' EXIT
 
@@ -121,7 +129,7 @@ make_files() {
     done
 }
 
-# Makes a directory and those above it, and writes down which: what was there keeps its mode.
+# Makes a directory and those above it: what was there keeps its mode.
 make_directory() {
     if [ -d "$destdir$1" ]; then return; fi
     case $1 in
@@ -130,11 +138,20 @@ make_directory() {
     make_directory "$(dirname "$1")"
     mkdir "$destdir$1"
     chmod 755 "$destdir$1"
-    printf 'directory\t%s\n' "$1" >>"$made/record"
+}
+
+# Writes down which directories will be made for a file.
+note_directories() {
+    above=$(dirname "$1")
+    while [ ! -d "$destdir$above" ]; do
+        printf 'directory\t%s\n' "$above" >>"$made/record"
+        above=$(dirname "$above")
+    done
 }
 
 # Ends everything, before anything is touched, if a file can't be put there.
 may_write() {
+    if [ -d "$1" ] && [ ! -L "$1" ]; then echo "$1 is a directory, where a file belongs. Nothing was installed." >&2; exit 1; fi
     directory=$(dirname "$1")
     [ "$directory" != "${looked_at:-}" ] || return 0
     looked_at=$directory
@@ -150,14 +167,17 @@ END
 
 # The same for taking one away.
 may_remove() {
-    if [ ! -e "$1" ] || [ -w "$(dirname "$1")" ]; then return 0; fi
+    directory=$(dirname "$1")
+    [ "$directory" != "${looked_at:-}" ] || return 0
+    looked_at=$directory
+    if [ ! -e "$1" ] || [ -w "$directory" ]; then return 0; fi
     own=${HOME:-}/.local
     echo "$1 is not yours to remove; nothing was. As root: sudo, or su -c, before the same command." >&2
     if [ -e "$own/share/cpan-bridge/installed" ]; then echo "You have one of your own: PREFIX=$own" >&2; fi
     exit 1
 }
 
-sum() { cksum <"$1" | tr ' ' -; }
+sum() { cksum <"$1" 2>/dev/null | tr ' ' -; }
 # Whether a settings file is as it was put there.
 is_ours() { grep -qxF "settings${tab}$(sum "$destdir$1")${tab}$1" "$made/record" 2>/dev/null; }
 
@@ -169,13 +189,20 @@ install_all() {
     # All or nothing.
     while IFS=$tab read -r _ _ place; do may_write "$destdir$place"; done <"$made/list"
     while IFS=$tab read -r _ _ place; do may_write "$destdir$place"; done <"$made/settings"
+    # What is broken off can be uninstalled as well.
+    while IFS=$tab read -r _ _ place; do
+        note_directories "$place"
+        printf 'file\t%s\n' "$place" >>"$made/record"
+    done <"$made/list"
+    while IFS=$tab read -r _ _ place; do note_directories "$place"; done <"$made/settings"
+    note_directories "$record"
+    write_record
     while IFS=$tab read -r mode file place; do
         make_directory "$(dirname "$place")"
         install -m "$mode" "$file" "$destdir$place"
-        printf 'file\t%s\n' "$place" >>"$made/record"
     done <"$made/list"
     while IFS=$tab read -r mode file place; do
-        if [ -e "$destdir$place" ] && ! is_ours "$place" && ! cmp -s "$file" "$destdir$place"; then
+        if is_there "$destdir$place" && ! is_ours "$place" && ! cmp -s "$file" "$destdir$place"; then
             echo "$destdir$place is not what was installed before, and stays as it is; the new one is $file" >&2
             continue
         fi
@@ -183,14 +210,20 @@ install_all() {
         install -m "$mode" "$file" "$destdir$place"
         printf 'settings\t%s\t%s\n' "$(sum "$file")" "$place" >>"$made/record"
     done <"$made/settings"
-    # A package manager knows what it installed.
-    if [ -z "${NO_RECORD:-}" ]; then
-        make_directory "$(dirname "$record")"
-        sort -u "$made/record" >"$made/sorted"
-        install -m 644 "$made/sorted" "$destdir$record"
-    fi
+    write_record
     if on_this_host; then PREFIX=$prefix BINDIR=$bindir sh "$here/packaging/maintainer/postinst" configure; fi
 }
+
+# A package manager knows what it installed.
+write_record() {
+    [ -z "${NO_RECORD:-}" ] || return 0
+    make_directory "$(dirname "$record")"
+    sort -u "$made/record" >"$made/sorted"
+    install -m 644 "$made/sorted" "$destdir$record"
+}
+
+# Also a link that leads nowhere.
+is_there() { [ -e "$1" ] || [ -L "$1" ]; }
 
 uninstall_all() {
     if [ -f "$destdir$record" ]; then cat "$destdir$record" >"$made/record"; else : >"$made/record"; fi
@@ -207,6 +240,10 @@ uninstall_all() {
     make_files
     list >"$made/list"
     settings >"$made/settings"
+    # All or nothing.
+    while IFS=$tab read -r _ _ place; do may_remove "$destdir$place"; done <"$made/list"
+    sed -n "s/^file$tab//p" "$made/record" >"$made/files"
+    while IFS= read -r place; do may_remove "$destdir$place"; done <"$made/files"
     if on_this_host; then BINDIR=$bindir sh "$here/packaging/maintainer/prerm" remove; fi
     if [ -z "$destdir" ] && [ $scope = user ]; then tell_of_brokers; fi
     if [ $scope = user ] && [ -z "$destdir" ]; then forget_user_units; fi

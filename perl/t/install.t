@@ -220,4 +220,42 @@ sub act {
     is_deeply([glob "$open/*"], [], 'nothing is left');
 }
 
+# --- What goes wrong half-way
+
+# An installation that is broken off can be taken back whole, and so can one where something stands in the way.
+{
+    my $own = File::Temp::tempdir(CLEANUP => 1);
+    my @half = ('make', '-s', "DESTDIR=$own", 'PREFIX=/opt/half', "RELEASE=$program");
+    # A copy of `install` that gives up after some files.
+    my $tools = File::Temp::tempdir(CLEANUP => 1);
+    open my $tool, '>', "$tools/install" or die $!;
+    print {$tool} "#!/bin/sh\necho >>'$tools/count'\n[ \$(wc -l <'$tools/count') -lt 40 ] || exit 1\nexec /usr/bin/install \"\$\@\"\n";
+    close $tool;
+    chmod 0755, "$tools/install";
+    {
+        local $ENV{PATH} = "$tools:$ENV{PATH}";
+        isnt(run(@half, 'install'), 0, 'an installation that is broken off');
+    }
+    ok(-e "$own/opt/half/bin/cpan-bridge", 'leaves something');
+    is(run(@half, 'uninstall'), 0, 'and can be taken back');
+    my @left;
+    File::Find::find(sub { push @left, $File::Find::name if $File::Find::name ne $own }, $own);
+    is_deeply(\@left, [], 'whole');
+
+    File::Path::mkpath("$own/opt/half/share/perl5/CPANBridge.pm");
+    isnt(run(@half, 'install'), 0, 'a directory where a file belongs');
+    like($said, qr{CPANBridge\.pm is a directory, where a file belongs\. Nothing was installed}, 'is told');
+    ok(!-e "$own/opt/half/bin", 'and nothing was');
+    rmdir "$own/opt/half/share/perl5/CPANBridge.pm";
+
+    mkdir "$own/etc";
+    symlink '/nonexistent/settings', "$own/etc/cpan-bridge.toml";
+    is(run(@half, 'install'), 0, 'a link of an admin in the place of the settings');
+    is(run(@half, 'uninstall'), 0, 'outlives both');
+    is(readlink "$own/etc/cpan-bridge.toml", '/nonexistent/settings', 'as it was');
+
+    isnt(run('make', '-s', 'PREFIX=relative', "RELEASE=$program", 'install'), 0, 'a relative place');
+    like($said, qr/'relative' is no absolute path/, 'is refused');
+}
+
 done_testing;

@@ -37,6 +37,8 @@ enum Fate {
 
 /// Bytes of a turn's answers up to which a result is made an image in the loop: about 100 microseconds.
 const MOST_FROZEN_HERE: usize = 96 << 10;
+/// How many times as long as a result its image is at most: an empty list is one byte there and six here.
+const LONGEST_IMAGE: usize = 6;
 
 impl Broker {
     /// Serves one message; answers go to the turn's output.
@@ -257,6 +259,7 @@ impl Broker {
                 // What takes longer than a turn's share of the loop stays as it is.
                 if let Some(freeze) = request.arguments.freeze
                     && turn.output.len() <= MOST_FROZEN_HERE
+                    && self.has_room_for_image(turn)
                 {
                     answer.freeze(&mut turn.output, freeze);
                 }
@@ -271,6 +274,12 @@ impl Broker {
             answer.take_back(&mut turn.output);
         }
         Fate::Answered(result)
+    }
+
+    /// Whether what the turn's answers hold may grow as much as the longest image would have it.
+    fn has_room_for_image(&self, turn: &Turn) -> bool {
+        let more = LONGEST_IMAGE * turn.output.len();
+        self.quotas.shortage(turn.caller, more, self.handles.memory(turn.caller.uid)).is_none()
     }
 
     fn queue(&mut self, turn: &Turn, request: &Request<'_>, function: &Function, handle: Option<HandleKey>) {

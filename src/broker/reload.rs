@@ -226,9 +226,10 @@ impl Broker {
         warn!(self.log.logger, "Reload: what users who are let in still have is ended"; "calls" => running.len(),
             "handles" => stuck.len());
         for id in running {
-            let message = "the broker is being replaced and the call did not end in time (setting reload_grace)";
+            // Not `unavailable`, which says that a call did not run and may be sent again.
+            let message = "the broker is being replaced and the call did not end in time (setting reload_grace); it may have taken effect";
             if self.jobs.get(id).is_some_and(|job| job.stage == jobs::Stage::Running) {
-                self.answer_early(id, CallError::new(Code::Unavailable, message));
+                self.answer_early(id, CallError::new(Code::Failed, message));
             }
         }
         for (_, id) in stuck {

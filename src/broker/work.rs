@@ -49,6 +49,8 @@ impl Broker {
                 self.answer_unrun(id, locked());
                 continue;
             }
+            // The head of an answer takes twelve bytes of the frame.
+            let longest = self.config.max_frame.saturating_sub(12);
             let now = Instant::now();
             job.started = Some(now);
             self.stats.worker_wait.record(now - job.arrived, 1);
@@ -60,7 +62,7 @@ impl Broker {
                 lease: self.handles.lease(job.caller, job.handle.map(|(_, handle)| handle)),
                 cancellation: Arc::clone(&job.cancellation),
                 progress: job.progress,
-                freeze: job.freeze.take(),
+                freeze: job.freeze.take().map(|(form, over)| (form, over, longest)),
             };
             if let Err(unsent) = self.workers.start(task) {
                 // Its thread is gone, which only a defect can cause; the handle is still good.

@@ -33,8 +33,8 @@ pub struct Task {
     pub cancellation: Arc<Cancellation>,
     /// Whether the caller asked for progress.
     pub progress: bool,
-    /// How long results are asked for, and beyond which length.
-    pub freeze: Option<(Form, usize)>,
+    /// How long results are asked for, beyond which length, and how long such a one may be.
+    pub freeze: Option<(Form, usize, usize)>,
 }
 
 /// What a worker tells the loop.
@@ -183,8 +183,8 @@ fn run(
     });
     match outcome {
         Ok(result) => {
-            if let (Ok(()), Some((form, over))) = (&result, freeze) {
-                form.freeze_result(&mut out, 0, over);
+            if let (Ok(()), Some((form, over, most))) = (&result, freeze) {
+                form.freeze_result(&mut out, 0, over, most);
             }
             (Ok(result.map(|()| out)), lease, control.unreached())
         }

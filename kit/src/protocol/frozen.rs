@@ -62,18 +62,23 @@ impl Form {
         let (Head::Array(_) | Head::Map(_), _) = Head::read(value).ok()? else { return None };
         let mut image = Buffer::new();
         image.push(&self.header);
-        let mut writer = Writer { image, is_native: self.is_native, rest: value };
+        let mut writer =
+            Writer { image, is_native: self.is_native, rest: value, wide_maps: wide_maps(value)?.into_iter() };
         writer.value(false)?;
         writer.rest.is_empty().then_some(writer.image)
     }
 
-    /// Puts the image in place of a result that is longer than so many bytes, as ext type 1, if it has one.
-    pub fn freeze_result(&self, out: &mut Buffer, start: usize, over: usize) {
+    /// Puts the image in place of a result that is longer than so many bytes, as ext type 1, if it has one of at most `most` bytes: images
+    /// are up to six times as long.
+    pub fn freeze_result(&self, out: &mut Buffer, start: usize, over: usize, most: usize) {
         if out.len().saturating_sub(start) <= over {
             return;
         }
         let Some(image) = self.freeze(&out.as_slice()[start..]) else { return };
         let Ok(length) = u32::try_from(image.len()) else { return };
+        if start + EXT_HEAD + image.len() > most {
+            return;
+        }
         out.truncate(start);
         out.push(&[0xc9]);
         out.push(&length.to_be_bytes());
@@ -84,11 +89,67 @@ impl Form {
 
 /// The ext type of an image.
 pub const EXT_TYPE: u8 = 1;
+/// Bytes before an image: ext 32, a length, the type.
+const EXT_HEAD: usize = 6;
+
+/// Whether each map of a value, in the order in which they begin, has a key beyond Latin-1: such a map is written in another form, which
+/// has to be known before its first key is written. One pass for all of them, as looking ahead at each map would pass over what is inside
+/// once for every level. Empty where no map can have one, which is nearly always. None for what is no value.
+fn wide_maps(value: &[u8]) -> Option<Vec<bool>> {
+    // What begins a character beyond Latin-1 in UTF-8: a byte from 0xc4 on. Heads of texts and numbers may be such bytes as well.
+    if !value.iter().any(|byte| *byte >= 0xc4) {
+        return Some(Vec::new());
+    }
+    let mut seen = Vec::new();
+    // Maps and lists that are open: how many values they still have, and, of a map, its place in `seen`.
+    let mut open: Vec<(usize, Option<usize>)> = vec![(1, None)];
+    let mut rest = value;
+    while let Some((left, map)) = open.last_mut() {
+        if *left == 0 {
+            open.pop();
+            continue;
+        }
+        *left -= 1;
+        if let Some(place) = *map {
+            let is_wide = read_key(&mut rest)?.chars().any(|c| u32::from(c) > 0xff);
+            seen[place] |= is_wide;
+        }
+        let (head, size) = Head::read(rest).ok()?;
+        rest = rest.get(size..)?;
+        match head {
+            Head::Str(length) | Head::Bin(length) | Head::Ext(length) => rest = rest.get(length..)?,
+            Head::Array(count) => open.push((count, None)),
+            Head::Map(count) => {
+                open.push((count, Some(seen.len())));
+                seen.push(false);
+            }
+            _ => {}
+        }
+    }
+    Some(seen)
+}
+
+/// A key as Perl has it: text, or a number's digits.
+fn read_key<'v>(rest: &mut &'v [u8]) -> Option<std::borrow::Cow<'v, str>> {
+    let (head, size) = Head::read(rest).ok()?;
+    *rest = rest.get(size..)?;
+    Some(match head {
+        Head::Str(length) => {
+            let (bytes, behind) = rest.split_at_checked(length)?;
+            *rest = behind;
+            std::str::from_utf8(bytes).ok()?.into()
+        }
+        Head::Uint(number) => number.to_string().into(),
+        Head::Int(number) => number.to_string().into(),
+        _ => return None,
+    })
+}
 
 struct Writer<'v> {
     image: Buffer,
     is_native: bool,
     rest: &'v [u8],
+    wide_maps: std::vec::IntoIter<bool>,
 }
 
 impl<'v> Writer<'v> {
@@ -110,10 +171,8 @@ impl<'v> Writer<'v> {
         match self.head()? {
             Head::Nil => self.image.push(&[UNDEF]),
             Head::Bool(flag) => self.integer(i64::from(flag)),
-            Head::Uint(number) => match i64::try_from(number) {
-                Ok(number) => self.integer(number),
-                Err(_) => self.scalar(number.to_string().as_bytes())?,
-            },
+            // Storable has no form for larger ones but their digits, which would make texts of them.
+            Head::Uint(number) => self.integer(i64::try_from(number).ok()?),
             Head::Int(number) => self.integer(number),
             Head::Float(number) => self.float(number)?,
             Head::Str(length) => {
@@ -146,14 +205,14 @@ impl<'v> Writer<'v> {
 
     fn map(&mut self, is_nested: bool, count: usize) -> Option<()> {
         // Only a key beyond Latin-1 wants flags, and then all have them.
-        let has_flags = self.has_wide_key(count)?;
+        let has_flags = self.wide_maps.next().unwrap_or(false);
         if is_nested {
             self.image.push(&[REFERENCE]);
         }
         self.image.push(if has_flags { &[FLAG_HASH, 0][..] } else { &[HASH][..] });
         self.length(count)?;
         for _ in 0..count {
-            let key = self.key()?;
+            let key = read_key(&mut self.rest)?;
             self.value(true)?;
             let latin: Option<Vec<u8>> = key.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect();
             if has_flags {
@@ -162,38 +221,6 @@ impl<'v> Writer<'v> {
             let bytes = latin.as_deref().unwrap_or(key.as_bytes());
             self.length(bytes.len())?;
             self.image.push(bytes);
-        }
-        Some(())
-    }
-
-    fn has_wide_key(&self, count: usize) -> Option<bool> {
-        let mut ahead = Writer { image: Buffer::new(), is_native: self.is_native, rest: self.rest };
-        for _ in 0..count {
-            if ahead.key()?.chars().any(|c| u32::from(c) > 0xff) {
-                return Some(true);
-            }
-            ahead.pass()?;
-        }
-        Some(false)
-    }
-
-    /// A key as Perl has it: text, or a number's digits.
-    fn key(&mut self) -> Option<std::borrow::Cow<'v, str>> {
-        Some(match self.head()? {
-            Head::Str(length) => std::str::from_utf8(self.take(length)?).ok()?.into(),
-            Head::Uint(number) => number.to_string().into(),
-            Head::Int(number) => number.to_string().into(),
-            _ => return None,
-        })
-    }
-
-    /// Passes over a value.
-    fn pass(&mut self) -> Option<()> {
-        match self.head()? {
-            Head::Str(length) | Head::Bin(length) | Head::Ext(length) => drop(self.take(length)?),
-            Head::Array(count) => (0..count).try_for_each(|_| self.pass())?,
-            Head::Map(count) => (0..2 * count).try_for_each(|_| self.pass())?,
-            _ => {}
         }
         Some(())
     }
@@ -224,6 +251,7 @@ impl<'v> Writer<'v> {
         let text = match number {
             number if number.is_nan() => "NaN".to_owned(),
             number if number.is_infinite() => if number > 0.0 { "Inf" } else { "-Inf" }.to_owned(),
+            number if number == 0.0 || (1e-4..1e15).contains(&number.abs()) => number.to_string(),
             number => format!("{number:e}"),
         };
         self.scalar(text.as_bytes())
@@ -306,13 +334,51 @@ mod tests {
         out.push(b"head");
         write_value(&mut out, &vec!["text"; 10]).unwrap();
         let (before, form) = (out.as_slice().to_vec(), Form::of_header(NATIVE).unwrap());
-        form.freeze_result(&mut out, 4, 1000);
+        form.freeze_result(&mut out, 4, 1000, 1 << 20);
         assert_eq!(out.as_slice(), before);
-        form.freeze_result(&mut out, 4, 10);
+        form.freeze_result(&mut out, 4, 10, 40);
+        assert_eq!(out.as_slice(), before, "an image that is too long is left out");
+        form.freeze_result(&mut out, 4, 10, 1 << 20);
         let (head, size) = Head::read(&out.as_slice()[4..]).unwrap();
         assert_eq!(head, Head::Ext(out.len() - 4 - size));
         assert_eq!(out.as_slice()[4 + size], EXT_TYPE);
         assert!(out.as_slice()[4 + size + 1..].starts_with(b"\x04\x05\x08"));
+    }
+
+    #[test]
+    fn numbers_stay_numbers() {
+        use rmpv::Value as V;
+        let network = |value: V| {
+            let image = frozen(b"\x05\x0b", &V::Array(vec![value]))?;
+            Some(String::from_utf8(image[9..].to_vec()).unwrap())
+        };
+        for (number, text) in
+            [(0.0, "0"), (1.0, "1"), (-2.5, "-2.5"), (1e300, "1e300"), (1e-7, "1e-7"), (123456.75, "123456.75")]
+        {
+            assert_eq!(network(V::F64(number)).unwrap(), text);
+        }
+        assert_eq!(frozen(NATIVE, &V::Array(vec![u64::MAX.into()])), None);
+        assert!(frozen(NATIVE, &V::Array(vec![i64::MAX.into(), i64::MIN.into()])).is_some());
+    }
+
+    #[test]
+    fn keys_beyond_latin_1_are_found_in_the_map_that_has_them() {
+        use rmpv::Value as V;
+        let inner = |key: &str| {
+            V::Map(vec![("plain".into(), V::Map(vec![(key.into(), V::Nil)])), ("z".into(), V::Array(vec![]))])
+        };
+        for (outer, key, expected) in [
+            ("a", "b", vec![]),
+            ("\u{e9}", "b", vec![]),
+            ("a", "\u{263a}", vec![false, false, true]),
+            ("\u{263a}", "b", vec![true, false, false]),
+        ] {
+            let mut bytes = Vec::new();
+            rmpv::encode::write_value(&mut bytes, &V::Map(vec![(outer.into(), inner(key))])).unwrap();
+            let found = wide_maps(&bytes).unwrap();
+            assert!(found == expected || expected.is_empty() && !found.contains(&true), "{outer} {key}: {found:?}");
+            assert!(Form::of_header(NATIVE).unwrap().freeze(&bytes).is_some());
+        }
     }
 
     proptest! {

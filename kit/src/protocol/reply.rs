@@ -73,7 +73,7 @@ impl Answer {
         if out.len() - start > over
             && let Some(form) = Form::of_header(freeze.header)
         {
-            form.freeze_result(out, start, over);
+            form.freeze_result(out, start, over, self.start + self.max_frame);
         }
     }
 

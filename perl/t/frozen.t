@@ -8,6 +8,7 @@ use CPANBridge;
 use CPANBridge::MessagePack;
 use JSON::PP ();
 use TestBroker;
+use Time::HiRes ();
 
 # Loaded already, so that less is long.
 plan skip_all => 'needs Storable 3' if !eval { require Storable; Storable->VERSION(3) };
@@ -50,6 +51,50 @@ is_deeply($polled[0]->result, $first, 'polled for');
 is_deeply($bridge->call('test.echo', \%params, progress => sub { }), $first, 'with progress');
 is($thawed, 5, 'all of them images');
 
+# More than is read at once (and no more than the broker freezes in its loop), in every way of asking for the first.
+{
+    my @rows = map { { id => $_, name => "row number $_", price => $_ * 1.25, tags => ['one', $_ % 7], note => undef } } 1 .. 1_050;
+    my %many = (rows => \@rows);
+    my $ways = 0;
+    for my $first (
+        sub { $_[0]->call('test.echo', \%many) },
+        sub { ($_[0]->pipeline(['test.echo', \%many]))[0] },
+        sub { $_[0]->wait_for($_[0]->send_call('test.echo', \%many)) },
+    ) {
+        my $fresh = CPANBridge->new(socket => $broker->socket_path);
+        my $before = $thawed;
+        is_deeply($first->($fresh), \%many, 'a long result');
+        is($thawed, $before, 'comes as ever');
+        is_deeply($fresh->call('test.echo', \%many), \%many, 'and the next');
+        is($thawed, $before + 1, 'as an image, way ' . ++$ways);
+    }
+}
+
+# What has room in a frame as it is, and none as an image, comes as it is.
+{
+    my $narrow = TestBroker->start('--max-frame', '64KiB');
+    my $fresh = CPANBridge->new(socket => $narrow->socket_path);
+    my %many = (numbers => [map { 200 } 1 .. 20_000]);
+    is(scalar(grep { @{ $fresh->call('test.echo', \%many)->{numbers} } == 20_000 } 1 .. 3), 3, 'a result that fits fits the next time as well');
+    # Numbers that Storable would make texts of.
+    my %large = (numbers => [map { 18_446_744_073_709_551_615 } 1 .. 2_000]);
+    my ($one, $two) = map { $json->($fresh->call('test.echo', \%large)) } 1, 2;
+    ok($one eq $two, 'and its numbers are numbers');
+}
+
+# An answer that comes when its call's time is over reaches nobody, and takes nobody with it.
+{
+    my $fresh = CPANBridge->new(socket => $broker->socket_path);
+    $fresh->call('test.echo', \%params) for 1 .. 2;
+    my $other = $fresh->send_call('test.sleep', { seconds => 0.6 });
+    kill STOP => $broker->pid;
+    ok(!eval { $fresh->call('test.echo', \%params, timeout => 0.2); 1 }, 'a call that is late');
+    kill CONT => $broker->pid;
+    is($@->code, 'timeout', 'has timed out');
+    is_deeply($fresh->call('test.echo', { a => 3 }), { a => 3 }, 'the next has its own answer');
+    ok(eval { $fresh->wait_for($other)->{slept} }, 'and so has the one beside it') or diag $@;
+}
+
 # One text is no faster for it.
 my $text = { text => 'y' x 50_000 };
 my $before = $thawed;
@@ -57,15 +102,71 @@ my $other = CPANBridge->new(socket => $broker->socket_path);
 $other->call('test.echo', $text) for 1 .. 2;
 is($thawed, $before, 'one long text comes as it is');
 
-# Who is not trusted is not asked, and not believed.
+# Who is not trusted is not asked, also where another was before.
+$before = $thawed;
 {
     no warnings 'redefine';
     local *CPANBridge::Session::_is_trusted = sub { 0 };
     my $wary = CPANBridge->new(socket => $broker->socket_path);
     $wary->call('test.echo', \%params) for 1 .. 2;
     is($thawed, $before, 'another user\'s broker is not asked');
-    eval { $bridge->call('test.echo', \%params) };
-    is($@->code, 'protocol', 'and an image of one is no answer');
+    is_deeply($bridge->call('test.echo', \%params), $first, 'nor is one who has come in the place of one that was asked');
+    is($thawed, $before, 'and its answer comes as ever');
+}
+
+# A broker that answers with this image, from the second call on.
+sub imaging {
+    my ($image) = @_;
+    return TestBroker->fake(sub {
+        my ($connection) = @_;
+        my $answered = 0;
+        while (defined(my $frame = TestBroker::read_frame($connection))) {
+            my $msgid = CPANBridge::MessagePack->unpack($frame)->[1];
+            my $result = $answered++ ? pack('CNC', 0xc9, length $image, 1) . $image : CPANBridge::MessagePack->pack([1 .. 9_000]);
+            my $bytes = pack 'N/a*', pack('A3NA', "\x94\x01\xce", $msgid, "\xc0") . $result;
+            while (length $bytes) {
+                my $count = syswrite $connection, $bytes or return;
+                substr $bytes, 0, $count, '';
+            }
+        }
+    });
+}
+
+# What claims more than there is, or takes more than it may, is told before it is done.
+my $head = CPANBridge::Frozen::header();
+for my $case (
+    ['a list longer than its bytes',  $head . pack('CL', 2, 0x7fff_ffff),                      'protocol'],
+    ['a hash longer than its bytes',  $head . pack('CL', 3, 0x0fff_ffff),                      'protocol'],
+    ['what is no list and no map',    $head . pack('CCA*', 10, 1, 'x'),                        'protocol'],
+    ['what is cut off',               $head . pack('CL', 2, 5) . "\x05\x05",                   'protocol'],
+    ['more than the memory it may take', $head . pack('CL', 2, 400_000) . ("\x05" x 400_000),  'too_large'],
+) {
+    my ($name, $image, $code) = @$case;
+    my $fake  = imaging($image);
+    my $fresh = CPANBridge->new(socket => $fake->socket_path, answer_memory => 32 << 20, timeout => 5);
+    $fresh->call('x.y');
+    ok(!eval { $fresh->call('x.y'); 1 }, "$name is no answer");
+    is($@->code, $code, "but the error $code");
+}
+
+# A signal's handler that dies while an image is read is not taken for a mistake in it.
+{
+    my $fake  = imaging(Storable::freeze({ rows => [map { [$_, "x$_"] } 1 .. 60_000] }));
+    my $fresh = CPANBridge->new(socket => $fake->socket_path, timeout => 20);
+    $fresh->call('x.y') for 1 .. 2;
+    my $died = 0;
+    for (1 .. 5) {
+        # Its connection is lost with each.
+        $fresh->call('x.y');
+        no warnings 'redefine';
+        my $whole = \&CPANBridge::Frozen::thaw;
+        local $SIG{ALRM} = sub { die "enough\n" };
+        local *CPANBridge::Frozen::thaw = sub { Time::HiRes::setitimer(Time::HiRes::ITIMER_REAL(), 0.001); goto &$whole };
+        $died++ if !eval { $fresh->call('x.y'); 1 } && $@ eq "enough\n";
+        Time::HiRes::setitimer(Time::HiRes::ITIMER_REAL(), 0);
+    }
+    is($died, 5, 'it ends the call with its own words');
+    is(scalar @{ $fresh->call('x.y') }, 9_000, 'and the next call is well');
 }
 
 # A broker that knows nothing of it, and counts how often it was asked. Its answers' heads are as the broker's own.

@@ -20,10 +20,19 @@ for my $file (sort @files) {
     open my $source, '<', $file or die $!;
     my $text = do { local $/; readline $source };
     my ($code, $pod) = split /^__END__$/m, $text;
+    # The methods of CPANBridge stand in three files, and are described in one.
+    next if $file =~ m{/(?:Methods|Existing)\.pm\z};
+    if ($file =~ m{/CPANBridge\.pm\z}) {
+        for my $part (qw(Methods Existing)) {
+            open my $in, '<', "$lib/CPANBridge/$part.pm" or die $!;
+            $code .= do { local $/; (split /^__END__$/m, readline $in)[0] };
+        }
+    }
     # Classes within a file are its own business.
     $code =~ s/^package\s+# not for the index.*//ms;
     my %documented = map { $_ => 1 } $pod =~ /^=head2 (\w+)/mg;
-    my @public = grep { !/\A(?:_|DESTROY\z|CLONE\z)/ } $code =~ /^sub (\w+)/mg;
+    # Constants say what they are where they stand.
+    my @public = grep { !/\A(?:_|DESTROY\z|CLONE\z|[A-Z][A-Z0-9_]*\z)/ } $code =~ /^sub (\w+)/mg;
     is_deeply([grep { !$documented{$_} } @public], [], "$file: every public sub is documented");
     my %exists = map { $_ => 1 } @public;
     is_deeply([grep { /\A[a-z_]+\z/ && !$exists{$_} } keys %documented], [], "$file: nothing else is");

@@ -3,6 +3,7 @@ use strict;
 use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use POSIX ();
 use Test::More;
 use Time::HiRes qw(ualarm setitimer ITIMER_REAL);
 use CPANBridge;
@@ -12,11 +13,45 @@ my $broker = TestBroker->start;
 my $bridge = CPANBridge->new(socket => $broker->socket_path);
 my $other  = CPANBridge->new(socket => $broker->socket_path);
 
+# What a usual call does not need is loaded when something unusual happens, and a handler may die in the middle of that, at any point: whoever
+# set it gets its words, and the next call finds everything in place.
 {
-    # A handler that dies while a module is loaded leaves it half loaded, and every later use of it fails.
-    my %before = %INC;
-    $bridge->call('test.echo', { integer => 1, float => 1.5, text => "\x{263a}", list => [undef, \1, {}] }) for 1 .. 2;
-    is_deeply([grep { !$before{$_} } keys %INC], [], 'a call loads no module');
+    my $broken_off = 0;
+    for my $round (1 .. 40) {
+        pipe my $read, my $write or die;
+        my $pid = fork;
+        die if !defined $pid;
+        if (!$pid) {
+            my $died = '';
+            my @warnings;
+            local $SIG{__WARN__} = sub { push @warnings, @_ };
+            local $SIG{ALRM} = sub { die "enough\n" };
+            my $fresh = CPANBridge->new(socket => $broker->socket_path);
+            # Loading takes some 20 ms.
+            my $done = eval {
+                setitimer(ITIMER_REAL, 0.0003 + 0.0005 * $round);
+                $fresh->call('test.echo', { integer => 1, float => 1.5, text => "\x{263a}", list => [undef, \1, {}] }, timeout => 9);
+                $fresh->pipeline(['test.echo', { n => 1 }], ['nobody.here']);
+                1;
+            };
+            setitimer(ITIMER_REAL, 0);
+            $died = $@ if !$done;
+            my $after = eval {
+                my $same = $fresh->call('test.echo', { text => "\x{263a}", list => [1.5, {}] }, timeout => 9);
+                my @two  = $fresh->pipeline(['test.echo', { n => 1 }], ['nobody.here']);
+                $same->{text} eq "\x{263a}" && $two[0]{n} == 1 && $two[1]->code eq 'unknown_module' ? 'well' : 'wrong';
+            } || "died: $@";
+            print {$write} join "\x00", $died, $after, @warnings;
+            close $write;
+            POSIX::_exit(0);
+        }
+        close $write;
+        my ($died, $after, @warnings) = split /\x00/, do { local $/; readline $read }, -1;
+        waitpid $pid, 0;
+        $broken_off++ if $died ne '';
+        is_deeply([$died, $after, \@warnings], [$died eq '' ? '' : "enough\n", 'well', []], "round $round");
+    }
+    ok($broken_off, "$broken_off times while something was loaded or called");
 }
 
 my $signals = 0;

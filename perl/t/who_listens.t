@@ -11,6 +11,7 @@ use Socket ();
 use Test::More;
 use CPANBridge;
 use CPANBridge::Launcher;
+use CPANBridge::Places;
 use HostileBroker;
 use TestBroker;
 
@@ -174,7 +175,7 @@ sub end_of {
     my ($directory) = $path =~ m{\A(.*)/};
     my ($mode, $owner) = (lstat $directory)[2, 4];
     is_deeply([$mode & 07777, $owner], [0700, $victim], 'which is the user\'s own');
-    my (@sockets) = as_user($victim, sub { CPANBridge::Launcher::sockets() });
+    my (@sockets) = as_user($victim, sub { CPANBridge::Places::sockets() });
     ok((grep { $_ eq $path } @sockets), 'it is listed');
     is_deeply([as_user($victim, sub {
         my $bridge = CPANBridge->new(autostart => 0, persistent => 0);
@@ -189,7 +190,7 @@ sub end_of {
     # A directory like it that is not the user's own is not taken for one.
     mkdir "$usual-00000000" or die $!;
     chown $attacker, $attacker, "$usual-00000000";
-    is_deeply([as_user($victim, sub { CPANBridge::Launcher::private_sockets() })], [], 'another\'s is none of ours');
+    is_deeply([as_user($victim, sub { CPANBridge::Places::private_sockets() })], [], 'another\'s is none of ours');
     rmdir "$usual-00000000";
     end_of($listener);
 }
@@ -229,7 +230,7 @@ sub end_of {
     my ($socket, $why) = as_user($victim, sub { CPANBridge::Launcher::own_socket() });
     is($socket, "$usual/broker.sock", 'where nobody sits the usual place is taken');
     is($why, undef, 'without a word');
-    my ($distrust) = as_user($victim, sub { CPANBridge::Launcher::distrust("$usual/broker.sock") });
+    my ($distrust) = as_user($victim, sub { CPANBridge::Places::distrust("$usual/broker.sock") });
     like($distrust, qr/is not there/, 'what is not there is not trusted');
 }
 
@@ -335,19 +336,19 @@ for my $persistent (1, 0) {
 # --- The host's own service: the owner of its directory, which only root could put there
 {
     no warnings 'redefine';
-    my $locator = CPANBridge::Locator->new;
-    local *CPANBridge::Launcher::system_owner = sub { return $attacker };
-    ok($locator->accepts('/run/cpan-bridge/broker.sock', $attacker), 'the owner of its directory is accepted on its socket');
-    ok(!$locator->accepts('/run/cpan-bridge/broker.sock', $victim), 'and nobody else');
-    ok(!$locator->accepts('/tmp/broker.sock', $attacker), 'nor is he elsewhere');
+    my $locator = {};
+    local *CPANBridge::Places::system_owner = sub { return $attacker };
+    ok(CPANBridge::Places::accepts($locator, '/run/cpan-bridge/broker.sock', $attacker), 'the owner of its directory is accepted on its socket');
+    ok(!CPANBridge::Places::accepts($locator, '/run/cpan-bridge/broker.sock', $victim), 'and nobody else');
+    ok(!CPANBridge::Places::accepts($locator, '/tmp/broker.sock', $attacker), 'nor is he elsewhere');
 }
 SKIP: {
     skip 'there is a service on this host', 3 if -e '/run/cpan-bridge' || (lstat '/run')[4] != 0 || (lstat '/run')[2] & 022;
-    is(CPANBridge::Launcher::system_owner(), undef, 'no service');
+    is(CPANBridge::Places::system_owner(), undef, 'no service');
     mkdir '/run/cpan-bridge', 0755 or die $!;
     chown $attacker, -1, '/run/cpan-bridge';
-    is(CPANBridge::Launcher::system_owner(), $attacker, 'its directory\'s owner');
-    is(CPANBridge::Launcher::distrust('/run/cpan-bridge/broker.sock'), undef, 'is trusted there');
+    is(CPANBridge::Places::system_owner(), $attacker, 'its directory\'s owner');
+    is(CPANBridge::Places::distrust('/run/cpan-bridge/broker.sock'), undef, 'is trusted there');
     rmdir '/run/cpan-bridge';
 }
 

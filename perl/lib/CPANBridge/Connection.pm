@@ -3,113 +3,51 @@ package CPANBridge::Connection;
 use strict;
 use warnings;
 
-use Errno qw(EAGAIN ECONNRESET EINTR ENOENT ECONNREFUSED EPIPE EWOULDBLOCK);
-use Socket qw(AF_UNIX PF_UNIX SOCK_STREAM SOL_SOCKET SO_RCVTIMEO SO_SNDTIMEO MSG_DONTWAIT MSG_NOSIGNAL pack_sockaddr_un);
+use CPANBridge::Lane ();
+use CPANBridge::Places ();
+use Errno qw(EAGAIN ECONNRESET EINTR EPIPE EWOULDBLOCK);
+use Socket ();
 
 our $VERSION = '0.100';
 
-# The largest message that a broker can send, by its settings; what is more is no length.
-use constant MAX_FRAME => 1 << 30;
-# What of that is taken, if nobody says.
-use constant USUAL_FRAME => 64 << 20;
-use constant READ_SIZE => 65_536;
-use constant SEND_FLAGS => MSG_DONTWAIT | MSG_NOSIGNAL;
-
-# Who has nothing left of its time gets what is there already: so many reads at most, because a peer may send without end.
-use constant LATE_READS => 64;
-
-# Some thirty years. The kernel takes no time of any length for a limit, and who has more comes again.
-use constant LONGEST_WAIT => 1e9;
-
-# Which process and thread this is. What a connection is used in, and a lane, is the one that it was made in: a child has its parent's
-# objects and so has a thread, but neither has its calls. Threads have one process id, so each but the first adds something of its own.
-our $THREAD = 0;
-
-sub CLONE {
-    # Never the same in two threads, nor one that was.
-    $THREAD = threads->tid * 2**32;
-    return;
-}
-
-sub process { return $$ + $THREAD }
-
-# The clock of time limits: monotonic where there is one. Time::HiRes is core, but a package of its own on some systems.
-# A function and its argument, so that who looks at every call can spare the detour over `now`.
-our @CLOCK;
+# What these are on this machine, in place of what they are on most.
+($CPANBridge::Lane::STREAM, $CPANBridge::Lane::LEVEL, $CPANBridge::Lane::SEND_LIMIT, $CPANBridge::Lane::READ_LIMIT)
+    = (Socket::SOCK_STREAM(), Socket::SOL_SOCKET(), Socket::SO_SNDTIMEO(), Socket::SO_RCVTIMEO());
+# An older Socket does not have it.
 {
     local ($@, $!);
     local $SIG{__DIE__} = 'DEFAULT';
-    @CLOCK = eval {
-        require Time::HiRes;
-        my $monotonic = Time::HiRes::CLOCK_MONOTONIC();
-        Time::HiRes::clock_gettime($monotonic) > 0 or die;
-        (\&Time::HiRes::clock_gettime, $monotonic);
-    };
-    @CLOCK = (sub { return time }, undef) if !@CLOCK;
+    my $number = eval { Socket::SO_PEERCRED() };
+    $CPANBridge::Lane::PEER = $number if $number;
 }
+CPANBridge::Lane::now();
 
-sub now { return $CLOCK[0]->($CLOCK[1]) }
+# The largest message that a broker can send, by its settings; what is more is no length.
+sub MAX_FRAME () { 1 << 30 }
 
-# Addresses of sockets, and time limits as the kernel wants them: a script uses one or two, and every connection needs them.
-my (%ADDRESS, %TIMEVAL);
+# Who has nothing left of its time gets what is there already: so many reads at most, because a peer may send without end.
+sub LATE_READS () { 64 }
 
-sub _address {
-    my ($path) = @_;
-    # A path too long for an address dies in pack_sockaddr_un on some versions, and is cut on others.
-    if (length $path > 107) {
-        $! = Errno::ENAMETOOLONG();
-        return;
-    }
-    %ADDRESS = () if keys %ADDRESS > 100;
-    return $ADDRESS{$path} = pack_sockaddr_un($path);
-}
+# Some thirty years.
+sub LONGEST_WAIT () { 1e9 }
 
-# Who listens, as the kernel tells it: who called `listen`.
-use constant SO_PEERCRED => do {
-    local ($@, $!);
-    local $SIG{__DIE__} = 'DEFAULT';
-    eval { Socket::SO_PEERCRED() } || 17;
-};
-
-# Connects; returns the connection, or what `dial` gives instead.
+# Connects: (connection), or () with $! set. $timeout limits the wait for a broker whose queue is full. Whoever listens is to be this user,
+# root, or one that the locator accepts: a directory that was looked at may have been exchanged since. (undef, user) if it is somebody else,
+# or (undef, -1) if the kernel does not say.
 sub open {    ## no critic (ProhibitBuiltinHomonyms)
     my ($class, $path, $timeout, $locator) = @_;
-    my ($handle, $stranger) = dial($path, $timeout, undef, $locator);
-    return $handle ? $class->adopt($handle, $path) : (undef, $stranger);
-}
-
-# The socket of such a connection, or () with $! set. $timeout limits the wait for a broker whose queue is full. If reads are to have a
-# time limit of their own, that comes with it. Whoever listens is to be this user, root, or one that the locator accepts: a directory that
-# was looked at may have been exchanged since. (undef, user) if it is somebody else, or (undef, -1) if the kernel does not say.
-sub dial {
-    my ($path, $timeout, $read_timeout, $locator) = @_;
-    socket my $handle, PF_UNIX, SOCK_STREAM, 0 or return;
-    setsockopt $handle, SOL_SOCKET, SO_SNDTIMEO, $TIMEVAL{$timeout} || _timeval($timeout) or return;
-    setsockopt $handle, SOL_SOCKET, SO_RCVTIMEO, $TIMEVAL{$read_timeout} || _timeval($read_timeout) or return if $read_timeout;
-    my $address = $ADDRESS{$path} || _address($path) or return;
-    if (!connect $handle, $address) {
-        my $deadline = now() + $timeout;
-        while (1) {
-            return if $! != EINTR || now() >= $deadline;
-            last if connect $handle, $address;
-        }
+    my ($handle, $user) = CPANBridge::Lane::dial($path, $timeout);
+    my $deadline = CPANBridge::Lane::now() + $timeout;
+    while (!$handle) {
+        return if $! != EINTR || CPANBridge::Lane::now() >= $deadline;
+        ($handle, $user) = CPANBridge::Lane::dial($path, $timeout);
     }
-    my $user = _listener($handle);
-    return (undef, -1) if !defined $user;
-    return $user == $> || $user == 0 || $locator->accepts($path, $user) ? $handle : (undef, $user);
-}
-
-# A connection on a socket that is connected already.
-sub adopt {
-    my ($class, $handle, $path, $read_timeout) = @_;
-    return bless {
-        handle => $handle, process => $$ + $THREAD, path => $path, in => '', out => '', sent => 0,
-        read_timeout => $read_timeout || 0, max_frame => USUAL_FRAME,
-    }, $class;
+    return $user == $> || $user == 0 || $user > 0 && CPANBridge::Places::accepts($locator, $path, $user)
+        ? CPANBridge::Lane::connection($handle, $user, $path) : (undef, $user);
 }
 
 # Whether this process and thread may use the connection: after a fork it is the parent's.
-sub is_mine { return $_[0]->{process} == $$ + $THREAD }
+sub is_mine { return $_[0]->{process} == $$ + $CPANBridge::Lane::THREAD }
 
 sub limit_frames {
     my ($self, $bytes) = @_;
@@ -118,14 +56,7 @@ sub limit_frames {
 }
 
 # The user who listens at the other end, by the kernel's word.
-sub listener { return _listener($_[0]->{handle}) }
-
-sub _listener {
-    my ($handle) = @_;
-    my $credentials = getsockopt $handle, SOL_SOCKET, SO_PEERCRED;
-    # Process, user and group.
-    return defined $credentials && length $credentials == 12 ? unpack 'x4I', $credentials : undef;
-}
+sub listener { return $_[0]->{user} }
 
 sub path   { return $_[0]->{path} }
 sub handle { return $_[0]->{handle} }
@@ -147,7 +78,7 @@ sub send_now {
         $self->{out} .= $_[1];
         return $self->_push;
     }
-    my $sent = send $self->{handle}, $_[1], SEND_FLAGS;
+    my $sent = send $self->{handle}, $_[1], CPANBridge::Lane::SEND_FLAGS;
     return $self->_keep_unsent($sent, $_[1]) if !defined $sent || $sent != length $_[1];
     $self->{sent} += $sent;
     return 1;
@@ -166,7 +97,7 @@ sub _push {
     my ($self) = @_;
     my $out = \$self->{out};
     while (length $$out) {
-        my $sent = send $self->{handle}, $$out, SEND_FLAGS;
+        my $sent = send $self->{handle}, $$out, CPANBridge::Lane::SEND_FLAGS;
         if (!defined $sent) {
             next if $! == EINTR;
             return _would_block();
@@ -188,13 +119,13 @@ sub exchange {
     if (length $self->{out} || length $self->{in}) {
         return $self->send_now($_[1]);
     }
-    if ($self->{read_timeout} != $timeout) {
-        setsockopt $handle, SOL_SOCKET, SO_RCVTIMEO, $TIMEVAL{$timeout} || _timeval($timeout) or return $self->send_now($_[1]);
-        $self->{read_timeout} = $timeout;
+    if ($self->{read_limit} != $timeout) {
+        setsockopt $handle, $CPANBridge::Lane::LEVEL, $CPANBridge::Lane::READ_LIMIT, CPANBridge::Lane::timeval($timeout) or return $self->send_now($_[1]);
+        $self->{read_limit} = $timeout;
     }
-    my $sent = send $handle, $_[1], SEND_FLAGS;
+    my $sent = send $handle, $_[1], CPANBridge::Lane::SEND_FLAGS;
     my ($count, $bytes);
-    $count = sysread $handle, $bytes, READ_SIZE if defined $sent && $sent == length $_[1];
+    $count = sysread $handle, $bytes, CPANBridge::Lane::READ_SIZE if defined $sent && $sent == length $_[1];
     return $self->exchanged($_[1], $sent, $count, $bytes);
 }
 
@@ -229,7 +160,7 @@ sub receive {
         # The usual answer is whole then, and nobody looks at the clock.
         next if $count && $self->_is_whole;
         return if $self->{failure};
-        my $left = $deadline - now();
+        my $left = $deadline - CPANBridge::Lane::now();
         next if $count && ($left > 0 || ++$late < LATE_READS);
         return $self->_fail('timeout') if $left <= 0;
         $self->wait_ready($left);
@@ -272,7 +203,7 @@ sub _pull {
     my $length = length $self->{in};
     my $missing = $length >= 4 ? 4 + unpack('N', $self->{in}) - $length : 0;
     my $count;
-    if ($missing > READ_SIZE) {
+    if ($missing > CPANBridge::Lane::READ_SIZE) {
         # A large answer goes straight behind what is there of it, without a copy. sysread has no flag against waiting; what
         # select calls readable only this process reads.
         my $readable = '';
@@ -281,7 +212,7 @@ sub _pull {
         $count = sysread $self->{handle}, $self->{in}, $missing > 1 << 20 ? 1 << 20 : $missing, $length;
     }
     else {
-        my $from = recv $self->{handle}, my $bytes, READ_SIZE, MSG_DONTWAIT;
+        my $from = recv $self->{handle}, my $bytes, CPANBridge::Lane::READ_SIZE, CPANBridge::Lane::SEND_FLAGS;
         $count = defined $from ? length $bytes : undef;
         $self->{in} .= $bytes if $count;
     }
@@ -300,15 +231,6 @@ sub _fail {
 }
 
 sub failure { return delete $_[0]->{failure} }
-
-sub _timeval {
-    my ($seconds) = @_;
-    %TIMEVAL = () if keys %TIMEVAL > 100;
-    # Zero would mean no limit.
-    my $limit = $seconds < 0.001 ? 0.001 : $seconds < LONGEST_WAIT ? $seconds : LONGEST_WAIT;
-    my $whole = int $limit;
-    return $TIMEVAL{$seconds} = pack 'l!l!', $whole, int(($limit - $whole) * 1_000_000);
-}
 
 1;
 
@@ -333,27 +255,11 @@ its callers.
     my ($connection, $stranger) = CPANBridge::Connection->open($path, $seconds, $locator);
 
 Connects, or returns nothing with the reason in C<$!>. If it is another user than this one and root who listens, and none whom the
-L<CPANBridge::Locator> accepts, nothing is sent: the result is undef and that user's number, or -1 if the kernel does not tell.
-
-=head2 dial
-
-    my ($handle, $stranger) = CPANBridge::Connection::dial($path, $seconds, $seconds_of_reads, $locator);
-
-The socket of such a connection; C<sysread> on it waits no longer than it is told, if it is.
-
-=head2 adopt
-
-    my $connection = CPANBridge::Connection->adopt($handle, $path, $seconds_of_reads);
-
-A connection on a socket that is connected already.
+L<CPANBridge::Locator> names, nothing is sent: the result is undef and that user's number, or -1 if the kernel does not tell.
 
 =head2 is_mine
 
 Whether this process and thread opened it: false after a fork, in the child, and in a thread that was made since.
-
-=head2 process
-
-Which process and thread this is: a number that no other of them has. A function.
 
 =head2 listener
 
@@ -406,7 +312,7 @@ The same, for who did the two himself: what C<send> gave, and C<sysread> if all 
 
     my $message = $connection->receive($deadline);
 
-Waits until a point of time by L</now> for the next message. Nothing if there is none; L</failure> says why.
+Waits until a point of time by L<CPANBridge::Lane/now> for the next message. Nothing if there is none; L</failure> says why.
 
 =head2 failure
 
@@ -417,9 +323,5 @@ Why L</receive> gave nothing: C<timeout>, C<end>, C<reset>, C<protocol> or C<too
     $connection->wait_ready($seconds);
 
 Waits until there is something to read, or room for what is to be sent.
-
-=head2 now
-
-The clock that deadlines are by: monotonic where the system has such a clock.
 
 =cut

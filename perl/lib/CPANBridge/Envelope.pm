@@ -5,58 +5,34 @@ use warnings;
 
 use CPANBridge::Error ();
 use CPANBridge::MessagePack ();
+use CPANBridge::Wire ();
 
 our $VERSION = '0.100';
-
-# Below this, numbers of calls take another form on the wire; with one form for all, the answer to a call is recognised
-# by comparing eight bytes.
-use constant FIRST_MSGID    => 128;
-use constant LARGEST_UINT32 => 4_294_967_295;
-
-# What is the same from call to call, as bytes: scripts call a handful of methods with one time limit.
-our %METHOD;
-my ($LIMIT, $OPTIONS) = (-1, '');
 
 # Bytes of everything behind the msgid: method, parameters, options.
 sub encode {
     my ($method, $params, $options, $timeout, $is_long) = @_;
-    my $name = $METHOD{$method} || _method($method, $is_long);
-    my $bytes = !defined $params || ref $params eq 'HASH' && !%$params ? "\x80" : eval { CPANBridge::MessagePack->pack($params) };
-    return unfit($method, complaint()) if !defined $bytes;
-    my $usual = $timeout == $LIMIT ? $OPTIONS : options($timeout);
+    my $name = $CPANBridge::Wire::NAME{$method} || CPANBridge::Wire::name($method) || CPANBridge::MessagePack->pack("$method");
+    my $bytes = !defined $params ? CPANBridge::Wire::EMPTY_MAP : ref $params eq 'HASH' ? CPANBridge::Wire::pack_flat($params) : undef;
+    $bytes = eval { CPANBridge::MessagePack->pack($params) } if !defined $bytes;
+    return unfit($method, CPANBridge::MessagePack::complaint()) if !defined $bytes;
+    my $usual = CPANBridge::Wire::options($timeout);
     return (undef, $name . $bytes . $usual) if !$is_long && !$options->{progress};
     my @more = (($options->{progress} ? "\xa8progress\xc3" : ()), $is_long ? CPANBridge::Frozen::options() : ());
     return (undef, join '', $name, $bytes, chr(0x81 + @more), substr($usual, 1), @more);
 }
 
-sub _method {
-    my ($method, $is_long) = @_;
-    my $name = CPANBridge::MessagePack->pack("$method");
-    # Whoever makes up names must not fill the memory. Those with long results are kept off the fast way, which has no options.
-    $METHOD{$method} = $name if keys %METHOD < 1000 && !$is_long;
-    return $name;
-}
-
-# The options of a call that has none but its time limit.
-sub options {
-    my ($timeout) = @_;
-    my $milliseconds = int($timeout * 1000 + 0.5);
-    my $limit = $milliseconds < 1 ? 1 : $milliseconds > LARGEST_UINT32 ? LARGEST_UINT32 : $milliseconds;
-    $LIMIT = $timeout;
-    return $OPTIONS = "\x81\xaatimeout_ms\xce" . pack 'N', $limit;
-}
-
 # The frame of a request.
 sub frame {
     my ($msgid, $body) = @_;
-    return pack('NA3N', 7 + length $body, "\x95\x00\xce", $msgid) . $body;
+    return pack('NA3N', CPANBridge::Wire::REQUEST_HEAD + length $body, CPANBridge::Wire::REQUEST, $msgid) . $body;
 }
 
 # (error) or (undef, result) of an answer's bytes, which may take so much memory; the call had so many seconds.
 sub result_of {
     my ($answer, $method, $memory, $limit) = @_;
     my $message = eval { my ($value, $end) = CPANBridge::MessagePack->unpack_at($answer, 0, int $memory / 2); $end == length $answer ? $value : undef };
-    my $why = complaint();
+    my $why = CPANBridge::MessagePack::complaint();
     return error('too_large', $method, too_large($memory)) if is_too_large($why);
     return error('protocol', $method, 'the program sent what is no answer') if !is_answer($message);
     my (undef, undef, $failure, $value) = @$message;
@@ -106,7 +82,7 @@ sub unfit {
 my %CODE = map { $_ => 1 } qw(protocol unknown_module unknown_function invalid_params not_found denied too_large overloaded timeout
     cancelled unavailable failed internal);
 # A message is a line for a person.
-use constant LONGEST_MESSAGE => 2000;
+sub LONGEST_MESSAGE () { 2000 }
 
 # What a broker says of an error may have any form. (code, message, data), each of which is what it should be.
 sub told {
@@ -124,8 +100,14 @@ sub told {
 sub _detail {
     my ($detail) = @_;
     return undef if ref $detail ne 'HASH';    ## no critic (ProhibitExplicitReturnUndef): it is a value in a list
-    my @names = grep { defined $detail->{$_} && !ref $detail->{$_} && length $_ < 40 } sort keys %$detail;
-    return @names ? { map { $_ => $detail->{$_} } @names[0 .. ($#names < 15 ? $#names : 15)] } : undef;
+    my @names = grep { defined $detail->{$_} && !ref $detail->{$_} && /\A[A-Za-z0-9_]{1,40}\z/ } sort keys %$detail;
+    return @names ? { map { $_ => _fact($detail->{$_}) } @names[0 .. ($#names < 15 ? $#names : 15)] } : undef;
+}
+
+# Numbers as they are, and texts on a line of their own.
+sub _fact {
+    my ($value) = @_;
+    return $value =~ /\A-?[0-9.]+(?:e[-+]?[0-9]+)?\z/i ? $value : _line($value, LONGEST_MESSAGE);
 }
 
 # A text of others on one line, and no longer than that: it may go to a terminal or a log.
@@ -156,16 +138,6 @@ sub broker_error {
     return CPANBridge::Error->new(method => $method, code => $code, message => $message, data => $data, detail => $detail);
 }
 
-# What the codec has to say after an eval. Anything else was not meant for us: a signal's handler died, and whoever set it
-# is waiting for that further up.
-sub complaint {
-    my $why = $@;
-    return '' if !ref $why && $why eq '';
-    die $why if ref $why || $why !~ /\A(?:not MessagePack|no MessagePack form): /;
-    chomp $why;
-    return $why;
-}
-
 1;
 
 __END__
@@ -188,10 +160,6 @@ result.
     my ($error, $body) = CPANBridge::Envelope::encode($method, \%parameters, \%options, $seconds);
 
 Everything of a request that comes after its number.
-
-=head2 options
-
-The last part of that for a call without options of its own, but with a time limit.
 
 =head2 frame
 
@@ -236,9 +204,5 @@ What is said of an answer for which there is no memory; whether that is what the
 =head2 broker_error
 
 A L<CPANBridge::Error> with a code; for parameters that can't be sent; for a call whose time limit passed; of what the broker answered.
-
-=head2 complaint
-
-What the codec said, after an C<eval>; what others died of is passed on.
 
 =cut

@@ -3,6 +3,9 @@ package CPANBridge::Frozen;
 use strict;
 use warnings;
 
+use CPANBridge::Loader ();
+use CPANBridge::MessagePack ();
+
 our $VERSION = '0.100';
 
 # Loading Storable takes as long as reading some tens of kilobytes of lists and maps; once it is there it pays for less.
@@ -17,10 +20,23 @@ my $HEADER;
 
 sub header {
     return $HEADER if defined $HEADER;
-    local ($@, $!, $SIG{__DIE__});
-    my $image = eval { require Storable; Storable->VERSION(3); Storable::freeze([]) };
+    # Thawing taints small numbers, which are not tainted otherwise.
+    return $HEADER = '' if ${^TAINT};
+    my $eval_error = $@;
+    local $!;
+    local $SIG{__DIE__} = 'DEFAULT';
+    # By the functions that are C: those of the module around them would take a signal's handler that dies for their own mistake.
+    my $image = eval { CPANBridge::Loader::core('Storable.pm'); Storable->VERSION(3); Storable::mstore([]) };
+    die $@ if !defined $image && !_is_storables($@);
+    $@ = $eval_error;
     # Behind the version: how long the byte order is, that, and four sizes.
     return $HEADER = defined $image && length $image > 2 ? substr $image, 0, 7 + ord substr $image, 2, 1 : '';
+}
+
+# Whether that is what Perl or Storable has to say, and not what a signal's handler died of.
+sub _is_storables {
+    my ($why) = @_;
+    return !ref $why && $why =~ /\ACan't locate Storable\.pm| at \Q${\__FILE__}\E line [0-9]+\.\n\z/;
 }
 
 # Whether a result that came as it is, so many bytes long, would have come faster as an image: not what is mostly one text.
@@ -37,6 +53,24 @@ sub options {
     return ("\xa6frozen\xc4" . pack('C/a*', $header), "\xabfrozen_over\xcd" . pack 'n', OVER);
 }
 
+# A request's bytes without these options, if it has them.
+sub without {
+    my ($body) = @_;
+    my $asks = join '', options();
+    return $body if length $body <= length $asks || substr($body, -length $asks) ne $asks;
+    # The map of options is before the time limit and, where it is asked for, the progress.
+    $body = substr $body, 0, -length $asks;
+    $body =~ s/([\x83\x84])(?=\xaatimeout_ms\xce.{4}(?:\xa8progress\xc3)?\z)/chr(ord($1) - 2)/se;
+    return $body;
+}
+
+# What an image can take of memory when it is thawed, at the least favourable: every value has a byte of its own that says its type.
+sub weight {
+    my ($message, $at) = @_;
+    my $types = substr($$message, $at) =~ tr/\x01-\x0a\x17-\x19//;
+    return length($$message) + $types * CPANBridge::MessagePack::ELEMENT;
+}
+
 # The value of an image that is the rest of a message from $at on; nothing where it is none of what was asked for.
 sub thaw {
     my ($message, $at) = @_;
@@ -46,13 +80,20 @@ sub thaw {
     my $image = substr $$message, $at + 6;
     # All but the minor version, which is the broker's.
     return if substr($image, 0, 1) ne substr($header, 0, 1) || substr($image, 2, length($header) - 2) ne substr $header, 2;
-    local ($@, $!, $SIG{__DIE__});
-    # Nothing is blessed, tied, or loaded.
+    # A list or a map, with no more values than there are bytes behind it.
+    my ($kind, $count) = unpack 'CL', substr $image, length $header, 5;
+    return if !defined $count || ($kind != 2 && $kind != 3 && $kind != 25) || $kind != 25 && $count > length $image;
+    my $eval_error = $@;
+    local $!;
+    local $SIG{__DIE__} = 'DEFAULT';
     no warnings;
-    local $Storable::flags = 0;
-    local $Storable::Eval  = 0;
-    my $value = eval { Storable::thaw($image) };
-    return ref $value eq 'HASH' || ref $value eq 'ARRAY' ? $value : undef;
+    local $Storable::Eval = 0;
+    # Nothing is blessed, tied, or loaded. By the function that is C, as in `header`.
+    my $value;
+    my $done = eval { $value = Storable::mretrieve($image, 0); 1 };
+    die $@ if !$done && !_is_storables($@);
+    $@ = $eval_error;
+    return $done && (ref $value eq 'HASH' || ref $value eq 'ARRAY') ? $value : undef;
 }
 
 1;
@@ -92,6 +133,16 @@ What images begin with on this Perl, loading Storable; empty if it is too old.
 =head2 options
 
 The bytes of each of a request's two options that ask for it.
+
+=head2 without
+
+    $body = CPANBridge::Frozen::without($body);
+
+The bytes of a request without them.
+
+=head2 weight
+
+How many bytes of memory an image can take at most when it is thawed.
 
 =head2 thaw
 

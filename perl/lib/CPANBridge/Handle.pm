@@ -4,8 +4,8 @@ use strict;
 use warnings;
 
 use Carp ();
-use CPANBridge::Connection ();
 use CPANBridge::Envelope ();
+use CPANBridge::Lane ();
 use CPANBridge::MessagePack ();
 
 our $VERSION = '0.100';
@@ -25,14 +25,14 @@ sub make {
     my $id = ref $result eq 'HASH' ? $result->{ $names{id} } : undef;
     die CPANBridge::Envelope::error('protocol', $method, "the broker's answer has no $names{id}")
         if !defined $id || ref $id || !length $id;
-    my $self = bless { id => "$id", bridge => $bridge, process => CPANBridge::Connection::process(), name => $names{id}, free => $names{free} },
+    my $self = bless { id => "$id", bridge => $bridge, process => $$ + $CPANBridge::Lane::THREAD, name => $names{id}, free => $names{free} },
         $class;
     $LIVE{$id} = [@{$self}{qw(bridge process name free)}];
     return $self;
 }
 
 sub id      { return $_[0]->{id} }
-sub is_mine { return $_[0]->{process} == $$ + $CPANBridge::Connection::THREAD }
+sub is_mine { return $_[0]->{process} == $$ + $CPANBridge::Lane::THREAD }
 
 sub call {
     my ($self, $method, $params, %options) = @_;
@@ -71,8 +71,28 @@ sub _tell {
     my $eval_error = $@;
     local ($!, $?);
     local $SIG{__DIE__} = 'DEFAULT';
-    CPANBridge::Session::tell($session, CPANBridge::MessagePack->pack([2, $free, { $name => $id }]));
+    _send($session, CPANBridge::MessagePack->pack([2, $free, { $name => $id }]));
     $@ = $eval_error;
+    return;
+}
+
+# Sends a message that is not answered, but only if there is a connection on which nobody is at work, and without waiting: for destructors,
+# which run at any point of a program, also when objects are none any more. What can't be told now is told the next time; it is little, and
+# there are few.
+sub _send {
+    my ($session, $bytes) = @_;
+    my $untold = $session->{untold} ||= [];
+    shift @$untold if @$untold >= 100;
+    push @$untold, $bytes;
+    my $connection = $session->{connection};
+    return if $session->{user} || $session->{entered} || !$connection || $connection->{process} != $$ + $CPANBridge::Lane::THREAD || length $connection->{out};
+    my $all = join '', map { pack 'N/a*', $_ } splice @$untold;
+    my $sent = send $connection->{handle}, $all, CPANBridge::Lane::SEND_FLAGS;
+    # What the kernel did not take goes with the next call, which must not send before it; if the broker is gone, that call finds it out.
+    return if !defined $sent || $sent == length $all;
+    $connection->{sent} += $sent;
+    $connection->{out} = substr $all, $sent;
+    delete $session->{lane};
     return;
 }
 
@@ -88,7 +108,7 @@ sub DESTROY {
 # Frees what this process or thread has of an object that ends.
 sub free_all_of {
     my ($bridge) = @_;
-    my $process = CPANBridge::Connection::process();
+    my $process = $$ + $CPANBridge::Lane::THREAD;
     for my $id (keys %LIVE) {
         my $entry = $LIVE{$id};
         next if !$entry || !defined $entry->[0] || $entry->[0] != $bridge || $entry->[1] != $process;
@@ -99,7 +119,7 @@ sub free_all_of {
 }
 
 END {
-    my $process = CPANBridge::Connection::process();
+    my $process = $$ + $CPANBridge::Lane::THREAD;
     for my $id (keys %LIVE) {
         my $entry = delete $LIVE{$id};
         _tell($id, $entry) if $entry->[1] == $process;

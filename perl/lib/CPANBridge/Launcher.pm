@@ -4,6 +4,8 @@ use strict;
 use warnings;
 
 use CPANBridge::Connection ();
+use CPANBridge::Lane ();
+use CPANBridge::Places ();
 use Errno ();
 use Socket ();
 
@@ -12,140 +14,25 @@ our $VERSION = '0.100';
 # A broker that a script started ends when nobody needed it for so many seconds.
 use constant IDLE_EXIT => 900;
 
-# The socket of this user's own broker, where a broker started without a word puts it. Not in the directory that logind makes for those
-# who log in: that goes with the last login, and jobs of cron need the broker then.
-sub user_socket {
-    my ($runtime) = _runtime_directory();
-    return defined $runtime && $runtime ne _login_directory() ? _socket_in("$runtime/cpan-bridge") : _socket_in(_usual_directory());
-}
-
-sub _usual_directory { return "/tmp/cpan-bridge-$>" }
-sub _login_directory { return "/run/user/$>" }
-sub _socket_in       { return "$_[0]/broker.sock" }
-
-# The directory that XDG_RUNTIME_DIR names, if that is worth anything (XDG Base Directory Specification): (directory), or (undef, why
-# not), or () if none is named. Whoever becomes another user by su or sudo may bring the directory of the one before.
-sub _runtime_directory {
-    my $given = $ENV{XDG_RUNTIME_DIR};
-    return if !defined $given || !length $given;
-    local $!;
-    my $named = "XDG_RUNTIME_DIR ($given)";
-    my ($runtime) = $given =~ m{\A(/[^\0]*?)/*\z}s or return (undef, "$named is no absolute path");
-    my ($mode, $owner) = (stat $runtime)[2, 4];
-    return (undef, "$named can't be used: $!") if !defined $mode;
-    return (undef, "$named is no directory") if !-d _;
-    if ($owner != $>) {
-        my $name = getpwuid $owner;
-        return (undef, "$named belongs to user " . (defined $name ? $name : $owner));
-    }
-    return (undef, sprintf '%s can be written by others (mode %04o)', $named, $mode & 07777) if $mode & 022;
-    return $runtime;
-}
-
-# The host's own service, and what it is below: only root can put something there.
-use constant SYSTEM_SOCKET => '/run/cpan-bridge/broker.sock';
-
-# Where this user's own broker may be listening that nobody told where, however this script was started: a login has the variable, jobs
-# of cron have not, and units of the user's listen in the login's directory.
-sub usual_sockets {
-    my ($runtime) = _runtime_directory();
-    my %seen;
-    return map { _socket_in($_) } grep { !$seen{$_}++ } (defined $runtime ? "$runtime/cpan-bridge" : ()),
-        _login_directory() . '/cpan-bridge', _usual_directory();
-}
-
-# In directories that were made because somebody else had taken the usual one. The same ones for all processes of this user, in the
-# same order.
-sub private_sockets {
-    return map { "$_/broker.sock" } _private_directories();
-}
-
-sub system_socket { return SYSTEM_SOCKET }
-
-# All places where a broker may be listening for this user, in the order of the protocol.
-sub sockets {
-    return (usual_sockets(), private_sockets(), system_socket());
-}
-
-# Why a socket that nobody named is not to be trusted; undef if it is. Anybody may create a directory in /tmp: only one
-# that is ours, or root's, can hold the broker that gets our keys.
-sub distrust {
-    my ($socket) = @_;
-    my $taken = taken($socket);
-    return defined $taken ? $taken : is_there($socket) ? undef : _directory($socket) . ' is not there';
-}
-
-sub is_there {
-    my ($socket) = @_;
-    return -d _directory($socket);
-}
-
-# Why a socket's directory can't be this user's own; undef if it is, or if it can still be made.
-sub taken {
-    my ($socket) = @_;
-    my $directory = _directory($socket);
-    my (undef, undef, $mode, undef, $owner) = lstat $directory or return $! == Errno::ENOENT ? undef : "$directory: $!";
-    return "$directory is no directory of its own: remove it" if !-d _ || -l _;
-    return if $socket eq SYSTEM_SOCKET && defined system_owner();
-    if ($owner != $> && $owner != 0) {
-        my $name = getpwuid $owner;
-        return "$directory belongs to user " . (defined $name ? "$name (number $owner)" : $owner)
-            . ': have it removed, by that user or by root, or set XDG_RUNTIME_DIR to a directory of your own';
-    }
-    return sprintf '%s can be written by others (mode %04o): make it yours alone (chmod 700 %s)', $directory, $mode & 07777, $directory
-        if $mode & 022;
-    return;
-}
-
-# Whose the host's own service is: whoever owns its directory, if that is where only root can put it. Undef if there is none.
-sub system_owner {
-    my $directory = _directory(SYSTEM_SOCKET);
-    my ($mode, $owner) = (lstat _directory($directory))[2, 4];
-    return if !defined $mode || $owner != 0 || $mode & 022;
-    ($mode, $owner) = (lstat $directory)[2, 4];
-    return defined $mode && -d _ ? $owner : undef;
-}
-
-# A path's directory. Not by File::Basename: few scripts need more of that, and it takes a tenth of the time that all of us takes to load.
-sub _directory {
-    my ($path) = @_;
-    my ($directory) = $path =~ m{\A(.*)/+[^/]*\z}s;
-    return !defined $directory ? '.' : length $directory ? $directory : '/';
-}
-
 # Where a broker of this user's own can be started: (socket, why the usual place is not that), or () if there is no place.
 sub own_socket {
-    my ($runtime, $why) = _runtime_directory();
-    for my $socket (user_socket(), _socket_in(_usual_directory())) {
-        my $taken = taken($socket);
+    my ($runtime, $why) = CPANBridge::Places::runtime_directory();
+    for my $socket (CPANBridge::Places::user_socket(), CPANBridge::Places::socket_in(CPANBridge::Places::usual_directory())) {
+        my $taken = CPANBridge::Places::taken($socket);
         return ($socket, $why) if !defined $taken;
         $why ||= $taken;
     }
     my $directory = _private_directory();
-    return defined $directory ? ("$directory/broker.sock", $why) : ();
+    return defined $directory ? (CPANBridge::Places::socket_in($directory), $why) : ();
 }
 
-# Directories of this user's own with a name that nobody could guess before they were there. No other user can make one that is
-# taken for it, nor, as /tmp is sticky, move one away.
-sub _private_directories {
-    opendir my $tmp, '/tmp' or return;
-    my @names = sort grep { /\Acpan-bridge-$>-[0-9a-f]{8}\z/ } readdir $tmp;
-    return grep { _is_private($_) } map { m{\A(.*)\z} ? "/tmp/$1" : () } @names;
-}
-
-sub _is_private {
-    my ($directory) = @_;
-    my ($mode, $owner) = (lstat $directory)[2, 4];
-    return defined $mode && -d _ && $owner == $> && !($mode & 022);
-}
-
-# One of them, made if there is none: by one process at a time, so that those that want one at once end with the same.
+# A directory of this user's own with a name that nobody could guess, made if there is none: by one process at a time, so that those that want one at once end with the same.
 sub _private_directory {
-    my ($there) = _private_directories();
+    my ($there) = CPANBridge::Places::private_directories();
     return $there if defined $there;
     my $turn = _turn();
     for my $try (1 .. 100) {
-        ($there) = _private_directories();
+        ($there) = CPANBridge::Places::private_directories();
         return $there if defined $there;
         mkdir sprintf('/tmp/cpan-bridge-%d-%s', $>, _random_digits()), 0700;
     }
@@ -189,7 +76,7 @@ sub program {
         my $candidate = "$directory/$name";
         return _untaint($candidate) if -f $candidate && -x _;
     }
-    my $lib = _directory(_directory(__FILE__));
+    my $lib = CPANBridge::Places::directory(CPANBridge::Places::directory(__FILE__));
     # Beside the module as `make install` leaves it, as a copied tree has it, and in a build of the source.
     for my $place ("$lib/../bin", "$lib/../../bin", "$lib/../../../bin", $lib, "$lib/../../target/release") {
         my $candidate = File::Spec->rel2abs("$place/$name");
@@ -243,7 +130,7 @@ sub oneshot {
     my $null = _null('>') or return (undef, "/dev/null: $!");
     my $pid = _spawn([$program, 'oneshot'], $theirs, $theirs, $null) or return (undef, "no process: $!");
     close $theirs;
-    my $connection = CPANBridge::Connection->adopt($ours, $program)->limit_frames($longest);
+    my $connection = CPANBridge::Lane::connection($ours, $>, $program)->limit_frames($longest);
     my $answer = $connection->send_now($request) ? $connection->receive($deadline) : undef;
     my $failure = $connection->failure || '';
     close $ours;
@@ -297,7 +184,7 @@ sub _read_all {
     my ($handle, $deadline) = @_;
     my $text = '';
     while (1) {
-        my $left = $deadline - CPANBridge::Connection::now();
+        my $left = $deadline - CPANBridge::Lane::now();
         return if $left <= 0;
         my $readable = '';
         vec($readable, fileno $handle, 1) = 1;
@@ -316,7 +203,7 @@ __END__
 
 =head1 NAME
 
-CPANBridge::Launcher - finds a broker's socket and program, and starts it (used by CPANBridge)
+CPANBridge::Launcher - finds a broker's program, and starts it (used by CPANBridge)
 
 =head1 DESCRIPTION
 
@@ -325,54 +212,12 @@ signal handlers are left alone.
 
 =head1 FUNCTIONS
 
-=head2 user_socket
-
-Where this user's own broker is started: C</tmp/cpan-bridge-UID/broker.sock>, or C<$XDG_RUNTIME_DIR/cpan-bridge/broker.sock> if that
-is a directory of this user's other than F</run/user/UID>, which goes with the last login.
-
-=head2 sockets
-
-All places where a broker may listen for this user, in the order in which they are tried: those of the next three.
-
-=head2 usual_sockets
-
-Where this user's own broker may listen: below C<XDG_RUNTIME_DIR> if that is this user's, F</run/user/UID> and F</tmp>. However a script
-is started, at a login, by cron, C<su> or a unit, they hold the same broker.
-
-=head2 private_sockets
-
-Those in directories F</tmp/cpan-bridge-UID-XXXXXXXX> of this user, which are made where the usual one is somebody else's.
-
-=head2 system_socket
-
-That of the host's own service.
-
-=head2 system_owner
-
-The number of the user who owns the directory of that; undef if there is none, or not where only root can put it.
-
 =head2 own_socket
 
     my ($socket, $why) = CPANBridge::Launcher::own_socket();
 
 Where this user's own broker can be started, and why that is not the usual place, if it is not. If somebody else has that, a private
 directory is found or made.
-
-=head2 distrust
-
-    my $why = CPANBridge::Launcher::distrust($socket);
-
-Why a socket's directory is not one to trust; undef if it is. One that is not there is none.
-
-=head2 taken
-
-    my $why = CPANBridge::Launcher::taken($socket);
-
-The same, but undef as well for a directory that is not there and can be made.
-
-=head2 is_there
-
-Whether a socket's directory is there.
 
 =head2 program
 

@@ -4,7 +4,9 @@ use strict;
 use warnings;
 
 use CPANBridge::Connection ();
+use CPANBridge::Lane ();
 use CPANBridge::Launcher ();
+use CPANBridge::Places ();
 use Errno qw(EACCES ENOENT);
 
 our $VERSION = '0.100';
@@ -13,12 +15,7 @@ our $VERSION = '0.100';
 no warnings 'once';
 
 # How long to wait before trying again to reach a broker that is just starting or just going.
-use constant PAUSE => 0.02;
-
-sub new {
-    my ($class, %fields) = @_;
-    return bless {%fields}, $class;
-}
+sub PAUSE () { 0.02 }
 
 # (connection) or (undef, why not). $patience: how long a broker that is not there, and may not be started, is waited for.
 sub connect {    ## no critic (ProhibitBuiltinHomonyms)
@@ -28,16 +25,16 @@ sub connect {    ## no critic (ProhibitBuiltinHomonyms)
         my ($connection) = CPANBridge::Connection->open($path, _longest($deadline), $self);
         return $connection if $connection;
     }
-    my ($named, $path) = $self->_named_path;
+    my ($named, $path) = $self->named_path;
     my $may_start = $self->_may_start($named);
-    my $until = CPANBridge::Connection::now() + $patience;
+    my $until = CPANBridge::Lane::now() + $patience;
     $until = $deadline if $until > $deadline;
     my ($why, $is_closed);
     while (1) {
         (my $connection, $why) = $self->_try($deadline, $named, $path);
         return $connection if $connection;
         $is_closed = $! == EACCES;
-        last if $may_start || CPANBridge::Connection::now() >= $until;
+        last if $may_start || CPANBridge::Lane::now() >= $until;
         select undef, undef, undef, PAUSE;
     }
     return (undef, $why . _advice($named, $path, $is_closed)) if !$may_start;
@@ -52,14 +49,14 @@ sub connect {    ## no critic (ProhibitBuiltinHomonyms)
         }
         $owner->_debug("starting a broker on $path");
         ($connection, $why) = $self->_start($named, $path);
-        last if $connection || $named || !defined CPANBridge::Launcher::taken($path);
+        last if $connection || $named || !defined CPANBridge::Places::taken($path);
     }
     return ($connection, $why);
 }
 
 sub _start {
     my ($self, $named, $path) = @_;
-    my $deadline = CPANBridge::Connection::now() + $CPANBridge::DAEMON_STARTUP_TIMEOUT;
+    my $deadline = CPANBridge::Lane::now() + $CPANBridge::DAEMON_STARTUP_TIMEOUT;
     my ($started, $reason) = CPANBridge::Launcher::start($path, $deadline);
     # Somebody else was first: that one is as good, as soon as it listens.
     my $other = $reason =~ /another broker holds/;
@@ -67,11 +64,29 @@ sub _start {
     while (1) {
         (my $connection, $why) = $self->_try_one($deadline, $named, $path);
         return $connection if $connection;
-        last if !($started || $other) || CPANBridge::Connection::now() >= $deadline;
+        last if !($started || $other) || CPANBridge::Lane::now() >= $deadline;
         select undef, undef, undef, PAUSE;
     }
     $reason = $why if !length $reason;
     return (undef, "no broker listens on $path, and none could be started: $reason");
+}
+
+# Whether the place was named, and what it is then.
+sub named_path {
+    my ($self) = @_;
+    my $given = CPANBridge::Lane::named($self);
+    return 0 if !defined $given;
+    # Whoever may set the environment or the argument may name the socket; only its form is checked.
+    my ($path) = $given =~ m{\A([^\0]+)\z}s;
+    @{$self}{qw(place path)} = ($given, $path) if defined $path;
+    return (1, defined $path ? $path : '');
+}
+
+# The path of last time, if it is still the one that is named.
+sub usual_path {
+    my ($self) = @_;
+    my $place = CPANBridge::Lane::named($self);
+    return defined $place && defined $self->{place} && $place eq $self->{place} ? $self->{path} : undef;
 }
 
 # Tries every place once.
@@ -80,7 +95,7 @@ sub _try {
     return $self->_try_one($deadline, 1, $path) if $named;
     my ($first, $telling);
     # Looked for one after the other: reading a directory takes longer than a connection.
-    for my $places (\&CPANBridge::Launcher::usual_sockets, \&CPANBridge::Launcher::private_sockets, \&CPANBridge::Launcher::system_socket) {
+    for my $places (\&CPANBridge::Places::usual_sockets, \&CPANBridge::Places::private_sockets, \&CPANBridge::Places::system_socket) {
         my %seen;
         for my $place (grep { !$seen{$_}++ } $places->()) {
             my ($connection, $why, $is_absent) = $self->_try_one($deadline, 0, $place =~ m{\A([^\0]+)\z}s);
@@ -96,10 +111,10 @@ sub _try {
 sub _try_one {
     my ($self, $deadline, $named, $path) = @_;
     if (!$named) {
-        my $taken = CPANBridge::Launcher::taken($path);
+        my $taken = CPANBridge::Places::taken($path);
         return (undef, "the socket $path is not to be trusted: $taken") if defined $taken;
         # Where there is no directory now, anybody may make one in the next moment.
-        return (undef, "can't connect to $path: " . do { local $! = ENOENT; "$!" }, 1) if !CPANBridge::Launcher::is_there($path);
+        return (undef, "can't connect to $path: " . do { local $! = ENOENT; "$!" }, 1) if !CPANBridge::Places::is_there($path);
     }
     my ($connection, $stranger) = CPANBridge::Connection->open($path, _longest($deadline), $self);
     return $connection if $connection;
@@ -110,23 +125,8 @@ sub _try_one {
 # How long a broker whose queue is full is waited for.
 sub _longest {
     my ($deadline) = @_;
-    my $left = $deadline - CPANBridge::Connection::now();
+    my $left = $deadline - CPANBridge::Lane::now();
     return $left < $CPANBridge::DAEMON_TIMEOUT ? $left : $CPANBridge::DAEMON_TIMEOUT;
-}
-
-# Whether a user's broker, by number, is accepted on a socket beside this user's own and root's.
-sub accepts {
-    my ($self, $path, $user) = @_;
-    return 1 if grep { defined $_->[1] && $_->[1] == $user } $self->_named_users;
-    my $owner = $path eq CPANBridge::Launcher::SYSTEM_SOCKET ? CPANBridge::Launcher::system_owner() : undef;
-    return defined $owner && $owner == $user;
-}
-
-# Names, and the numbers that go with them, of the users whose broker somebody said to be the right one.
-sub _named_users {
-    my ($self) = @_;
-    my @names = map { split /\s*,\s*/ } grep { defined } $self->{broker_user}, $ENV{CPAN_BRIDGE_USER};
-    return map { [$_, /\A[0-9]+\z/ ? $_ : scalar getpwnam $_] } grep { length } @names;
 }
 
 sub _refusal {
@@ -134,7 +134,7 @@ sub _refusal {
     return "the kernel does not tell who listens on $path: nothing was sent there" if $stranger < 0;
     my $name = getpwuid $stranger;
     my $user = defined $name ? $name : $stranger;
-    my @unknown = map { $_->[0] } grep { !defined $_->[1] } $self->_named_users;
+    my @unknown = map { $_->[0] } grep { !defined $_->[1] } CPANBridge::Places::named_users($self);
     return "the one who listens on $path is user $user" . (defined $name ? " (number $stranger)" : '')
         . ", neither this user nor root: nothing was sent there. If that broker is the one meant, name its user"
         . " (broker_user => '$user', or CPAN_BRIDGE_USER=$user)"
@@ -152,34 +152,6 @@ sub _let_in {
     my $name = getpwuid $owner;
     return ' (it is for its owner alone: user ' . (defined $name ? $name : $owner)
         . ' can let you in, by the settings allow_user and socket_mode; or name no socket, for a broker of your own)';
-}
-
-# The path of last time, if it is still the one that is named.
-sub usual_path {
-    my ($self) = @_;
-    my $place = $self->_named;
-    return defined $place && defined $self->{place} && $place eq $self->{place} ? $self->{path} : undef;
-}
-
-# The socket that somebody named.
-sub _named {
-    my ($self) = @_;
-    return $self->{socket} if defined $self->{socket} && length $self->{socket};
-    my $set = $CPANBridge::DAEMON_SOCKET;
-    return $set if defined $set && length $set && $set ne $CPANBridge::EXPECTED_SOCKET;
-    return $ENV{CPAN_BRIDGE_SOCKET} if defined $ENV{CPAN_BRIDGE_SOCKET} && length $ENV{CPAN_BRIDGE_SOCKET};
-    return;
-}
-
-# Whether the place was named, and what it is then.
-sub _named_path {
-    my ($self) = @_;
-    my $given = $self->_named;
-    return 0 if !defined $given;
-    # Whoever may set the environment or the argument may name the socket; only its form is checked.
-    my ($path) = $given =~ m{\A([^\0]+)\z}s;
-    @{$self}{qw(place path)} = ($given, $path) if defined $path;
-    return (1, defined $path ? $path : '');
 }
 
 sub _may_start {
@@ -213,18 +185,14 @@ CPANBridge::Locator - where a broker is, and a connection to it (used by CPANBri
 
 =head1 DESCRIPTION
 
-Knows which socket was named, by the object, the package variables and the environment, and where to look if none was;
-starts a broker where that is allowed.
+Goes through the places of L<CPANBridge::Places>, starts a broker where that is allowed, and finds the words for what kept it from
+that. L<CPANBridge::Lane> makes it, with the fields C<socket>, C<autostart> and C<broker_user>.
 
 A place that nobody named is only tried if its directory is there, is this user's or root's, and can be written by nobody else.
 Wherever it connects, the kernel is asked who listens before anything is sent: this user, root, one who was named by
 C<broker_user> or C<CPAN_BRIDGE_USER>, or, for the host's own service, the owner of its directory below F</run>.
 
 =head1 METHODS
-
-=head2 new
-
-    my $locator = CPANBridge::Locator->new(socket => $path, autostart => $whether, broker_user => $names);
 
 =head2 connect
 
@@ -233,11 +201,11 @@ C<broker_user> or C<CPAN_BRIDGE_USER>, or, for the host's own service, the owner
 A L<CPANBridge::Connection>, or nothing and the reason. A broker that is not there and may not be started is waited for as
 many seconds as C<$patience> says.
 
-=head2 accepts
+=head2 named_path
 
-    $locator->accepts($path, $user) or ...;
+    my ($is_named, $path) = $locator->named_path;
 
-Whether a user's broker, by number, is accepted on a socket beside this user's own and root's.
+Whether a socket was named, and its path.
 
 =head2 usual_path
 

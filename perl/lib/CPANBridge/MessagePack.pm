@@ -3,16 +3,16 @@ package CPANBridge::MessagePack;
 use strict;
 use warnings;
 
-# Not when it is first needed: a signal's handler that dies while a module is loaded leaves it unusable.
-use B ();
+use CPANBridge::Loader ();
+use CPANBridge::Wire ();
 
 our $VERSION = '0.100';
 
 # The protocol's limit; the broker counts the message's own array as well.
-use constant MAX_DEPTH => 64;
+sub MAX_DEPTH () { 64 }
 
 # A Perl whose integers have 32 bits (`ivsize` is 4).
-use constant NARROW => ~0 <= 0xffff_ffff;
+sub NARROW () { ~0 <= 0xffff_ffff }
 
 my %BOOLEAN_CLASS = map { $_ => 1 } qw(
     CPANBridge::MessagePack::Boolean JSON::PP::Boolean Types::Serialiser::BooleanBase Types::Serialiser::Boolean boolean
@@ -39,30 +39,45 @@ our ($IN, $AT, $END, $ROOM);
 
 # What Perl takes for each thing in a container, in bytes, at the least favourable: an element is a container of its own, a pair has a key
 # that no other hash has. The bytes of texts are counted with the message. The last is more than there is.
-use constant { ELEMENT => 120, PAIR => 210, UNBOUNDED => 2**52, TOO_LARGE => 'it takes more memory than it may' };
+sub ELEMENT ()   { 120 }
+sub PAIR ()      { 210 }
+sub UNBOUNDED () { 2**52 }
+sub TOO_LARGE () { 'it takes more memory than it may' }
 
 # One function for each first byte: an array look-up and a call, instead of a chain of comparisons.
 my @READ;
-# Keys that our own modules send with nearly every call, as they are written: no cache, which would keep what scripts have as keys.
-my %KNOWN_KEY;
-# Those of values that are this one byte, which say it without looking any further; booleans as 1 and 0. For Session as well.
-our @SIMPLE;
 
 sub pack {    ## no critic (ProhibitBuiltinHomonyms)
     my ($self) = @_;
-    local $CANONICAL = ref $self ? $self->{canonical} : 0;
-    local $DEPTH = 0;
+    my $is_canonical = ref $self ? $self->{canonical} : 0;
+    my $flat = ref $_[1] eq 'HASH' && !$is_canonical ? CPANBridge::Wire::pack_flat($_[1]) : undef;
+    return $flat if defined $flat;
+    local ($CANONICAL, $DEPTH) = ($is_canonical, 0);
     return _write($_[1]);
 }
 
 sub unpack {    ## no critic (ProhibitBuiltinHomonyms)
     my ($self, undef) = @_;
-    my ($value, $end) = $self->unpack_at($_[1], 0);
+    if (!ref $self && !utf8::is_utf8($_[1])) {
+        my ($value, $end) = CPANBridge::Wire::unpack_flat($_[1], 0);
+        return $value if $end && $end == length $_[1];
+    }
+    my ($value, $end) = $self->_unpack_any($_[1], 0);
     _bad('bytes follow the value') if $end < length $_[1];
     return $value;
 }
 
 sub unpack_at {
+    my ($self, undef, $at, $room) = @_;
+    my $length = length $_[1];
+    my ($map, $end) = CPANBridge::Wire::unpack_flat($_[1], $at);
+    # Booleans may be wanted as such, and what is not bytes, or too much, is found out below.
+    return ($map, $end, ($room || UNBOUNDED) - $length - (ref $map ? PAIR * keys %$map : 0))
+        if $end && $end <= $length && !ref $self && (!$room || $room > $length + 16 * PAIR) && !utf8::is_utf8($_[1]);
+    goto &_unpack_any;
+}
+
+sub _unpack_any {
     my ($self, undef, $at, $room) = @_;
     # Beyond the end there is nothing, and nothing to say about it until the end.
     no warnings;
@@ -74,6 +89,35 @@ sub unpack_at {
     # Looked at once, here: reading beyond the end gives empty strings and goes on counting.
     _bad('the value is cut off') if $AT > $END;
     return ($value, $AT, $ROOM);
+}
+
+# What the codec has to say after an eval. Anything else was not meant for us: a signal's handler died, and whoever set it
+# is waiting for that further up.
+sub complaint {
+    my $why = $@;
+    return '' if !ref $why && $why eq '';
+    die $why if ref $why || $why !~ /\A(?:not MessagePack|no MessagePack form): /;
+    chomp $why;
+    return $why;
+}
+
+# For CPANBridge::Lane: bytes of parameters, or undef for such as can't be sent.
+sub packed {
+    my ($params) = @_;
+    my $eval_error = $@;
+    my $bytes = eval { __PACKAGE__->pack($params) };
+    complaint() if !defined $bytes;
+    $@ = $eval_error;
+    return $bytes;
+}
+
+# For it as well: the result in an answer's frame, and where it ends: at 0 if there is none.
+sub unpacked {
+    my $eval_error = $@;
+    my ($result, $end) = eval { __PACKAGE__->unpack_at($_[0], 12) };
+    complaint() if !defined $end;
+    $@ = $eval_error;
+    return ($result, $end || 0);
 }
 
 sub true  { return _boolean(1) }
@@ -125,12 +169,15 @@ sub _write {
     if ($type eq 'HASH') {
         my $map = tied %{ $_[0] } ? { %{ $_[0] } } : $_[0];
         my $count = keys %$map;
+        # Most maps within others are flat, rows of tables say.
+        my $flat = $DEPTH && !$CANONICAL && $DEPTH < MAX_DEPTH ? CPANBridge::Wire::pack_flat($map) : undef;
+        return $flat if defined $flat;
         _unfit('nested more deeply than ' . MAX_DEPTH . ' levels') if ++$DEPTH > MAX_DEPTH;
         my $out = $count < 16 ? chr(0x80 | $count)
             : $count < 65_536 ? CORE::pack('Cn', 0xde, $count)
             :                   CORE::pack('CN', 0xdf, $count);
         for my $key ($CANONICAL ? sort keys %$map : keys %$map) {
-            $out .= ($KNOWN_KEY{$key} || _write_key($key)) . _write($map->{$key});
+            $out .= _write_key($key) . _write($map->{$key});
         }
         --$DEPTH;
         return $out;
@@ -152,7 +199,7 @@ sub _write {
         return ${ $_[0] } ? "\xc3" : "\xc2";
     }
     return $_[0] ? "\xc3" : "\xc2" if $BOOLEAN_CLASS{$type};
-    if (overload::Overloaded($_[0]) && overload::Method($_[0], '""')) {
+    if ($INC{'overload.pm'} && overload::Method($_[0], '""')) {
         return _write("$_[0]");
     }
     return _unfit("a reference of type $type");
@@ -185,20 +232,30 @@ sub _bin_head {
         :                    CORE::pack('CN', 0xc6, $length);
 }
 
+# What B calls these, once it is loaded: only numbers need it.
+my ($SVf_POK, $SVf_IOK, $SVf_NOK);
+
+sub _flags {
+    CPANBridge::Loader::core('B.pm');
+    ($SVf_POK, $SVf_IOK, $SVf_NOK) = (B::SVf_POK(), B::SVf_IOK(), B::SVf_NOK());
+    return;
+}
+
 # The bytes of a number, or undef for what is a string after all.
 sub _number {
+    $SVf_NOK or _flags();
     my $flags = B::svref_2object(\$_[0])->FLAGS;
-    return if $flags & B::SVf_POK();
-    if ($flags & B::SVf_IOK()) {
+    return if $flags & $SVf_POK;
+    if ($flags & $SVf_IOK) {
         my $integer = $_[0];
-        return _unsigned($integer) if $integer >= 0;
+        return $integer < 128 ? chr $integer : _unsigned($integer) if $integer >= 0;
         return $integer >= -32 ? CORE::pack('c', $integer)
             : $integer >= -128           ? CORE::pack('Cc',  0xd0, $integer)
             : $integer >= -32_768        ? CORE::pack('Cs>', 0xd1, $integer)
             : $integer >= -2_147_483_648 ? CORE::pack('Cl>', 0xd2, $integer)
             :                              CORE::pack('Cq>', 0xd3, $integer);
     }
-    return if !($flags & B::SVf_NOK());
+    return if !($flags & $SVf_NOK);
     # Where integers have 32 bits only, a larger one is a double to Perl.
     return _wide($_[0]) if NARROW && abs $_[0] >= 2**31 && abs $_[0] <= 2**53 && $_[0] == int $_[0];
     return CORE::pack('Cd>', 0xcb, $_[0]);
@@ -284,7 +341,7 @@ sub _read_map {
     my %map;
     no warnings;
     while ($count-- > 0) {
-        # As in _read_array.
+        # As in _read_array, with key and value.
         my ($byte, $key) = ord substr $IN, $AT++, 1;
         if ($byte >= 0xa0 && $byte < 0xc0) {
             $key = substr $IN, $AT, $byte - 0xa0;
@@ -294,7 +351,16 @@ sub _read_map {
             $key = $READ[$byte]->();
             _bad('a key is no text and no number') if !defined $key || ref $key;
         }
-        $map{$key} = $READ[ord(substr $IN, $AT++, 1)]->();
+        $byte = ord substr $IN, $AT++, 1;
+        if ($byte >= 0xa0 && $byte < 0xc0) {
+            my $text = substr $IN, $AT, $byte - 0xa0;
+            if ($text !~ tr/\x80-\xff//) {
+                $AT += $byte - 0xa0;
+                $map{$key} = $text;
+                next;
+            }
+        }
+        $map{$key} = $READ[$byte]->();
     }
     --$DEPTH;
     return \%map;
@@ -342,22 +408,6 @@ sub _sized {
     @READ[0xde, 0xdf] = (_sized('n', 2, \&_read_map), _sized('N', 4, \&_read_map));
 }
 
-for my $byte (0x00 .. 0xff) {
-    my $number = $byte < 0x80 ? $byte : $byte - 256;
-    $SIMPLE[$byte] = sub { return $number } if $byte < 0x80 || $byte >= 0xe0;
-}
-$KNOWN_KEY{$_} = _write_key($_) for qw(
-    algorithm body_id chain_id chain_mode cipher cipher_id content data direction eager headers hex_ciphertext iv key length
-    method params plaintext session_id stream stream_id text timeout url
-    Accept Accept-Encoding Authorization Connection Content-Length Content-Type Cookie Host Referer TE User-Agent
-);
-$SIMPLE[0x80] = sub { return {} };
-$SIMPLE[0x90] = sub { return [] };
-$SIMPLE[0xa0] = sub { return '' };
-$SIMPLE[0xc0] = $READ[0xc0];
-$SIMPLE[0xc2] = sub { return 0 };
-$SIMPLE[0xc3] = sub { return 1 };
-
 my @BOOLEAN;
 
 # JSON::PP::Boolean is what core Perl has for booleans, from 5.14 on; before that a class of our own does the same.
@@ -367,7 +417,7 @@ sub _boolean {
         local ($@, $!);
         local $SIG{__DIE__} = 'DEFAULT';
         my $class = eval { require JSON::PP::Boolean; 1 } || eval { require JSON::PP; 1 }
-            ? 'JSON::PP::Boolean' : 'CPANBridge::MessagePack::Boolean';
+            ? 'JSON::PP::Boolean' : CPANBridge::MessagePack::Boolean::overload();
         @BOOLEAN = map { my $bit = $_; bless \$bit, $class } 0, 1;
     }
     return $BOOLEAN[$value ? 1 : 0];
@@ -376,11 +426,14 @@ sub _boolean {
 package    # not for the index
     CPANBridge::MessagePack::Boolean;
 
-use overload
-    '0+'     => sub { ${ $_[0] } },
-    'bool'   => sub { ${ $_[0] } },
-    '""'     => sub { ${ $_[0] } },
-    fallback => 1;
+sub overload {
+    require overload;
+    my $value = sub { ${ $_[0] } };
+    overload->import('0+' => $value, bool => $value, '""' => $value, fallback => 1);
+    return __PACKAGE__;
+}
+
+$CPANBridge::Wire::NUMBER = \&CPANBridge::MessagePack::_number;
 
 1;
 
@@ -446,6 +499,15 @@ The value of bytes; there has to be exactly one.
 
 The value that begins at an offset, and the offset after it. With C<$room>, a value that would take more bytes of memory than
 that, together with the bytes it is read from, is refused before it does; C<$left> is what is left of it.
+
+=head2 packed
+
+=head2 unpacked
+
+=head2 complaint
+
+For the rest of the client: bytes, or undef for what has no form; the result in an answer's frame and where it ends, at 0 if there is none;
+what the codec said, after an C<eval>, while what others died of is passed on.
 
 =head2 true
 

@@ -6,31 +6,21 @@ use warnings;
 use CPANBridge::Connection ();
 use CPANBridge::Envelope ();
 use CPANBridge::Error ();
+use CPANBridge::Lane ();
 use CPANBridge::Locator ();
 use CPANBridge::MessagePack ();
 use CPANBridge::Ticket ();
+use CPANBridge::Wire ();
 
 our $VERSION = '0.100';
 
-use constant FIRST_MSGID => CPANBridge::Envelope::FIRST_MSGID;
-use constant LAST_MSGID  => CPANBridge::Envelope::LARGEST_UINT32;
+sub LAST_MSGID () { CPANBridge::Wire::LARGEST_UINT32 }
 # How long to wait between two looks at a message that is not gone yet.
-use constant PAUSE => 0.02;
+sub PAUSE () { 0.02 }
+# Sessions have numbers, for their tickets: an address is another one in a thread.
+my $SERIAL = 0;
 # How long what is there already is read on beyond the time that somebody gave: from a broker that does not stop sending.
-use constant DRAIN => 0.25;
-
-sub new {
-    my ($class, %fields) = @_;
-    return bless {
-        locator    => CPANBridge::Locator->new(map { $_ => $fields{$_} } qw(socket autostart broker_user)),
-        persistent => $fields{persistent},
-        answer_memory => $fields{answer_memory},
-        memory     => 0,
-        msgid      => FIRST_MSGID,
-        tickets    => {},
-        finished   => [],
-    }, $class;
-}
+sub DRAIN () { 0.25 }
 
 # Between any two steps of what follows a signal's handler may run, and it may make calls, or die. So every method that
 # uses the connection begins with `enter` and ends with `leave`, and as long as it runs the object that the script has is
@@ -39,7 +29,11 @@ sub new {
 
 sub enter {
     my ($self) = @_;
-    $self->lose('lost', 'a call on the same connection was broken off; this call may have run') if $self->{entered};
+    if ($self->{entered}) {
+        $self->lose('lost', 'a call on the same connection was broken off; this call may have run');
+        $self->_finish($_->settle(CPANBridge::Envelope::error('lost', $_->method, 'the sending of this call was broken off; it may have run')))
+            for grep { !$_->{done} } @{ delete $self->{sending} || [] };
+    }
     $self->{entered} = 1;
     # Mostly as before: then all of the room is there again.
     $self->{user}->_answer_memory == $self->{memory} ? ($self->{room} = $self->{whole_room}) : $self->_make_room;
@@ -64,55 +58,50 @@ sub leave {
     return;
 }
 
-# The lane is for a connection on which nothing is under way: all that a call has in common with the one before it, for CPANBridge to
-# make it in one go. It is opened by a call that went smoothly, and closed by everything else that happens to the connection.
-use constant {
-    # None if each call has a connection of its own.
-    LANE_HANDLE => 0,
-    # It counts for this process (and thread) and time limit only.
-    LANE_PROCESS => 1,
-    LANE_TIMEOUT => 2,
-    # Bytes of methods that were called before, and of the options.
-    LANE_NAMES   => 3,
-    LANE_OPTIONS => 4,
-    # How many bytes a request has beside those of its method and parameters.
-    LANE_LENGTH => 5,
-};
-
+# The next call may take the fast way.
 sub _open_lane {
     my ($self, $timeout) = @_;
     # A place that nobody named has to be looked for and looked at each time.
     return if !$self->{persistent} && !defined $self->{locator}->usual_path;
-    my $handle = $self->{persistent} ? $self->{connection}->handle : undef;
-    my $options = CPANBridge::Envelope::options($timeout);
-    $self->{lane} = [$handle, CPANBridge::Connection::process(), $timeout, \%CPANBridge::Envelope::METHOD, $options, 7 + length $options];
+    CPANBridge::Lane::open_on($self, $self->{persistent} ? $self->{connection}->handle : undef, $timeout);
     return;
 }
 
 # A socket that is connected to the same place as last time, if that is still the place and a broker is there.
 sub dial {
-    my ($self) = @_;
+    my ($self, $timeout) = @_;
     my $path = $self->{locator}->usual_path;
     return if !defined $path;
-    my $timeout = $self->{lane}[LANE_TIMEOUT];
-    my ($handle) = CPANBridge::Connection::dial($path, $timeout < $CPANBridge::DAEMON_TIMEOUT ? $timeout : $CPANBridge::DAEMON_TIMEOUT,
-        $timeout, $self->{locator});
+    my $wait = $timeout < $CPANBridge::DAEMON_TIMEOUT ? $timeout : $CPANBridge::DAEMON_TIMEOUT;
+    my ($handle, $user) = CPANBridge::Lane::dial($path, $wait, $timeout) or return;
+    return if $user < 0 || $user != $> && $user != 0 && !CPANBridge::Places::accepts($self->{locator}, $path, $user);
+    $self->{dialed} = $user;
     return $handle;
 }
 
 # (error) or (undef, result) of a call that was made on the lane and did not go smoothly.
 sub after_lane {
-    my ($self, $method, $request, $handle, $sent, $count, $answer, $timeout, $deadline) = @_;
+    my ($self, $method, $request, $handle, $sent, $count, $answer, $timeout, $begin) = @_;
+    my $deadline = $self->{deadline} = _deadline($begin, $timeout);
     my @attempt = ($method, substr($request, 11), $timeout, $deadline, undef);
     if (!$handle) {
         # No broker was there; where one may be is looked for from the beginning.
         delete $self->{lane};
         return $self->_finished([$self->_attempt(@attempt, 0)], @attempt);
     }
-    my $connection = $self->{connection} ||= CPANBridge::Connection->adopt($handle, $self->{locator}{path}, $timeout);
+    my $connection = $self->{connection} ||= CPANBridge::Lane::connection($handle, $self->{dialed}, $self->{locator}{path}, $timeout);
     $self->_make_room;
     my @exchanged = $connection->exchanged($request, $sent, $count, $answer);
     return $self->_finished([$self->_answered($method, unpack('x7N', $request), $timeout, $deadline, 0, @exchanged)], @attempt);
+}
+
+# When a call has to end that began at a point of time of the lane's clock; or, below zero, at a second of the common one, and then this is
+# up to a second late.
+sub _deadline {
+    my ($begin, $timeout) = @_;
+    return $begin + $timeout if $begin >= 0;
+    my $elapsed = time + $begin - 1;
+    return CPANBridge::Lane::now() + $timeout - ($elapsed < 0 ? 0 : $elapsed > $timeout ? $timeout : $elapsed);
 }
 
 # How a call ends: tried again as long as it did not run. $outcome: what an attempt returned.
@@ -128,7 +117,7 @@ sub _finished {
 sub call {
     my ($self, $method, $params, $options) = @_;
     my $timeout = $self->{user}->_time_limit($options);
-    my $deadline = $self->{deadline} = CPANBridge::Connection::now() + $timeout;
+    my $deadline = $self->{deadline} = CPANBridge::Lane::now() + $timeout;
     while (1) {
         my $is_long = $self->{long} && $self->{long}{$method};
         my ($error, $body) = CPANBridge::Envelope::encode($method, $params, $options, $timeout, $is_long);
@@ -148,7 +137,7 @@ sub _again {
     my $tries = $self->{user}->_retry_count;
     my $deadline = $attempt[2];
     my $result;
-    while ($error && $error->{not_run} && $tries-- > 0 && CPANBridge::Connection::now() < $deadline) {
+    while ($error && $error->{not_run} && $tries-- > 0 && CPANBridge::Lane::now() < $deadline) {
         $self->{user}->_debug("$method did not run (" . $error->message . '), trying again');
         # There was a broker a moment ago, so another one is probably coming up.
         ($error, $result) = $self->_attempt($method, @attempt, $CPANBridge::DAEMON_STARTUP_TIMEOUT);
@@ -166,9 +155,11 @@ sub _attempt {
         ($connection, my $error) = $self->connect($deadline, $patience);
         return $error if $error;
         # Where that took long, or other tries did, what is left of the time is less.
-        my $left = $deadline - CPANBridge::Connection::now();
+        my $left = $deadline - CPANBridge::Lane::now();
         $limit = $left if $left < 0.95 * $timeout;
     }
+    # This broker may be another user's than the one whose results were long.
+    $body = CPANBridge::Frozen::without($body) if $self->{long} && !$self->_is_trusted;
     if ($progress || %{ $self->{tickets} } || $self->{refused}) {
         # Not held on to: it may be another one before the answer comes.
         undef $connection;
@@ -177,7 +168,7 @@ sub _attempt {
         return $error || $self->_outcome($ticket);
     }
     my $msgid = $self->{msgid}++;
-    $self->{msgid} = FIRST_MSGID if $msgid >= LAST_MSGID;
+    $self->{msgid} = CPANBridge::Wire::FIRST_MSGID if $msgid >= LAST_MSGID;
     my ($taken, $answer) = $connection->exchange(CPANBridge::Envelope::frame($msgid, $body), $limit);
     return $self->_answered($method, $msgid, $timeout, $deadline, $limit == $timeout, $taken, $answer);
 }
@@ -188,16 +179,13 @@ sub _answered {
     my ($self, $method, $msgid, $timeout, $deadline, $had_all, $taken, $answer) = @_;
     delete $self->{lane};
     return $self->_unsent($method, $deadline) if !$taken;
-    if (defined $answer && substr($answer, 4, 8) eq pack 'A3NA', "\x94\x01\xce", $msgid, "\xc0") {
-        if ($self->{long} && substr($answer, 12, 1) eq "\xc9") {
-            my $result = $self->_thawed(\$answer, 12);
-            return (undef, $result) if defined $result;
-        }
+    if (defined $answer && substr($answer, 4, 8) eq CPANBridge::Wire::ANSWER . pack('N', $msgid) . CPANBridge::Wire::NIL) {
+        # Images and what is wrong are read below.
         my ($result, $end) = eval { CPANBridge::MessagePack->unpack_at($answer, 12, $self->{room}) };
         # What is wrong with it is found out by who looks at the whole message.
-        if (CPANBridge::Envelope::complaint() eq '' && $end == length $answer) {
+        if (CPANBridge::MessagePack::complaint() eq '' && $end == length $answer) {
             $self->_open_lane($timeout) if $had_all;
-            $self->_expect_long($method, $result, $end) if $end > 8_192;
+            $self->expect_long($method, $result, $end) if $end > CPANBridge::Lane::LONG;
             return (undef, $result);
         }
     }
@@ -208,11 +196,10 @@ sub _answered {
 }
 
 # A long result has come as MessagePack: the next of the method is asked for as an image, of who is trusted with that.
-sub _expect_long {
+sub expect_long {
     my ($self, $method, $result, $length) = @_;
-    require CPANBridge::Frozen;
+    CPANBridge::Parts::need('Frozen');
     return if $length < CPANBridge::Frozen::LONG() || $self->{no_images} || !$self->_is_trusted || !CPANBridge::Frozen::would_help($result, $length);
-    delete $CPANBridge::Envelope::METHOD{$method};
     $self->{long}{$method} = 1 if keys %{ $self->{long} || {} } < 1000;
     return;
 }
@@ -224,11 +211,24 @@ sub _is_trusted {
     return defined $listener && ($listener == $> || $listener == 0);
 }
 
-sub _thawed {
-    my ($self, $message, $at) = @_;
-    my $value = $self->_is_trusted ? CPANBridge::Frozen::thaw($message, $at) : undef;
-    $self->{has_images} = 1 if defined $value;
-    return $value;
+# A result has come as an image, to a call that waits for it. It was asked for if this client has asked for any, of somebody whom it trusts.
+sub _take_image {
+    my ($self, $ticket) = @_;
+    return $self->lose('protocol', 'the broker sent what is no message: an image that was not asked for') if !$self->{long} || !$self->_is_trusted;
+    my $weight = CPANBridge::Frozen::weight(\$_[2], 8);
+    delete $self->{tickets}{ $ticket->{msgid} };
+    if ($weight > $self->{room}) {
+        my $why = CPANBridge::Envelope::too_large($self->{user}->_answer_memory);
+        return $self->_finish($ticket->settle(CPANBridge::Envelope::error('too_large', $ticket->method, $why)));
+    }
+    my $value = CPANBridge::Frozen::thaw(\$_[2], 8);
+    if (!defined $value) {
+        $self->{tickets}{ $ticket->{msgid} } = $ticket;
+        return $self->lose('protocol', 'the broker sent what is no message: an image that can\'t be read');
+    }
+    $self->{room} -= $weight;
+    $self->{has_images} = 1;
+    return $self->_finish($ticket->settle(undef, $value));
 }
 
 # The methods to ask for as images where a call is not sent again for it: once this connection's broker has sent one. An older one takes such
@@ -243,7 +243,7 @@ sub _unsent {
     my ($self, $method, $deadline) = @_;
     while (defined(my $frame = $self->{connection}->receive(0))) {
         $self->_take($frame);
-        last if !$self->{connection} || CPANBridge::Connection::now() >= $deadline;
+        last if !$self->{connection} || CPANBridge::Lane::now() >= $deadline;
     }
     my $word = $self->{last_word};
     $self->lose('lost', 'the broker closed the connection; the call may have run');
@@ -274,32 +274,41 @@ sub _not_run {
 sub new_ticket {
     my ($self, $method, $body, $limit, $deadline, $progress) = @_;
     my $msgid = $self->{msgid}++;
-    $self->{msgid} = FIRST_MSGID if $msgid >= LAST_MSGID;
+    $self->{msgid} = CPANBridge::Wire::FIRST_MSGID if $msgid >= LAST_MSGID;
     delete $self->{lane};
     # Not by its constructor, which copies its arguments: scripts send thousands.
-    return bless { method => $method, body => $body, limit => $limit, deadline => $deadline, progress => $progress, msgid => $msgid },
+    return bless {
+        method => $method, body => $body, limit => $limit, deadline => $deadline, progress => $progress, msgid => $msgid,
+        session => $self->{serial} ||= ++$SERIAL,
+    },
         'CPANBridge::Ticket';
 }
 
 sub pipeline {
     my ($self, $calls) = @_;
     my $usual = $self->{user}->_timeout;
-    my $now = CPANBridge::Connection::now();
+    my $now = CPANBridge::Lane::now();
     my $deadline = $now + $usual;
     my (@all, @tickets, @bodies);
     my %none;
     my $long = $self->long_here;
+    my $usual_options = CPANBridge::Wire::options($usual);
     delete $self->{lane};
     for my $call (@$calls) {
         my $options = @$call > 2 ? { @$call[2 .. $#$call] } : \%none;
         my $limit = defined $options->{timeout} ? $options->{timeout} : $usual;
         # As `new_ticket` makes it: calling that for each takes an eighth more. Nobody else is to be given it.
         my $msgid = $self->{msgid}++;
-        $self->{msgid} = FIRST_MSGID if $msgid >= LAST_MSGID;
+        $self->{msgid} = CPANBridge::Wire::FIRST_MSGID if $msgid >= LAST_MSGID;
         my $ticket = bless {
             method => $call->[0], limit => $limit, deadline => $now + $limit, progress => $options->{progress}, msgid => $msgid, awaited => 1,
         }, 'CPANBridge::Ticket';
-        my ($error, $body) = CPANBridge::Envelope::encode($call->[0], $call->[1], $options, $limit, $long && $long->{ $call->[0] });
+        # What `encode` does for the usual call, without the call of a function.
+        my $name  = @$call <= 2 && !$long ? $CPANBridge::Wire::NAME{ $call->[0] } : undef;
+        my $bytes = !defined $name ? undef : !defined $call->[1] ? CPANBridge::Wire::EMPTY_MAP
+            : ref $call->[1] eq 'HASH' ? CPANBridge::Wire::pack_flat($call->[1]) : undef;
+        my ($error, $body) = defined $bytes ? (undef, $name . $bytes . $usual_options)
+            : CPANBridge::Envelope::encode($call->[0], $call->[1], $options, $limit, $long && $long->{ $call->[0] });
         push @all, $error ? $ticket->settle($error) : $ticket;
         next if $error;
         push @tickets, $ticket;
@@ -322,10 +331,14 @@ sub send_all {
     while (1) {
         my ($connection, $error) = $self->connect($deadline, $patience);
         return $error if $error;
+        # What asks for images was made for another connection.
+        if ($self->{long} && !$self->{has_images}) {
+            $_ = CPANBridge::Frozen::without($_) for @$bodies;
+        }
         my $bytes = '';
         for my $index (0 .. $#$tickets) {
             # What `CPANBridge::Envelope::frame` does, for the hundreds of a pipeline.
-            $bytes .= pack('NA3N', 7 + length $bodies->[$index], "\x95\x00\xce", $tickets->[$index]{msgid}) . $bodies->[$index];
+            $bytes .= pack('NA3N', CPANBridge::Wire::REQUEST_HEAD + length $bodies->[$index], CPANBridge::Wire::REQUEST, $tickets->[$index]{msgid}) . $bodies->[$index];
         }
         my $before = $connection->sent;
         my $unsent = $connection->has_unsent;
@@ -342,7 +355,7 @@ sub send_all {
         $error = $self->_unsent($tickets->[0]{method}, $deadline);
         return $error if !$error->{not_run};
         return CPANBridge::Envelope::error('lost', $tickets->[0]{method}, 'the broker closed the connection; calls may have run') if !$safe;
-        return $error if $tries-- <= 0 || CPANBridge::Connection::now() >= $deadline;
+        return $error if $tries-- <= 0 || CPANBridge::Lane::now() >= $deadline;
         $patience = $CPANBridge::DAEMON_STARTUP_TIMEOUT;
     }
 }
@@ -351,8 +364,8 @@ sub send_all {
 sub send_message {
     my ($self, $message, $method) = @_;
     my $bytes = eval { CPANBridge::MessagePack->pack($message) };
-    return CPANBridge::Envelope::unfit($method, CPANBridge::Envelope::complaint()) if !defined $bytes;
-    my $deadline = CPANBridge::Connection::now() + $self->{user}->_timeout;
+    return CPANBridge::Envelope::unfit($method, CPANBridge::MessagePack::complaint()) if !defined $bytes;
+    my $deadline = CPANBridge::Lane::now() + $self->{user}->_timeout;
     my ($tries, $patience) = ($self->{user}->_retry_count, 0);
     while (1) {
         my ($connection, $error) = $self->connect($deadline, $patience);
@@ -360,33 +373,16 @@ sub send_message {
         if ($connection->send_now(pack('N/a*', $bytes))) {
             while ($connection->has_unsent) {
                 return CPANBridge::Envelope::error('timeout', $method, 'the broker did not take the message in time')
-                    if CPANBridge::Connection::now() >= $deadline;
-                $self->receive_one(CPANBridge::Connection::now() + PAUSE);
+                    if CPANBridge::Lane::now() >= $deadline;
+                $self->receive_one(CPANBridge::Lane::now() + PAUSE);
                 return CPANBridge::Envelope::error('lost', $method, 'the broker closed the connection') if !$self->is_connected;
             }
             return;
         }
         $error = $self->_unsent($method, $deadline);
-        return $error if !$error->{not_run} || $tries-- <= 0 || CPANBridge::Connection::now() >= $deadline;
+        return $error if !$error->{not_run} || $tries-- <= 0 || CPANBridge::Lane::now() >= $deadline;
         $patience = $CPANBridge::DAEMON_STARTUP_TIMEOUT;
     }
-}
-
-# Sends a message that is not answered, but only if there is a connection on which nobody is at work, and without waiting: for destructors,
-# which run at any point of a program. What can't be told now is told the next time; it is little, and there are few.
-sub tell {
-    my ($self, $bytes) = @_;
-    my $untold = $self->{untold} ||= [];
-    shift @$untold if @$untold >= 100;
-    push @$untold, $bytes;
-    return if $self->{user} || $self->{entered};
-    # By functions and not by methods: at the end of a thread these may be no objects any more.
-    my $connection = $self->{connection};
-    return if !$connection || !CPANBridge::Connection::is_mine($connection) || CPANBridge::Connection::has_unsent($connection);
-    CPANBridge::Connection::send_now($connection, join '', map { pack 'N/a*', $_ } splice @$untold);
-    # What the kernel did not take goes with the next call, which must not send before it.
-    delete $self->{lane} if CPANBridge::Connection::has_unsent($connection);
-    return;
 }
 
 sub has_outstanding {
@@ -404,33 +400,36 @@ sub _refuse {
     }
     return 0 if !$ticket->{body} || ($ticket->{refusals} || 0) >= $self->{user}->_retry_count;
     $ticket->{refusals}++;
-    $ticket->{process} = CPANBridge::Connection::process();
+    $ticket->{process} = $$ + $CPANBridge::Lane::THREAD;
+    $self->{refused_at} = CPANBridge::Lane::now() if !$self->{refused};
     push @{ $self->{refused} }, $ticket;
     return 1;
 }
 
 # Sends to the next broker what this one refused, once this one owes no other answer. That broker is waited for as long as a broker takes to
-# start, or until $until. Who can wait again ($again) keeps what could not be sent.
+# start, and until $until at the most: where that comes first the calls are kept for the next time.
 sub send_refused {
-    my ($self, $until, $again) = @_;
+    my ($self, $until) = @_;
     return if !$self->{refused} || ($self->is_connected && %{ $self->{tickets} });
-    my @refused = @{ delete $self->{refused} };
+    my $now = CPANBridge::Lane::now();
+    my $process = $$ + $CPANBridge::Lane::THREAD;
+    $self->_drop_refused(sub {
+        my ($ticket) = @_;
+        return $ticket->{process} != $process ? CPANBridge::Envelope::error('lost', $ticket->method, 'the call was made by the parent process')
+            : $ticket->{deadline} <= $now && CPANBridge::Envelope::too_late($ticket->method, $ticket->{limit});
+    });
+    my $refused = $self->{refused} or return;
     $self->lose('lost', 'the broker is shutting down');
-    my $now = CPANBridge::Connection::now();
-    my $process = CPANBridge::Connection::process();
-    my @tickets;
-    for my $ticket (@refused) {
-        my $error = $ticket->{process} != $process ? CPANBridge::Envelope::error('lost', $ticket->method, 'the call was made by the parent process')
-            : $ticket->{deadline} <= $now ? CPANBridge::Envelope::too_late($ticket->method, $ticket->{limit})
-            :                               undef;
-        $error ? $self->_finish($ticket->settle($error)) : push @tickets, $ticket;
-    }
-    return if !@tickets;
-    $self->{user}->_debug(@tickets . ' calls did not run, because the broker is shutting down; trying again');
-    my $patience = $again ? $until - $now : $CPANBridge::DAEMON_STARTUP_TIMEOUT;
-    my $error = $self->send_all(\@tickets, [map { ${ $_->{body} } } @tickets], $until, $patience > 0 ? $patience : 0) or return;
-    return $self->{refused} = \@tickets if $again && $error->code eq 'connect';
-    $self->_finish($_->settle($error)) for @tickets;
+    $self->{user}->_debug(@$refused . ' calls did not run, because the broker is shutting down; trying again');
+    my $last = $self->{refused_at} + $CPANBridge::DAEMON_STARTUP_TIMEOUT;
+    my $patience = ($until < $last ? $until : $last) - $now;
+    my (undef, $error) = $self->connect($until, $patience > 0 ? $patience : 0);
+    return if $error && CPANBridge::Lane::now() >= $until;
+    # From here on they may be run. Whoever comes in after a handler died knows them by `sending`.
+    my $tickets = $self->{sending} = delete $self->{refused};
+    $error ||= $self->send_all($tickets, [map { ${ $_->{body} } } @$tickets], $until, 0);
+    delete $self->{sending};
+    $error && $self->_finish($_->settle($error)) for @$tickets;
     return;
 }
 
@@ -444,11 +443,8 @@ sub _give_up_refused {
 # True if the call had been refused and is given up with that: there is nobody to be told.
 sub cancel_refused {
     my ($self, $ticket) = @_;
-    my $refused = $self->{refused} or return 0;
-    my @others = grep { $_ != $ticket } @$refused;
-    return 0 if @others == @$refused;
-    @others ? ($self->{refused} = \@others) : delete $self->{refused};
-    $self->_finish($ticket->settle(CPANBridge::Envelope::error('cancelled', $ticket->method, 'the call was cancelled')));
+    return 0 if !grep { $_ == $ticket } @{ $self->{refused} || [] };
+    $self->_drop_refused(sub { $_[0] == $ticket && CPANBridge::Envelope::error('cancelled', $ticket->method, 'the call was cancelled') });
     return 1;
 }
 
@@ -456,17 +452,17 @@ sub cancel_refused {
 sub await {
     my ($self, $ticket) = @_;
     while (!$ticket->{done}) {
-        if ($self->{refused}) {
-            $self->send_refused($ticket->{deadline});
-            next if $ticket->{done};
-        }
-        if (!$self->is_connected) {
+        $self->send_refused($ticket->{deadline}) if $self->{refused};
+        last if $ticket->{done};
+        my $is_refused = $self->{refused} && grep { $_ == $ticket } @{ $self->{refused} };
+        if (!$is_refused && (!$self->is_connected || ($self->{tickets}{ $ticket->{msgid} } || 0) != $ticket)) {
+            # Also where a signal's handler died between two steps.
             $ticket->settle(CPANBridge::Envelope::error('lost', $ticket->method, 'the call was made on a connection that is closed'));
             return;
         }
-        my $has_come = $self->_take_answers || $self->receive_one($ticket->{deadline});
+        my $has_come = $self->is_connected && ($self->_take_answers || $self->receive_one($ticket->{deadline}));
         # Whatever comes: a broker that sends something else without end does not hold us.
-        $self->expire if !$has_come || CPANBridge::Connection::now() >= $ticket->{deadline};
+        $self->expire if !$has_come || CPANBridge::Lane::now() >= $ticket->{deadline};
     }
     return;
 }
@@ -479,22 +475,26 @@ sub _take_answers {
     my ($at, $have, $count) = (0, length $$in, 0);
     while ($have - $at >= 13) {
         my ($length, $kind, $msgid, $failure) = unpack 'Na3Na', substr $$in, $at, 12;
-        last if $kind ne "\x94\x01\xce" || $failure ne "\xc0" || $length < 9 || $have - $at < 4 + $length;
+        last if $kind ne CPANBridge::Wire::ANSWER || $failure ne CPANBridge::Wire::NIL || $length < 9 || $have - $at < 4 + $length;
         my $ticket = $tickets->{$msgid} or last;
-        my $value;
-        if ($length == 9 && (my $simple = $CPANBridge::MessagePack::SIMPLE[ord(substr $$in, $at + 12, 1)])) {
-            $value = $simple->();
+        # Read where it is as long as nothing else follows that could be taken for a part of it.
+        my ($value, $end) = CPANBridge::Wire::unpack_flat($$in, $at + CPANBridge::Wire::ANSWER_HEAD + 4);
+        if ($end && $end == $at + 4 + $length) {
+            my $room = $self->{room} - $length - (ref $value ? CPANBridge::MessagePack::PAIR * keys %$value : 0);
+            last if $room < 0;
+            $self->{room} = $room;
         }
         else {
             my $bytes = substr $$in, $at + 12, $length - 8;
-            ($value, my $end, my $left) = eval { CPANBridge::MessagePack->unpack_at($bytes, 0, $self->{room}) };
+            ($value, $end, my $left) = eval { CPANBridge::MessagePack->unpack_at($bytes, 0, $self->{room}) };
             # What is wrong with it is found out by who looks at the whole message.
-            CPANBridge::Envelope::complaint();
+            CPANBridge::MessagePack::complaint();
             last if !defined $end || $end != $length - 8;
             $self->{room} = $left;
         }
         delete $tickets->{$msgid};
         @{$ticket}{qw(done value)} = (1, $value);
+        $self->expect_long($ticket->{method}, $value, $length) if $length > CPANBridge::Lane::LONG;
         push @{ $self->{finished} }, $ticket if !$ticket->{awaited};
         $at += 4 + $length;
         $count++;
@@ -506,13 +506,27 @@ sub _take_answers {
 # Gives up calls whose time is over. What comes for them later finds no ticket and is dropped.
 sub expire {
     my ($self) = @_;
-    my $now = CPANBridge::Connection::now();
+    my $now = CPANBridge::Lane::now();
     for my $msgid (keys %{ $self->{tickets} }) {
         my $ticket = $self->{tickets}{$msgid};
         next if $ticket->{deadline} > $now;
         delete $self->{tickets}{$msgid};
         $self->_finish($ticket->settle(CPANBridge::Envelope::too_late($ticket->method, $ticket->{limit})));
     }
+    $self->_drop_refused(sub { $_[0]{deadline} <= $now && CPANBridge::Envelope::too_late($_[0]->method, $_[0]{limit}) }) if $self->{refused};
+    return;
+}
+
+# Ends those of the refused calls for which a function has an error.
+sub _drop_refused {
+    my ($self, $error_of) = @_;
+    my (@others, @ended);
+    for my $ticket (@{ delete $self->{refused} || [] }) {
+        my $error = $error_of->($ticket);
+        $error ? push @ended, $ticket->settle($error) : push @others, $ticket;
+    }
+    $self->{refused} = \@others if @others;
+    $self->_finish($_) for @ended;
     return;
 }
 
@@ -534,13 +548,13 @@ sub receive_one {
 sub _take {
     # The frame is not copied: before Perl 5.20 that would take its bytes once more.
     my ($self) = @_;
-    if ($self->{long} && substr($_[1], 0, 3) eq "\x94\x01\xce" && substr($_[1], 7, 2) eq "\xc0\xc9") {
-        my $value = $self->_thawed(\$_[1], 8);
-        my $ticket = defined $value ? delete $self->{tickets}{ unpack 'x3N', $_[1] } : undef;
-        return $self->_finish($ticket->settle(undef, $value)) if $ticket;
+    if (length $_[1] > 8 && substr($_[1], 0, 3) eq CPANBridge::Wire::ANSWER) {
+        # What comes late reaches nobody, and nobody reads it.
+        my $ticket = $self->{tickets}{ unpack 'x3N', $_[1] } or return;
+        return $self->_take_image($ticket, $_[1]) if substr($_[1], 7, 2) eq CPANBridge::Wire::NIL . CPANBridge::Wire::IMAGE;
     }
     my ($message, $end, $left) = eval { CPANBridge::MessagePack->unpack_at($_[1], 0, $self->{room}) };
-    my $why = CPANBridge::Envelope::complaint();
+    my $why = CPANBridge::MessagePack::complaint();
     return $self->_lose_to_size if CPANBridge::Envelope::is_too_large($why);
     $why ||= 'bytes follow the value' if defined $end && $end != length $_[1];
     $self->{room} = $left if defined $left;
@@ -549,6 +563,7 @@ sub _take {
         my $ticket = delete $self->{tickets}{$msgid} or return;
         return if ref $error eq 'HASH' && ($error->{code} || '') eq 'unavailable' && $self->_refuse($ticket);
         $ticket->settle(defined $error ? CPANBridge::Envelope::broker_error($error, $ticket->method, $ticket->{limit}) : undef, $value);
+        $self->expect_long($ticket->method, $value, $end) if $end > CPANBridge::Lane::LONG && !defined $error;
         $self->_finish($ticket);
         return;
     }
@@ -659,22 +674,18 @@ sub forget {
 sub poll {
     my ($self, $deadline) = @_;
     while ($self->has_outstanding && !@{ $self->{finished} }) {
-        $self->send_refused($deadline, 1);
-        if (!%{ $self->{tickets} }) {
-            last if CPANBridge::Connection::now() >= $deadline;
-            next;
-        }
         # A call's own time may be over before this wait is.
-        my ($first) = sort { $a <=> $b } $deadline, map { $_->{deadline} } values %{ $self->{tickets} };
-        my $has_come = $self->receive_one($first);
-        my $now = CPANBridge::Connection::now();
+        my ($first) = sort { $a <=> $b } $deadline, map { $_->{deadline} } values %{ $self->{tickets} }, @{ $self->{refused} || [] };
+        $self->send_refused($first);
+        my $has_come = %{ $self->{tickets} } && $self->receive_one($first);
+        my $now = CPANBridge::Lane::now();
         $self->expire if !$has_come || $now >= $first;
         last if $now >= $deadline && (!$has_come || $now >= $deadline + DRAIN);
     }
     # Whatever else has come already: it would not make the socket readable again. But not for ever, where something always has.
-    my $until = CPANBridge::Connection::now() + DRAIN;
+    my $until = CPANBridge::Lane::now() + DRAIN;
     while ($self->is_connected && %{ $self->{tickets} } && $self->receive_one(0)) {
-        last if CPANBridge::Connection::now() >= $until;
+        last if CPANBridge::Lane::now() >= $until;
     }
     delete $_->{body} for @{ $self->{finished} };
     return splice @{ $self->{finished} };
@@ -697,10 +708,6 @@ not thrown: a list of the error alone, or of undef and the result.
 
 =head1 METHODS
 
-=head2 new
-
-    my $session = CPANBridge::Session->new(socket => $path, autostart => $whether, persistent => $whether, broker_user => $names);
-
 =head2 enter
 
 =head2 leave
@@ -720,9 +727,9 @@ A connected socket for a call on the lane that has a connection of its own.
 
 =head2 after_lane
 
-    my ($error, $result) = $session->after_lane($method, $request, $handle, $sent, $count, $received, $seconds, $deadline);
+    my ($error, $result) = $session->after_lane($method, $request, $handle, $sent, $count, $received, $seconds, $begin);
 
-The same for a call that L<CPANBridge> made on the lane, if it did not go smoothly.
+The same for a call that L<CPANBridge::Lane> made, if it did not go smoothly.
 
 =head2 pipeline
 
@@ -744,12 +751,6 @@ Numbers a call; sends calls in one write.
 
 Sends a message that is not answered.
 
-=head2 tell
-
-    $session->tell($bytes);
-
-Sends a message's bytes if that can be done at once, else the next time.
-
 =head2 await
 
 Waits until a ticket is done.
@@ -770,15 +771,21 @@ Gives up calls whose time is over.
 
 Waits for one message and deals with it.
 
+=head2 expect_long
+
+    $session->expect_long($method, $result, $length);
+
+Notes that a method's result was so many bytes long: the next is asked for as an image, if that pays.
+
 =head2 long_here
 
 The methods whose results are long, if this connection's broker is known to send images.
 
 =head2 send_refused
 
-    $session->send_refused($until, $again);
+    $session->send_refused($until);
 
-Sends calls to the next broker that this one answered C<unavailable>. Whoever tries again later (C<$again>) keeps those that could not be sent.
+Sends calls to the next broker that this one answered C<unavailable>. Those that could not be sent by then are kept.
 
 =head2 cancel_refused
 

@@ -6,13 +6,13 @@ package OnlyRuntime;
 use strict;
 use warnings;
 
-use CPANBridge::Launcher ();
+use CPANBridge::Places ();
 
 {
     no warnings 'redefine';
-    *CPANBridge::Launcher::usual_sockets = sub { return CPANBridge::Launcher::user_socket() };
-    *CPANBridge::Launcher::private_sockets = sub { return };
-    *CPANBridge::Launcher::system_socket = sub { return };
+    *CPANBridge::Places::usual_sockets = sub { return CPANBridge::Places::user_socket() };
+    *CPANBridge::Places::private_sockets = sub { return };
+    *CPANBridge::Places::system_socket = sub { return };
 }
 
 1;

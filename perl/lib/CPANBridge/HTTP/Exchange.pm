@@ -3,7 +3,7 @@ package CPANBridge::HTTP::Exchange;
 use strict;
 use warnings;
 
-use CPANBridge::Connection ();
+use CPANBridge::Lane ();
 use CPANBridge::Error ();
 use CPANBridge::HTTP::Answer ();
 use CPANBridge::HTTP::Settings ();
@@ -181,7 +181,7 @@ sub read_on {
     my $empty = 0;
     my $going = eval {
         while (1) {
-            my $left = defined $until ? $until - CPANBridge::Connection::now() : NO_LIMIT;
+            my $left = defined $until ? $until - CPANBridge::Lane::now() : NO_LIMIT;
             $left = 0.001 if $left < 0.001;
             push @ahead, $bridge->send_call('http_helper.read', { stream_id => $id, length => PIECE }, timeout => $left)
                 while @ahead < AHEAD;

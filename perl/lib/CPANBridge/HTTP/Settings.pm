@@ -3,7 +3,7 @@ package CPANBridge::HTTP::Settings;
 use strict;
 use warnings;
 
-use CPANBridge::Connection ();
+use CPANBridge::Lane ();
 use CPANBridge::Handle ();
 use CPANBridge::Shared ();
 
@@ -30,7 +30,7 @@ sub new {
 # The session's id. Each process, and each thread, has its own: calls in one session wait for each other.
 sub session {
     my ($self) = @_;
-    my $process = CPANBridge::Connection::process();
+    my $process = $$ + $CPANBridge::Lane::THREAD;
     if ($OWNER != $process) {
         # After a fork: the parent's sessions.
         %SESSION = ();

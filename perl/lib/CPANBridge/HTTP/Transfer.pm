@@ -3,7 +3,7 @@ package CPANBridge::HTTP::Transfer;
 use strict;
 use warnings;
 
-use CPANBridge::Connection ();
+use CPANBridge::Lane ();
 use CPANBridge::Envelope ();
 use CPANBridge::Error ();
 use CPANBridge::File ();
@@ -42,7 +42,7 @@ sub download {
         my %reply = (aborted => $answer->{aborted});
         $take->($answer->{content}) if length $answer->{content};
         CPANBridge::HTTP::Exchange::read_on($bridge, $answer->{stream_id}, $take, \%reply, $until) if defined $answer->{stream_id};
-        die _error('timeout', $reply{aborted}) if defined $reply{aborted} && defined $until && CPANBridge::Connection::now() >= $until;
+        die _error('timeout', $reply{aborted}) if defined $reply{aborted} && defined $until && CPANBridge::Lane::now() >= $until;
         if (defined $reply{aborted}) {
             @{$result}{qw(success status_code reason status_line error)}
                 = (0, 500, $reply{aborted}, "500 $reply{aborted}", "Connection failed: $reply{aborted}");
@@ -92,13 +92,13 @@ sub upload {
 # When the call's time is over that these take the place of, and as an option what is left of it.
 sub _until {
     my ($options) = @_;
-    return defined $options->{timeout} ? CPANBridge::Connection::now() + $options->{timeout} : undef;
+    return defined $options->{timeout} ? CPANBridge::Lane::now() + $options->{timeout} : undef;
 }
 
 sub _left {
     my ($until) = @_;
     return if !defined $until;
-    my $left = $until - CPANBridge::Connection::now();
+    my $left = $until - CPANBridge::Lane::now();
     return (timeout => $left > 0.001 ? $left : 0.001);
 }
 

@@ -1,0 +1,134 @@
+# What a script loads that makes one call: most of its time goes there. And the rest of the client, which is held as text until something
+# unusual happens: whatever became of the files meanwhile.
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use File::Copy qw(copy);
+use File::Path qw(make_path);
+use File::Temp qw(tempdir);
+use Test::More;
+use TestBroker;
+
+my $broker = TestBroker->start;
+my $socket = $broker->socket_path;
+my $lib    = "$FindBin::Bin/../lib";
+
+# What a script says, run by itself with this perl.
+sub said_by {
+    my ($script, @options) = @_;
+    my $directory = tempdir(CLEANUP => 1);
+    open my $out, '>', "$directory/script.pl" or die $!;
+    print {$out} $script;
+    close $out;
+    local $ENV{CPAN_BRIDGE_SOCKET} = $socket;
+    open my $said, '-|', $^X, @options, "$directory/script.pl" or die $!;
+    local $/;
+    my $text = readline $said;
+    close $said;
+    return $text;
+}
+
+my $one_call = q{
+    my $result = CPANBridge->new->call('test.echo', { first => 'some text', second => 'more of it' });
+    die if $result->{second} ne 'more of it';
+};
+is_deeply(
+    [split ' ', said_by("use strict; use warnings; use CPANBridge; $one_call" . 'print join " ", sort keys %INC', "-I$lib")],
+    [sort map { "$_.pm" } qw(strict warnings CPANBridge), map { "CPANBridge/$_" } qw(Lane Parts Wire)],
+    'one call loads four files'
+);
+is_deeply(
+    [
+        split ' ',
+        said_by(
+            'use strict; use warnings; use CPANBridge; die if !CPANBridge->new->call_python("test", "echo", { a => "b" })->{success};'
+                . 'print join " ", grep { /^CPANBridge|^(?:B|Carp|Errno|Socket|Storable|constant|overload)\.pm/ } sort keys %INC',
+            "-I$lib"
+        )
+    ],
+    ['CPANBridge.pm', map { "CPANBridge/$_.pm" } qw(Clock Existing Lane Loader Parts Wire)],
+    'one of the existing interface a little more'
+);
+
+SKIP: {
+    skip 'valgrind is not installed', 1 if system 'command -v valgrind >/dev/null';
+    my %instructions;
+    my $directory = tempdir(CLEANUP => 1);
+    for my $case ([nothing => ''], [call => "use CPANBridge; $one_call"]) {
+        my ($name, $script) = @$case;
+        open my $out, '>', "$directory/$name.pl" or die $!;
+        print {$out} "use strict; use warnings; $script";
+        close $out;
+        local $ENV{CPAN_BRIDGE_SOCKET} = $socket;
+        my $text = qx{valgrind --tool=callgrind --callgrind-out-file=/dev/null $^X -I$lib $directory/$name.pl 2>&1};
+        ($instructions{$name}) = $text =~ /Collected\s*:\s*(\d+)/;
+    }
+    skip 'valgrind does not count here', 1 if !$instructions{nothing} || !$instructions{call};
+    # That was 83 million when everything was loaded; on Debian 12 it is 9.
+    my $ours = ($instructions{call} - $instructions{nothing}) / 1e6;
+    cmp_ok($ours, '<', 14, sprintf 'one call takes %.1f million instructions more than an empty script', $ours);
+}
+
+my $unusual = q{
+    my @two = $bridge->pipeline(['test.echo', { n => 1.5, deep => [{}] }], ['nobody.here']);
+    die if $two[0]{deep}[0] eq '' || $two[1]->code ne 'unknown_module';
+    eval { CPANBridge->new(nonsense => 1) };
+    die $@ if $@ !~ /unknown argument/;
+    die if !$bridge->call_python('test', 'ping', {})->{success};
+    print "well\n";
+};
+
+# A copy of the client that goes, or becomes another, after the script has begun.
+for my $case (
+    ['removed'         => 'rmtree($lib);'],
+    ['of another kind' => 'for my $file (glob "$lib/CPANBridge/*.pm") { open my $out, ">", $file or die $!; print {$out} "die qq{the new version};\n" }'],
+    ['elsewhere'       => 'chdir "/" or die $!;'],
+) {
+    my ($name, $change) = @$case;
+    my $directory = tempdir(CLEANUP => 1);
+    make_path("$directory/lib/CPANBridge");
+    copy($_, "$directory/lib/CPANBridge/") or die $! for glob "$lib/CPANBridge/*.pm";
+    copy("$lib/CPANBridge.pm", "$directory/lib/") or die $!;
+    for my $call ('', $one_call) {
+        is(
+            said_by(
+                "use strict; use warnings; use File::Path; BEGIN { chdir '$directory' or die } use lib 'lib'; use CPANBridge;"
+                    . "my \$lib = '$directory/lib'; my \$bridge = CPANBridge->new; $call; $change; $unusual"
+            ),
+            "well\n",
+            "files that are $name" . ($call ? ', after a call' : '')
+        );
+        last if $name ne 'elsewhere';
+    }
+}
+
+is(said_by("use strict; use warnings; use CPANBridge; my \$bridge = CPANBridge->new; $one_call; $unusual", '-T', "-I$lib"), "well\n", 'under taint checks');
+is(said_by("local \$/ = 'x'; local \$, = '-'; local \$\\ = ''; use CPANBridge; \$_ = 7; my \$bridge = CPANBridge->new; $unusual; die if \$_ ne 7;", "-I$lib"),
+    "well\n", 'whatever a script has set');
+
+# Classes that inherit find every method, and can call it as its parent's.
+is(
+    said_by(
+        q{package Mine; use strict; use warnings; our @ISA = 'CPANBridge'; use CPANBridge;
+          sub pipeline { my $self = shift; return ('mine', $self->SUPER::pipeline(@_)) }
+          sub call_python { my $self = shift; return { ours => $self->SUPER::call_python(@_)->{success} } }
+          package main;
+          my @methods = qw(call pipeline send_call wait_for poll notify cancel fileno available is_connected disconnect call_python get_last_error
+              get_performance_stats get_last_python_output clear_performance_stats set_debug set_timeout set_retry_count set_max_json_size
+              test_python_bridge check_python_module);
+          my @missing = grep { !Mine->can($_) } @methods;
+          my $early = Mine->can('is_connected');
+          my $mine = Mine->new;
+          my @results = $mine->pipeline(['test.echo', { a => 'b' }]);
+          print join ' ', @missing, $results[0], $results[1]{a}, $mine->call_python('test', 'ping')->{ours}, $mine->$early, "\n";
+          eval { $mine->nothing_like_it };
+          print $@ =~ /^Can't locate object method "nothing_like_it"/ ? "well\n" : $@;
+        },
+        "-I$lib"
+    ),
+    "mine b 1 1 \nwell\n",
+    'a class that inherits'
+);
+
+done_testing();

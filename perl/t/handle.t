@@ -213,4 +213,24 @@ for my $file (@files) {
 }
 is_deeply(\@unknown, [], 'Carp and CPANBridge::Error know every package');
 
+# What the broker before had is gone with it, and that is what is said.
+{
+    my $one = TestBroker->start;
+    my $bridge = CPANBridge->new(socket => $one->socket_path);
+    my @kind = ('crypto.chain_new', { cipher => 'aes', chain_mode => 'ecb', direction => 'encrypt', key => 'k' x 16 }, id => 'chain_id', free => 'crypto.chain_free');
+    my $handle = CPANBridge::Handle->make($bridge, @kind);
+    ok($handle->call('crypto.chain_next', { data => 'x' x 16 })->{data}, 'a handle');
+    my $gone = CPANBridge::Handle->make($bridge, @kind);
+    $bridge->call('crypto.chain_free', { chain_id => $gone->id });
+    ok(!eval { $gone->call('crypto.chain_next', { data => 'x' x 16 }); 1 }, 'one that was freed');
+    unlike($@, qr/started anew/, 'is just not there');
+    $one->stop;
+    $one->run;
+    # As if it had been made some time ago: the clocks of both are compared with a second's grace.
+    $handle->{made} -= 10;
+    ok(!eval { $handle->call('crypto.chain_next', { data => 'x' x 16 }); 1 }, 'one of the broker before');
+    is($@->code, 'not_found', 'is not found');
+    like($@, qr/\(the broker was started anew at \d\d:\d\d, and what the one before kept is gone\).* at \S+handle\.t line/, 'and why');
+}
+
 done_testing;

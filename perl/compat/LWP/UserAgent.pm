@@ -7,7 +7,7 @@ use strict;
 use warnings;
 
 use Carp ();
-use CPANBridge::HTTP::Part ();
+use CPANBridge::File::Part ();
 use HTTP::Config ();
 use HTTP::Headers ();
 use HTTP::Request ();
@@ -490,7 +490,7 @@ sub mirror {
         my $changed = (stat $file)[9];
         $request->header('If-Modified-Since' => HTTP::Date::time2str($changed)) if $changed;
     }
-    my $part = CPANBridge::HTTP::Part->beside($file) or die "Cannot write '$file': $!\n";
+    my $part = CPANBridge::File::Part->beside($file) or die "Cannot write '$file': $!\n";
     my $got = 0;
     my $response = $self->request($request, sub {
         $got += length $_[0];

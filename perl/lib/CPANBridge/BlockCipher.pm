@@ -4,6 +4,7 @@ use strict;
 use warnings;
 
 use Carp ();
+use CPANBridge::Bytes ();
 use CPANBridge::Chain ();
 use CPANBridge::Error ();
 use CPANBridge::Handle ();
@@ -41,7 +42,7 @@ sub _kept_blocks {
     my $handle = $self->{$direction};
     if ($handle && $handle->is_mine) {
         my $result = eval { $handle->call('crypto.chain_next', $params) };
-        return CPANBridge::Chain::field('data', 'crypto.chain_next', $result) if defined $result;
+        return CPANBridge::Bytes::in_answer('data', 'crypto.chain_next', $result) if defined $result;
         die $@ if !CPANBridge::Error::is_one($@) || $@->code ne 'not_found';
     }
     $handle = $self->{$direction} = CPANBridge::Handle->make(
@@ -51,7 +52,7 @@ sub _kept_blocks {
         id   => 'chain_id',
         free => 'crypto.chain_free',
     );
-    return CPANBridge::Chain::field('data', 'crypto.chain_next', $handle->call('crypto.chain_next', $params));
+    return CPANBridge::Bytes::in_answer('data', 'crypto.chain_next', $handle->call('crypto.chain_next', $params));
 }
 
 # Whole blocks in a chain mode, from its beginning.

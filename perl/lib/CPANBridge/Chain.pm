@@ -4,6 +4,8 @@ use strict;
 use warnings;
 
 use Carp ();
+use CPANBridge::Ahead ();
+use CPANBridge::Bytes ();
 use CPANBridge::Envelope ();
 use CPANBridge::Error ();
 use CPANBridge::Handle ();
@@ -32,15 +34,16 @@ sub next {    ## no critic (ProhibitBuiltinHomonyms)
         CPANBridge::Handle->make(CPANBridge::Shared::bridge(), 'crypto.chain_new', $self->_keyed, id => 'chain_id', free => 'crypto.chain_free');
     });
     if ($length <= PIECE) {
-        $$result .= _try(sub { field('data', 'crypto.chain_next', $handle->call('crypto.chain_next', _piece($data, 0, $length))) });
+        $$result .= _try(sub { CPANBridge::Bytes::in_answer('data', 'crypto.chain_next', $handle->call('crypto.chain_next', _piece($data, 0, $length))) });
         return;
     }
-    my ($bridge, @ahead) = CPANBridge::Shared::bridge()->available;
+    my $ahead = CPANBridge::Ahead->new(CPANBridge::Shared::bridge(), AHEAD);
+    my $take = sub { _try(sub { CPANBridge::Bytes::in_answer('data', 'crypto.chain_next', $ahead->take) }) };
     for (my $at = 0; $at < $length; $at += PIECE) {
-        push @ahead, $handle->send_call($bridge, 'crypto.chain_next', _piece($data, $at, $length - $at));
-        $$result .= _wait($bridge, \@ahead) if @ahead > AHEAD;
+        $$result .= $take->() if !$ahead->has_room;
+        $ahead->add($handle->send_call($ahead->bridge, 'crypto.chain_next', _piece($data, $at, $length - $at)));
     }
-    $$result .= _wait($bridge, \@ahead) while @ahead;
+    $$result .= $take->() while !$ahead->is_empty;
     return;
 }
 
@@ -69,25 +72,12 @@ sub _once {
     eval { $answer = CPANBridge::Shared::bridge()->call('crypto.chain_once', \%params); 1 } or return complain($@);
     my $made = ref $answer eq 'HASH' ? $answer->{data} : undef;
     return $made if defined $made && !ref $made && utf8::downgrade($made, 1);
-    return _try(sub { field('data', 'crypto.chain_once', $answer) });
+    return _try(sub { CPANBridge::Bytes::in_answer('data', 'crypto.chain_once', $answer) });
 }
 
 sub _piece {
     my ($data, $at, $left) = @_;
     return { data => bytes(substr $$data, $at, $left < PIECE ? $left : PIECE) };
-}
-
-# The answer to the first of the calls. If it failed, so did the chain; those behind it are not left to come in later.
-sub _wait {
-    my ($bridge, $tickets) = @_;
-    my $ticket = shift @$tickets;
-    my $data = eval { field('data', $ticket->method, $bridge->wait_for($ticket)) };
-    return $data if defined $data;
-    my $error = $@;
-    for my $other (splice @$tickets) {
-        eval { $bridge->wait_for($other); 1 } or CPANBridge::Error::is_one($@) or $error = $@;
-    }
-    return complain($error);
 }
 
 sub free {
@@ -108,26 +98,16 @@ sub _keyed {
     };
 }
 
-# Bytes are bytes to the broker either way; this keeps a flag that some other module set from making them characters.
+# Bytes that a script gave.
 sub bytes {
-    my ($bytes) = @_;
-    utf8::downgrade($bytes, 1) or Carp::croak(WIDE);
-    return $bytes;
+    my $bytes = CPANBridge::Bytes::of($_[0]);
+    return defined $bytes ? $bytes : Carp::croak(WIDE);
 }
 
 # One field of a call's result.
 sub _call {
     my ($field, $method, $params) = @_;
-    return _try(sub { field($field, $method, CPANBridge::Shared::bridge()->call($method, $params)) });
-}
-
-# Bytes of an answer. A broker that gives none is not to be told from one that lies.
-sub field {
-    my ($field, $method, $result) = @_;
-    my $bytes = ref $result eq 'HASH' ? $result->{$field} : undef;
-    die CPANBridge::Envelope::error('protocol', $method, "the broker's answer has no $field")
-        if !defined $bytes || ref $bytes || !utf8::downgrade($bytes, 1);
-    return $bytes;
+    return _try(sub { CPANBridge::Bytes::in_answer($field, $method, CPANBridge::Shared::bridge()->call($method, $params)) });
 }
 
 sub _try {
@@ -206,12 +186,6 @@ that began it.
     my $bytes = CPANBridge::Chain::bytes($string);
 
 The string without Perl's flag for characters; croaks if it has characters that are no bytes.
-
-=head2 field
-
-    my $bytes = CPANBridge::Chain::field($name, $method, $result);
-
-Bytes of a call's result; dies with a protocol error where there are none.
 
 =head2 complain
 

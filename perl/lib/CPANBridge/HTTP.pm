@@ -5,7 +5,7 @@ use warnings;
 
 use Carp ();
 use CPANBridge::HTTP::Exchange ();
-use CPANBridge::HTTP::Part ();
+use CPANBridge::File::Part ();
 use CPANBridge::HTTP::Proxy ();
 use CPANBridge::TLS ();
 
@@ -105,7 +105,7 @@ sub mirror {
         my $changed = (stat $file)[9];
         $args{headers} = { %{ $args{headers} || {} }, 'if-modified-since' => _http_date($changed) } if $changed;
     }
-    my $part = CPANBridge::HTTP::Part->beside($file)
+    my $part = CPANBridge::File::Part->beside($file)
         or Carp::croak("Error: Could not create temporary file beside $file for downloading: $!\n");
     $args{data_callback} = sub { $part->write($_[0]) or die "Error: Could not write to $file: $!\n" };
     my $response = eval { $self->request('GET', $url, \%args) };

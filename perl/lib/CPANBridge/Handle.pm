@@ -25,7 +25,7 @@ sub make {
     my $id = ref $result eq 'HASH' ? $result->{ $names{id} } : undef;
     die CPANBridge::Envelope::error('protocol', $method, "the broker's answer has no $names{id}")
         if !defined $id || ref $id || !length $id;
-    my $self = bless { id => "$id", bridge => $bridge, process => $$ + $CPANBridge::Lane::THREAD, name => $names{id}, free => $names{free} },
+    my $self = bless { id => "$id", bridge => $bridge, made => time, process => $$ + $CPANBridge::Lane::THREAD, name => $names{id}, free => $names{free} },
         $class;
     $LIVE{$id} = [@{$self}{qw(bridge process name free)}];
     return $self;
@@ -37,7 +37,26 @@ sub is_mine { return $_[0]->{process} == $$ + $CPANBridge::Lane::THREAD }
 sub call {
     my ($self, $method, $params, %options) = @_;
     $self->_check($method);
-    return $self->{bridge}->call($method, { %$params, $self->{name} => $self->{id} }, %options);
+    my ($result, $error);
+    {
+        local $@;
+        return $result if eval { $result = $self->{bridge}->call($method, { %$params, $self->{name} => $self->{id} }, %options); 1 };
+        $error = $@;
+    }
+    $self->_explain($error) if CPANBridge::Error::is_one($error) && $error->code eq 'not_found';
+    die $error;
+}
+
+# Says why there is no such handle, if it is known: a broker that was started since the handle was made has none of those before.
+sub _explain {
+    my ($self, $error) = @_;
+    local $@;
+    my $stats = eval { $self->{bridge}->call('test.stats', {}, timeout => 2) };
+    my $start = ref $stats eq 'HASH' ? $stats->{start_time} : undef;
+    return if !defined $start || ref $start || $start !~ /\A[0-9]+(?:\.[0-9]+)?\z/ || $start <= $self->{made} + 1;
+    my ($minute, $hour) = (localtime $start)[1, 2];
+    $error->{message} .= sprintf ' (the broker was started anew at %02d:%02d, and what the one before kept is gone)', $hour, $minute;
+    return;
 }
 
 sub send_call {

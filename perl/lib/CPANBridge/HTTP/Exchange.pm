@@ -3,10 +3,12 @@ package CPANBridge::HTTP::Exchange;
 use strict;
 use warnings;
 
-use CPANBridge::Lane ();
+use CPANBridge::Ahead ();
+use CPANBridge::Bytes ();
 use CPANBridge::Error ();
 use CPANBridge::HTTP::Answer ();
 use CPANBridge::HTTP::Settings ();
+use CPANBridge::Lane ();
 use CPANBridge::Shared ();
 
 our $VERSION = '0.100';
@@ -63,8 +65,8 @@ sub run {
 sub _bytes {
     my ($text, $what) = @_;
     return $text if !defined $text || ref $text || !utf8::is_utf8($text);
-    utf8::downgrade($text, 1) or die "Wide character in $what\n";
-    return $text;
+    my $bytes = CPANBridge::Bytes::of($text);
+    return defined $bytes ? $bytes : die "Wide character in $what\n";
 }
 
 sub _bytes_of_headers {
@@ -136,8 +138,7 @@ sub _gather {
         my $gathered = '';
         while (defined(my $piece = $$body->())) {
             last if !length $piece;
-            utf8::downgrade($piece, 1) or die "Wide character in request message body\n";
-            $gathered .= $piece;
+            $gathered .= _bytes_of_body($piece);
             $add->(substr $gathered, 0, length $gathered, '') if length $gathered >= PIECE;
         }
         $add->($gathered) if length $gathered;
@@ -177,16 +178,15 @@ sub _take {
 # The rest of a body.
 sub read_on {
     my ($bridge, $id, $take, $reply, $until) = @_;
-    my (@ahead, $why);
+    my $ahead = CPANBridge::Ahead->new($bridge, AHEAD);
     my $empty = 0;
+    my $why;
     my $going = eval {
         while (1) {
             my $left = defined $until ? $until - CPANBridge::Lane::now() : NO_LIMIT;
             $left = 0.001 if $left < 0.001;
-            push @ahead, $bridge->send_call('http_helper.read', { stream_id => $id, length => PIECE }, timeout => $left)
-                while @ahead < AHEAD;
-            my $ticket = shift @ahead;
-            my $piece = eval { CPANBridge::HTTP::Answer::check($ticket->method, $bridge->wait_for($ticket)) };
+            $ahead->add($ahead->bridge->send_call('http_helper.read', { stream_id => $id, length => PIECE }, timeout => $left)) while $ahead->has_room;
+            my $piece = eval { CPANBridge::HTTP::Answer::check('http_helper.read', $ahead->take) };
             if (!$piece) {
                 $why = _failure($@);
                 last;
@@ -204,9 +204,7 @@ sub read_on {
     };
     my $error = $@;
     # Those that were sent ahead find no stream, or are given up.
-    for my $ticket (@ahead) {
-        eval { $bridge->cancel($ticket); $bridge->wait_for($ticket) };
-    }
+    $ahead->give_up;
     # The answer is not whole; what there is of it is given all the same, as others do it.
     $reply->{aborted} = $why->{error} if $why;
     die $error if !$going;

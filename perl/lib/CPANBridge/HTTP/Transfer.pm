@@ -8,7 +8,7 @@ use CPANBridge::Envelope ();
 use CPANBridge::Error ();
 use CPANBridge::File ();
 use CPANBridge::HTTP::Exchange ();
-use CPANBridge::HTTP::Part ();
+use CPANBridge::File::Part ();
 
 our $VERSION = '0.100';
 
@@ -105,7 +105,7 @@ sub _left {
 sub _create {
     my ($path, $mode) = @_;
     die _error('invalid_params', "Failed to write $path: it is there and no regular file") if -e $path && !-f _;
-    return CPANBridge::HTTP::Part->beside($path, oct(defined $mode ? $mode : 600))
+    return CPANBridge::File::Part->beside($path, oct(defined $mode ? $mode : 600))
         || die _error('invalid_params', "Failed to write $path: $!");
 }
 

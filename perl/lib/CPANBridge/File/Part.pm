@@ -1,4 +1,4 @@
-package CPANBridge::HTTP::Part;
+package CPANBridge::File::Part;
 
 use strict;
 use warnings;
@@ -75,11 +75,11 @@ __END__
 
 =head1 NAME
 
-CPANBridge::HTTP::Part - a file that is not whole yet (used by CPANBridge::HTTP and the stand-ins)
+CPANBridge::File::Part - a file that is not whole yet (used by CPANBridge::HTTP and the stand-ins)
 
 =head1 SYNOPSIS
 
-    my $part = CPANBridge::HTTP::Part->beside($file) or die $!;
+    my $part = CPANBridge::File::Part->beside($file) or die $!;
     $part->write($bytes) or die $!;
     $part->finish or die $!;
 
@@ -87,7 +87,7 @@ CPANBridge::HTTP::Part - a file that is not whole yet (used by CPANBridge::HTTP 
 
 =head2 beside
 
-    my $part = CPANBridge::HTTP::Part->beside($target, $mode);
+    my $part = CPANBridge::File::Part->beside($target, $mode);
 
 Makes a file beside the target, under a name that nobody can tell beforehand. A target that is there and no regular file, such as a
 device, is opened itself. False if that fails; C<$!> says why.

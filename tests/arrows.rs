@@ -1,6 +1,6 @@
 //! The rooms of the house and the one-way doors between them (docs/architecture.md).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -77,9 +77,13 @@ fn dependencies(manifest: &Path) -> Vec<String> {
 }
 
 #[test]
-fn the_kit_knows_no_other_crate_of_ours_and_modules_know_the_kit_alone() {
+fn the_kit_knows_no_other_crate_of_ours_and_modules_know_kit_and_net_alone() {
     let top = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let ours = ["kit", "crypto", "http_helper", "cpan-bridge"];
+    let ours = ["kit", "net", "crypto", "http_helper", "cpan-bridge"];
+    let of_ours = |manifest: &Path| -> Vec<String> {
+        dependencies(manifest).into_iter().filter(|name| ours.contains(&name.as_str())).collect()
+    };
+    assert_eq!(of_ours(&top.join("net/Cargo.toml")), ["kit"]);
     let kit = dependencies(&top.join("kit/Cargo.toml"));
     assert!(!kit.iter().any(|name| ours.contains(&name.as_str())), "{kit:?}");
     // Nor anything that is compiled from C, or is a loop's.
@@ -88,10 +92,100 @@ fn the_kit_knows_no_other_crate_of_ours_and_modules_know_the_kit_alone() {
     }
     let mut modules = 0;
     for module in fs::read_dir(top.join("modules")).unwrap() {
-        let used = dependencies(&module.unwrap().path().join("Cargo.toml"));
-        let used: Vec<&String> = used.iter().filter(|name| ours.contains(&name.as_str())).collect();
-        assert_eq!(used, ["kit"]);
+        let used = of_ours(&module.unwrap().path().join("Cargo.toml"));
+        assert!(used.iter().all(|name| name == "kit" || name == "net") && used.contains(&"kit".to_owned()), "{used:?}");
         modules += 1;
     }
     assert!(modules > 1);
+}
+
+/// A file's code: without comments, and without its tests, which may look at anything.
+fn code_of(file: &Path) -> String {
+    let text = fs::read_to_string(file).unwrap();
+    let lines = text.lines().take_while(|line| !line.starts_with("#[cfg(test)]"));
+    lines.map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
+}
+
+/// The names behind each `marker` in a text: `marker::a::b` and `marker::{a, b::c}` alike.
+fn names_behind(text: &str, marker: &str) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    let name_of = |part: &str| part.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
+    for (at, _) in text.match_indices(marker) {
+        if text[..at].ends_with("super::") {
+            continue;
+        }
+        let rest = &text[at + marker.len()..];
+        match rest.strip_prefix('{') {
+            Some(list) => names.extend(list.split('}').next().unwrap_or_default().split(',').map(name_of)),
+            None => drop(names.insert(name_of(rest))),
+        }
+    }
+    names
+}
+
+/// Which of the files and folders beside each other in a folder use which.
+fn uses_within(folder: &Path, root: &Path) -> BTreeMap<String, BTreeSet<String>> {
+    let beside: BTreeSet<String> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_dir() || path.extension().is_some_and(|kind| kind == "rs"))
+        .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
+        .filter(|name| !matches!(name.as_str(), "mod" | "lib" | "main"))
+        .collect();
+    let place: Vec<&str> = folder.strip_prefix(root).unwrap().iter().map(|part| part.to_str().unwrap()).collect();
+    let by_crate = place.iter().fold("crate::".to_owned(), |path, part| format!("{path}{part}::"));
+    let mut uses = BTreeMap::new();
+    for name in &beside {
+        let own = folder.join(name);
+        let mut files: Vec<PathBuf> =
+            [folder.join(format!("{name}.rs"))].into_iter().filter(|file| file.is_file()).collect();
+        files.extend(if own.is_dir() { sources(&own) } else { Vec::new() });
+        let mut used = BTreeSet::new();
+        for file in files.iter().filter(|file| !file.ends_with("tests.rs")) {
+            let depth = file.strip_prefix(folder).unwrap().components().count();
+            let ups = if file.ends_with("mod.rs") { depth - 1 } else { depth };
+            let code = code_of(file);
+            used.extend(names_behind(&code, &"super::".repeat(ups)));
+            used.extend(names_behind(&code, &by_crate));
+        }
+        used.remove(name);
+        uses.insert(name.clone(), used.into_iter().filter(|other| beside.contains(other)).collect());
+    }
+    uses
+}
+
+/// What is left when everything that uses nothing of the rest is taken away again and again: circles, and what uses them.
+fn circles(mut uses: BTreeMap<String, BTreeSet<String>>) -> BTreeMap<String, BTreeSet<String>> {
+    loop {
+        let free: BTreeSet<String> =
+            uses.iter().filter(|(_, used)| used.is_empty()).map(|(name, _)| name.clone()).collect();
+        if free.is_empty() {
+            return uses;
+        }
+        uses.retain(|name, _| !free.contains(name));
+        uses.values_mut().for_each(|used| used.retain(|name| !free.contains(name)));
+    }
+}
+
+#[test]
+fn there_is_no_circle_among_the_files_of_a_folder() {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut roots = vec![top.join("src"), top.join("kit/src"), top.join("net/src")];
+    roots.extend(fs::read_dir(top.join("modules")).unwrap().map(|entry| entry.unwrap().path().join("src")));
+    let mut seen = 0;
+    for root in roots {
+        let mut folders = vec![root.clone()];
+        while let Some(folder) = folders.pop() {
+            folders
+                .extend(fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()));
+            let uses = uses_within(&folder, &root);
+            seen += uses.values().map(BTreeSet::len).sum::<usize>();
+            let left = circles(uses);
+            assert!(left.is_empty(), "{}: {left:?}", folder.display());
+        }
+    }
+    assert!(seen > 200, "only {seen} uses were found");
+    let circle = [("a", "b"), ("b", "c"), ("c", "a"), ("d", "a")]
+        .map(|(name, used)| (name.to_owned(), BTreeSet::from([used.to_owned()])));
+    assert_eq!(circles(circle.into()).len(), 4, "one that is there is found");
 }

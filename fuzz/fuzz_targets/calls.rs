@@ -2,7 +2,7 @@
 #![no_main]
 
 use cpan_bridge::modules::{Offer, registry};
-use kit::{Call, Caller, FunctionId, Registry, Touches};
+use kit::{Call, Caller, FunctionId, Registry};
 use kit::protocol::Buffer;
 use kit::protocol::message::parse;
 use libfuzzer_sys::fuzz_target;
@@ -18,7 +18,7 @@ fn chosen() -> &'static (Registry, Vec<FunctionId>) {
             .iter()
             .filter(|method| *method != "test.sleep")
             .filter_map(|method| registry.find(method).ok())
-            .filter(|id| registry.function(*id).touches != Touches::Network)
+            .filter(|id| !registry.function(*id).touches.network)
             .collect();
         (registry, ids)
     })

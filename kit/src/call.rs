@@ -1,6 +1,7 @@
 //! One call, as a function sees it.
 
 use super::Registry;
+use super::caller::Caller;
 use super::cancellation::Cancellation;
 use super::handles::{HandleId, Handles, Lease};
 use super::host::Host;
@@ -9,28 +10,6 @@ use crate::protocol::{Buffer, CallError, Code};
 use serde::Serialize;
 use std::cell::RefCell;
 use std::sync::Arc;
-
-/// Who calls, by the kernel's word (SO_PEERCRED).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Caller {
-    /// User id.
-    pub uid: u32,
-    /// Process id when it connected; 0 if unknown.
-    pub pid: i32,
-    /// Whether this is the broker's own user or root.
-    pub privileged: bool,
-    /// Whether files may be opened for him, as the broker's user.
-    pub files: bool,
-    /// Whether he may reach the network.
-    pub network: bool,
-}
-
-impl Caller {
-    /// The broker's own user, who may do everything.
-    pub const fn owner(uid: u32, pid: i32) -> Self {
-        Self { uid, pid, privileged: true, files: true, network: true }
-    }
-}
 
 /// How far a worker's call has come: done, total if known, and what is counted.
 pub type ProgressReport = (u64, Option<u64>, &'static str);
@@ -101,7 +80,7 @@ impl<'a> Call<'a> {
     pub fn host(&mut self) -> Result<&mut (dyn Host + 'a), CallError> {
         match &mut self.place {
             Place::Loop(host, _) => Ok(&mut **host),
-            Place::Worker(..) | Place::Alone => Err(super::function::needs_broker()),
+            Place::Worker(..) | Place::Alone => Err(super::handles::needs_broker()),
         }
     }
 
@@ -113,7 +92,7 @@ impl<'a> Call<'a> {
         match &self.place {
             Place::Loop(host, _) => Ok(host.registry()),
             Place::Worker(_, _, Some(registry)) => Ok(registry),
-            Place::Worker(..) | Place::Alone => Err(super::function::needs_broker()),
+            Place::Worker(..) | Place::Alone => Err(super::handles::needs_broker()),
         }
     }
 

@@ -3,7 +3,7 @@
 //! Runs only after reading failed. Messages are made from the description of the parameters and from the types of what
 //! came, never from values: a value may be a key.
 
-use super::function::{Parameter, Parameters};
+use super::parameters::{Parameter, Parameters};
 use crate::protocol::error::{CallError, nearest, quote};
 use crate::protocol::head::Head;
 use crate::protocol::message::MapEntries;
@@ -75,7 +75,7 @@ mod tests {
     use crate::function::Function;
     use crate::protocol::lenient::{Bytes, Flag, Integer};
     use crate::protocol::{Buffer, Code};
-    use crate::{Call, call::Caller};
+    use crate::{Call, Caller};
     use rmpv::Value as V;
     use schemars::JsonSchema;
     use serde::Deserialize;

@@ -1,16 +1,15 @@
-//! The one way to open a file that a caller names.
+//! The one way to open a file that a caller names. Whose calls may name one the function's table says
+//! ([`Touches`](crate::Touches)), and the broker sees to it.
 //!
 //! A broker that opens whatever it is told to can be held for ever by a named pipe, fed without end by a device, or made to
 //! read its own memory. So only regular files are opened, without waiting, and what they are is judged on the descriptor:
 //! what a path names may change at any time. Files that the kernel makes up as they are read (procfs and its kin, so also
 //! /dev/stdin and /dev/fd) are none.
 
-use super::Call;
-use crate::protocol::error::{ErrorData, Failure, quote};
-use crate::protocol::{CallError, Code};
+use crate::protocol::CallError;
+use crate::protocol::error::quote;
 use nix::errno::Errno;
 use nix::sys::statfs::{self, FsType, fstatfs};
-use std::collections::BTreeMap;
 use std::fs::{self, File, FileType, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
@@ -37,10 +36,6 @@ pub struct Wanted<'w> {
     pub failed: &'w str,
     /// Bytes that it may have at most.
     pub most: u64,
-    /// What a caller can do for whom no files are opened.
-    pub way_out: &'w str,
-    /// The parameter in which such a caller can send the content instead.
-    pub send_content_as: Option<&'w str>,
 }
 
 /// A regular file, open for reading.
@@ -56,10 +51,9 @@ impl Wanted<'_> {
     /// Opens the file for reading.
     ///
     /// # Errors
-    /// `denied` for a caller for whom the broker opens no files; `invalid_params` for a path that is not absolute, a file that
+    /// `invalid_params` for a path that is not absolute, a file that
     /// can't be opened, is no regular one or too large.
-    pub fn open(&self, call: &Call<'_>) -> Result<Opened, CallError> {
-        self.may(call)?;
+    pub fn open(&self) -> Result<Opened, CallError> {
         if !self.path.starts_with('/') || self.path.contains('\0') {
             return Err(self.error("the path must be absolute"));
         }
@@ -79,8 +73,8 @@ impl Wanted<'_> {
     ///
     /// # Errors
     /// As [`Wanted::open`]; a file that can't be read, or grew beyond measure meanwhile.
-    pub fn read(&self, call: &Call<'_>) -> Result<Zeroizing<Vec<u8>>, CallError> {
-        let Opened { file, size } = self.open(call)?;
+    pub fn read(&self) -> Result<Zeroizing<Vec<u8>>, CallError> {
+        let Opened { file, size } = self.open()?;
         // One byte more than it has, so that it need not grow, which would leave a copy behind.
         let room = usize::try_from(size).unwrap_or(usize::MAX).saturating_add(1);
         let mut content = Zeroizing::new(Vec::with_capacity(room));
@@ -89,21 +83,6 @@ impl Wanted<'_> {
             return Err(self.error(&format!("it has more than {} bytes", self.most)));
         }
         Ok(content)
-    }
-
-    fn may(&self, call: &Call<'_>) -> Result<(), CallError> {
-        if call.caller.files {
-            return Ok(());
-        }
-        let message = format!("the broker runs as another user and opens no files for you; {}", self.way_out);
-        let data = self.send_content_as.map(|name| {
-            Box::new(ErrorData {
-                parameter: Some(self.parameter.to_owned()),
-                send_content_as: Some(name.to_owned()),
-                ..ErrorData::default()
-            })
-        });
-        Err(Failure { code: Code::Denied, message, data, detail: BTreeMap::new() }.into())
     }
 
     fn open_regular(&self, path: &Path) -> Result<Opened, CallError> {
@@ -152,23 +131,14 @@ pub fn in_words(error: &io::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Caller;
-    use crate::protocol::Buffer;
+    use crate::protocol::Code;
     use nix::sys::stat::Mode;
     use std::os::unix::fs::symlink;
     use std::os::unix::net::UnixListener;
 
     fn read(path: &str) -> Result<Vec<u8>, CallError> {
-        let wanted = Wanted {
-            parameter: "key_file",
-            path,
-            failed: "Failed",
-            most: 100,
-            way_out: "send it",
-            send_content_as: None,
-        };
-        let mut out = Buffer::new();
-        wanted.read(&Call::detached(Caller::owner(7, 0), &mut out)).map(|content| content.to_vec())
+        let wanted = Wanted { parameter: "key_file", path, failed: "Failed", most: 100 };
+        wanted.read().map(|content| content.to_vec())
     }
 
     #[test]
@@ -222,27 +192,9 @@ mod tests {
         let path = dir.path().join("pipe");
         nix::unistd::mkfifo(&path, Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
         symlink("/etc/passwd", dir.path().join("link")).unwrap();
-        let wanted =
-            Wanted { parameter: "p", path: "/x", failed: "Failed", most: 1, way_out: "", send_content_as: None };
+        let wanted = Wanted { parameter: "p", path: "/x", failed: "Failed", most: 1 };
         // As if the path had named a file when it was looked at.
         assert!(wanted.open_regular(&path).unwrap_err().message.contains("a named pipe"));
         assert!(wanted.open_regular(&dir.path().join("link")).is_err());
-    }
-
-    #[test]
-    fn who_has_no_right_is_told_the_way_out() {
-        let mut out = Buffer::new();
-        let caller = Caller { files: false, ..Caller::owner(7, 0) };
-        let wanted = Wanted {
-            parameter: "key_file",
-            path: "/etc/shadow",
-            failed: "Failed",
-            most: 1,
-            way_out: "send it",
-            send_content_as: Some("key_file_content"),
-        };
-        let error = wanted.open(&Call::detached(caller, &mut out)).unwrap_err();
-        assert_eq!(error.code, Code::Denied);
-        assert_eq!(error.data.as_ref().unwrap().send_content_as.as_deref(), Some("key_file_content"));
     }
 }

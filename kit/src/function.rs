@@ -4,14 +4,14 @@ use super::call::Call;
 use super::diagnose;
 use super::handles::HandleId;
 use super::kind::Movable;
+pub use super::parameters::{Field, NoParameters, Parameter, Parameters, Returns};
+use super::parameters::{argument, describe, returns};
 use crate::protocol::buffer::wipe_stack;
-use crate::protocol::error::{CallError, Code};
-use crate::protocol::lenient::TYPE_NAME;
-use crate::protocol::message::MapEntries;
+use crate::protocol::error::{CallError, Code, ErrorData, Failure};
+use crate::protocol::head::Head;
 use schemars::JsonSchema;
-use schemars::generate::SchemaSettings;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// A named table of functions.
 pub struct Module {
@@ -85,85 +85,52 @@ pub const MOST_INLINE: usize = 4096;
 /// take any.
 pub const LARGEST_INLINE: usize = 64 * 1024;
 
-/// What a function may touch beyond its parameters and handles.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Touches {
-    /// Nothing.
-    Nothing,
-    /// Files, as the broker's user.
-    Files,
-    /// The network.
-    Network,
-}
-
-/// One parameter, as `system.modules` and error messages describe it.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
-pub struct Parameter {
-    /// Its name.
-    pub name: String,
-    /// The kind of value it takes.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// Whether a call must give it.
-    pub required: bool,
-    /// What holds when it is not given.
-    pub default: Option<serde_json::Value>,
-    /// One line on what it is for.
-    pub doc: String,
-}
-
-/// What a call gives, as `system.modules` describes it.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
-pub struct Returns {
-    /// What it is: a map, a list of maps, a text, nothing.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// What the map, or each map of the list, has.
-    pub fields: Vec<Field>,
-}
-
-/// One entry of a result.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
-pub struct Field {
-    /// Its name.
-    pub name: String,
-    /// The kind of value.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// Whether it is always there.
-    pub always: bool,
-    /// One line on what it says; empty where the name says it.
-    pub doc: String,
-}
-
-/// A struct of parameters. `Of<'p>` is the same struct borrowing from parameters that live for `'p`.
-///
-/// Implemented by [`parameters!`](crate::parameters).
-pub trait Parameters: 'static {
-    /// The struct, borrowing from the message.
-    type Of<'p>: Deserialize<'p> + JsonSchema;
-}
-
-/// Declares structs to be parameters: `parameters!(Plain, Borrowing<'_>)`.
-#[macro_export]
-macro_rules! parameters {
-    ($($name:ident $(<$lifetime:lifetime>)?),* $(,)?) => { $( $crate::parameters!(@one $name $($lifetime)?); )* };
-    (@one $name:ident) => {
-        impl $crate::Parameters for $name { type Of<'p> = $name; }
-    };
-    (@one $name:ident $lifetime:lifetime) => {
-        impl $crate::Parameters for $name<'static> { type Of<'p> = $name<'p>; }
-    };
-}
-
-/// No parameters at all.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NoParameters {}
-parameters!(NoParameters);
-
 type Run = Box<dyn Fn(&mut Call<'_>, &[u8]) -> Result<(), CallError> + Send + Sync>;
+
+/// What a function may touch beyond its parameters and handles. The broker refuses calls of those who may not: no function has to ask.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Touches {
+    /// The network.
+    pub network: bool,
+    /// Files, as the broker's user: those that these parameters name.
+    pub files: &'static [NamedFile],
+}
+
+/// A parameter that names a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NamedFile {
+    /// The parameter.
+    pub parameter: &'static str,
+    /// What a caller can do for whom no files are opened.
+    pub way_out: &'static str,
+    /// The parameter in which such a caller can send the content instead.
+    pub send_content_as: Option<&'static str>,
+}
+
+impl Touches {
+    /// In a word, for `system.modules` and `describe`.
+    pub fn word(&self) -> &'static str {
+        match (self.files.is_empty(), self.network) {
+            (true, false) => "nothing",
+            (false, false) => "files",
+            (true, true) => "network",
+            (false, true) => "files and network",
+        }
+    }
+}
+
+impl NamedFile {
+    /// The error for a caller for whom the broker opens no files.
+    pub fn refusal(&self) -> CallError {
+        let message = format!("the broker runs as another user and opens no files for you; {}", self.way_out);
+        let data = ErrorData {
+            parameter: Some(self.parameter.to_owned()),
+            send_content_as: self.send_content_as.map(str::to_owned),
+            ..ErrorData::default()
+        };
+        Failure { code: Code::Denied, message, data: Some(Box::new(data)), detail: BTreeMap::new() }.into()
+    }
+}
 
 /// One function that callers can call.
 pub struct Function {
@@ -227,7 +194,7 @@ impl Function {
     }
 
     fn with_run(name: &'static str, doc: &'static str, parameters: Vec<Parameter>, run: Run) -> Self {
-        let (placement, touches) = (Placement::Inline, Touches::Nothing);
+        let (placement, touches) = (Placement::Inline, Touches::default());
         Self {
             name,
             doc,
@@ -252,9 +219,15 @@ impl Function {
         self
     }
 
-    /// The same function, touching something.
-    pub fn touches(mut self, touches: Touches) -> Self {
-        self.touches = touches;
+    /// The same function, reaching the network.
+    pub fn touches_network(mut self) -> Self {
+        self.touches.network = true;
+        self
+    }
+
+    /// The same function, opening the files that these parameters name.
+    pub fn touches_files(mut self, files: &'static [NamedFile]) -> Self {
+        self.touches.files = files;
         self
     }
 
@@ -317,6 +290,13 @@ impl Function {
         argument(params, self.handle_parameter?).and_then(crate::protocol::message::text).and_then(HandleId::parse)
     }
 
+    /// The first of the files that these parameters name.
+    pub fn named_file(&self, params: &[u8]) -> Option<&'static NamedFile> {
+        let is_given =
+            |name| argument(params, name).is_some_and(|value| !matches!(Head::read(value), Ok((Head::Nil, _))));
+        self.touches.files.iter().find(|file| is_given(file.parameter))
+    }
+
     /// Runs the function. Its result is written to the call.
     ///
     /// # Errors
@@ -330,87 +310,11 @@ impl Function {
     }
 }
 
-fn argument<'p>(params: &'p [u8], name: &str) -> Option<&'p [u8]> {
-    MapEntries::of(params)?.find(|(key, _)| *key == name).map(|(_, value)| value)
-}
-
-/// Reads the description of a parameter struct off its type, so that the two can't differ.
-fn describe<P: Parameters>() -> Vec<Parameter> {
-    let schema = schemars::schema_for!(P::Of<'static>).to_value();
-    let required: Vec<&str> =
-        schema["required"].as_array().into_iter().flatten().filter_map(|name| name.as_str()).collect();
-    let Some(properties) = schema["properties"].as_object() else { return Vec::new() };
-    properties
-        .iter()
-        .map(|(name, property)| Parameter {
-            name: name.clone(),
-            kind: kind_of(property),
-            required: required.contains(&name.as_str()),
-            default: property.get("default").filter(|default| !default.is_null()).cloned(),
-            doc: property["description"].as_str().unwrap_or_default().replace('\n', " "),
-        })
-        .collect()
-}
-
-/// Reads the description of a result off its type.
-fn returns<R: JsonSchema>() -> Returns {
-    let settings = SchemaSettings::default().with(|settings| settings.inline_subschemas = true);
-    let schema = settings.into_generator().into_root_schema_for::<R>().to_value();
-    let (kind, described) = match kind_of(&schema).as_str() {
-        "list" => (format!("list of {}s", kind_of(&schema["items"])), &schema["items"]),
-        kind => (kind.to_owned(), &schema),
-    };
-    let required: Vec<&str> =
-        described["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    let properties = described["properties"].as_object().into_iter().flatten();
-    let fields = properties.map(|(name, property)| Field {
-        name: name.clone(),
-        kind: kind_of(property),
-        always: required.contains(&name.as_str()),
-        doc: property["description"].as_str().unwrap_or_default().replace('\n', " "),
-    });
-    Returns { kind, fields: fields.collect() }
-}
-
-/// The kind of value that a schema is about, in the words of callers.
-fn kind_of(schema: &Value) -> String {
-    if let Some(kind) = schema[TYPE_NAME].as_str() {
-        return kind.to_owned();
-    }
-    // What may be missing is described as "this type, or null".
-    let alternatives = ["anyOf", "oneOf"].iter().filter_map(|name| schema[*name].as_array()).flatten();
-    if let Some(kind) = alternatives.map(kind_of).find(|kind| kind != "nothing") {
-        return kind;
-    }
-    let kinds = match &schema["type"] {
-        Value::Array(kinds) => kinds.iter().find(|kind| *kind != "null").cloned().unwrap_or_default(),
-        kind => kind.clone(),
-    };
-    match kinds.as_str() {
-        Some("string") => "text",
-        Some("object") => "map",
-        Some("array") => "list",
-        Some("null") => "nothing",
-        Some(kind) => return kind.to_owned(),
-        None if schema["enum"].is_array() || schema["const"].is_string() => "text",
-        None => "value",
-    }
-    .to_owned()
-}
-
-/// The error for a function that needs a running broker, called without one.
-pub fn needs_broker() -> CallError {
-    CallError::new(
-        Code::Failed,
-        "this call keeps or needs state between calls, which only a running broker has; start one with `cpan-bridge serve` \
-         (this call was answered by a process of its own)",
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::protocol::lenient::{Bytes, Integer, Text};
+    use serde::Deserialize;
 
     #[derive(Deserialize, JsonSchema)]
     #[serde(deny_unknown_fields)]
@@ -427,7 +331,25 @@ mod tests {
         #[serde(default)]
         times: Option<Integer>,
     }
-    parameters!(Sample<'_>);
+    crate::parameters!(Sample<'_>);
+
+    #[test]
+    fn what_a_call_may_touch_is_told_by_its_parameters() {
+        const FILES: &[NamedFile] =
+            &[NamedFile { parameter: "key_file", way_out: "send it", send_content_as: Some("key_file_content") }];
+        let function = Function::raw("new", "Makes one.", |_, _| Ok(())).touches_files(FILES);
+        assert_eq!(function.touches.word(), "files");
+        let named = |params: &[u8]| function.named_file(params).map(|file| file.parameter);
+        assert_eq!(named(b"\x81\xa8key_file\xa2/x"), Some("key_file"));
+        assert_eq!(named(b"\x81\xa8key_file\xc0"), None);
+        assert_eq!(named(b"\x81\xa3key\xa2/x"), None);
+        assert_eq!(named(b"\x80"), None);
+        let refusal = FILES[0].refusal();
+        assert_eq!(refusal.code, Code::Denied);
+        assert!(refusal.message.ends_with("opens no files for you; send it"));
+        assert_eq!(refusal.data.as_ref().unwrap().send_content_as.as_deref(), Some("key_file_content"));
+        assert_eq!(function.touches_network().touches.word(), "files and network");
+    }
 
     #[test]
     fn parameters_describe_themselves() {

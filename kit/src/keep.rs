@@ -106,6 +106,12 @@ pub fn unreadable(what: &str) -> CallError {
     CallError::new(Code::Internal, format!("the packed state of {what} can't be read"))
 }
 
+/// What a text takes in a list, in bytes: itself, where it stands, and what the allocator adds.
+pub const fn text_bytes(length: usize) -> usize {
+    const LEAST: usize = 24;
+    24 + 8 + if length < LEAST { LEAST } else { length }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,22 +5,26 @@
 //! [`Call`] and returns a value. `docs/adding-a-module.md` walks through making a module and a program that has it.
 
 pub mod call;
+pub mod caller;
 pub mod cancellation;
 mod diagnose;
 pub mod files;
 pub mod function;
+mod handle;
 pub mod handles;
 mod host;
 pub mod keep;
 mod kind;
+pub mod parameters;
 pub mod pieces;
 pub mod protocol;
 pub mod random;
 mod registry;
 pub mod store;
 
-pub use call::{Call, Caller};
-pub use function::{Function, Module, NoParameters, Parameters, Placement, Room, Touches};
+pub use call::Call;
+pub use caller::Caller;
+pub use function::{Function, Module, NamedFile, NoParameters, Parameters, Placement, Room, Touches};
 pub use host::Host;
 pub use kind::{Kind, Movable};
 pub use registry::{FunctionId, Registry};

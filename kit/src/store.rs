@@ -5,8 +5,8 @@
 //! go; and what ends is not dropped here, because a body of many megabytes or a connection takes its time, but given to
 //! whoever calls [`HandleStore::take_ended`].
 
-use super::call::Caller;
-use super::handles::{HandleId, Held, Lease, Life};
+use super::caller::Caller;
+use super::handle::{HandleId, Held, Lease, Life};
 use super::keep::State;
 use crate::protocol::{Buffer, CallError, Code};
 use schemars::JsonSchema;

@@ -4,7 +4,8 @@
 //! answers are written from a buffer that is lent for one turn. Only a message in pieces, or answers that a slow client
 //! does not take, are kept here.
 
-use super::jobs::JobId;
+pub use super::ids::ConnectionId;
+use super::ids::JobId;
 use super::quota::Standing;
 use crate::config::Config;
 use crate::stats::{CloseReason, Script};
@@ -12,43 +13,13 @@ use kit::Caller;
 use kit::protocol::Buffer;
 use kit::protocol::framing::{Cutter, Framing};
 use mio::net::UnixStream;
-use mio::{Interest, Registry, Token};
+use mio::{Interest, Registry};
 use slab::Slab;
 use std::io::{self, ErrorKind, Write};
 use std::time::Duration;
 
 /// How long a connection stays that may make no calls.
 const PATIENCE_WITH_UNWELCOME: Duration = Duration::from_secs(1);
-
-/// Names one connection for as long as the broker lives: a slot, and which of the slot's connections it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ConnectionId {
-    slot: u32,
-    generation: u32,
-}
-
-// A token carries both halves.
-const _: () = assert!(usize::BITS == 64, "connection tokens need 64 bits");
-
-impl ConnectionId {
-    /// The id that no connection has: slots are far fewer.
-    pub const NONE: Self = Self { slot: u32::MAX, generation: u32::MAX };
-
-    /// The id that an event's token stands for.
-    pub fn of_token(Token(token): Token) -> Self {
-        Self { slot: token as u32, generation: (token >> 32) as u32 }
-    }
-
-    /// The token to register with.
-    pub fn token(self) -> Token {
-        Token((self.generation as usize) << 32 | self.slot as usize)
-    }
-
-    /// The slot, for timers.
-    pub fn slot(self) -> u32 {
-        self.slot
-    }
-}
 
 /// What becomes of a connection. It only ever moves downwards through this list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -321,13 +292,13 @@ impl Connections {
     /// Whichever connection is in a slot now.
     pub fn in_slot(&self, slot: u32) -> Option<ConnectionId> {
         let connection = self.slab.get(slot as usize)?;
-        Some(ConnectionId { slot, generation: connection.serial as u32 })
+        Some(ConnectionId::new(slot, connection.serial as u32))
     }
 
     /// Takes a slot.
     pub fn insert(&mut self, connection: Connection) -> ConnectionId {
         let generation = connection.serial as u32;
-        ConnectionId { slot: self.slab.insert(connection) as u32, generation }
+        ConnectionId::new(self.slab.insert(connection) as u32, generation)
     }
 
     /// Frees a slot.
@@ -343,9 +314,16 @@ impl Connections {
 
     /// Every connection with its id.
     pub fn iter(&self) -> impl Iterator<Item = (ConnectionId, &Connection)> {
-        self.slab.iter().map(|(slot, connection)| {
-            (ConnectionId { slot: slot as u32, generation: connection.serial as u32 }, connection)
-        })
+        self.slab
+            .iter()
+            .map(|(slot, connection)| (ConnectionId::new(slot as u32, connection.serial as u32), connection))
+    }
+}
+
+impl Connection {
+    /// Bytes that are kept for it from turn to turn.
+    pub fn holds(&self) -> usize {
+        self.input.len() + self.output.len() + self.job_charge
     }
 }
 
@@ -364,7 +342,7 @@ mod tests {
         let first = connections.insert(connection(1));
         assert!(connections.remove(first).is_some());
         let second = connections.insert(connection(2));
-        assert_eq!(first.slot(), second.slot());
+        assert_eq!(first.slot, second.slot);
         assert!(connections.get(first).is_none());
         assert!(connections.remove(first).is_none());
         assert_eq!(connections.get(ConnectionId::of_token(second.token())).unwrap().serial, 2);

@@ -3,7 +3,7 @@
 use super::Broker;
 use super::connection::{ConnectionId, State};
 use super::deadlines::Timer;
-use super::ending::Phase;
+use super::ending::{Phase, shutting_down};
 use super::jobs::{HandleKey, Job, Stage};
 use super::locks::locked;
 use super::panics::{self, Panic};
@@ -15,7 +15,7 @@ use kit::handles::HandleId;
 use kit::protocol::frozen::Form;
 use kit::protocol::message::{Arguments, Kind, Malformed, Message, parse_after};
 use kit::protocol::{Buffer, CallError, Code};
-use kit::{Call, Caller, FunctionId, Registry, Touches};
+use kit::{Call, Caller, FunctionId, Registry};
 use slog::error;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -183,8 +183,13 @@ impl Broker {
         if self.locks.hold_back(caller.uid, function) {
             return Err(locked());
         }
-        if function.touches == Touches::Network {
+        if function.touches.network {
             self.allow_network(caller)?;
+        }
+        if !caller.files
+            && let Some(file) = function.named_file(request.arguments.params)
+        {
+            return Err(file.refusal());
         }
         if function.takes_too_long_to_read(request.arguments.params.len()) {
             let message = format!("this function takes parameters of at most {LARGEST_INLINE} bytes");
@@ -327,7 +332,7 @@ impl Broker {
             connection.job_charge += charge;
         }
         if let Some(deadline) = deadline {
-            self.deadlines.want(Timer::Job(id.slot()), deadline);
+            self.deadlines.want(Timer::Job(id.slot), deadline);
         }
         self.start_jobs();
     }
@@ -466,11 +471,6 @@ fn answer_error(turn: &mut Turn, msgid: Option<u32>, max_frame: usize, error: &C
 /// The error of a call whose deadline passed.
 pub(super) fn timed_out() -> CallError {
     CallError::new(Code::Timeout, "the call's deadline (timeout_ms) passed before its result was there")
-}
-
-/// The error of a call that came too late.
-pub(super) fn shutting_down() -> CallError {
-    CallError::new(Code::Unavailable, "the broker is shutting down; the call did not run")
 }
 
 fn outcome(result: &Result<(), CallError>) -> Outcome {

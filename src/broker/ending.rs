@@ -3,10 +3,10 @@
 use super::Broker;
 use super::connection::State;
 use super::deadlines::Timer;
-use super::dispatch::shutting_down;
 use super::jobs::Stage;
 use super::signals::Request;
 use crate::stats::CloseReason;
+use kit::protocol::{CallError, Code};
 use nix::sys::signal::Signal;
 use slog::{debug, info, warn};
 use std::process::ExitCode;
@@ -128,8 +128,8 @@ impl Broker {
         let ids: Vec<_> = self.connections.iter().flat_map(|(_, connection)| connection.jobs.clone()).collect();
         for id in ids {
             if self.jobs.get(id).is_some_and(|job| job.stage == Stage::Running) {
-                let late = kit::protocol::CallError::new(
-                    kit::protocol::Code::Failed,
+                let late = CallError::new(
+                    Code::Failed,
                     "the broker shut down before the call was done (setting shutdown_grace); it may have taken effect",
                 );
                 self.answer_early(id, late);
@@ -148,4 +148,9 @@ impl Broker {
 fn exit_code(signal: Signal) -> u8 {
     // As a shell reports a process that the signal ended.
     128 + u8::try_from(signal as i32).unwrap_or(0)
+}
+
+/// The error of a call that came too late.
+pub(super) fn shutting_down() -> CallError {
+    CallError::new(Code::Unavailable, "the broker is shutting down; the call did not run")
 }

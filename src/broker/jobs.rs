@@ -5,7 +5,8 @@
 //! user's connections in turn, so who queues a thousand calls delays nobody's single one by more than one. Guests may have
 //! some of the workers only, each of them and all together ([`Share`]), however long their calls run.
 
-use super::connection::ConnectionId;
+use super::ids::ConnectionId;
+pub use super::ids::JobId;
 use kit::cancellation::Cancellation;
 use kit::handles::HandleId;
 use kit::protocol::Buffer;
@@ -15,20 +16,6 @@ use slab::Slab;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// Names one job for as long as the broker lives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct JobId {
-    slot: u32,
-    generation: u32,
-}
-
-impl JobId {
-    /// The slot, for timers.
-    pub fn slot(self) -> u32 {
-        self.slot
-    }
-}
 
 /// A handle as its owner knows it. What others call by the same name waits for nothing of this.
 pub type HandleKey = (u32, HandleId);
@@ -223,7 +210,7 @@ impl Jobs {
         self.generation = self.generation.wrapping_add(1);
         let (handle, connection, caller) = (job.handle, job.connection, job.caller);
         let slot = self.slab.insert((self.generation, job));
-        let id = JobId { slot: slot as u32, generation: self.generation };
+        let id = JobId::new(slot as u32, self.generation);
         self.waits(caller.uid);
         match handle.map(|handle| self.by_handle.entry(handle)) {
             Some(std::collections::hash_map::Entry::Occupied(mut behind)) => behind.get_mut().push_back(id),
@@ -240,7 +227,7 @@ impl Jobs {
     pub fn add_running(&mut self, job: Job) -> JobId {
         self.generation = self.generation.wrapping_add(1);
         let slot = self.slab.insert((self.generation, Job { stage: Stage::Running, handle: None, ..job }));
-        JobId { slot: slot as u32, generation: self.generation }
+        JobId::new(slot as u32, self.generation)
     }
 
     /// The job of an id, unless it is gone.
@@ -250,7 +237,7 @@ impl Jobs {
 
     /// Every job there is, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (JobId, &Job)> {
-        self.slab.iter().map(|(slot, (generation, job))| (JobId { slot: slot as u32, generation: *generation }, job))
+        self.slab.iter().map(|(slot, (generation, job))| (JobId::new(slot as u32, *generation), job))
     }
 
     /// Whether a job waits for an earlier one on the same handle, and not for a worker.
@@ -260,7 +247,7 @@ impl Jobs {
 
     /// Whichever job is in a slot now.
     pub fn in_slot(&self, slot: u32) -> Option<JobId> {
-        self.slab.get(slot as usize).map(|(generation, _)| JobId { slot, generation: *generation })
+        self.slab.get(slot as usize).map(|(generation, _)| JobId::new(slot, *generation))
     }
 
     /// Whether there is a job that a worker may have.
@@ -301,7 +288,7 @@ impl Jobs {
     /// The jobs of guests that workers have.
     pub fn running_of_guests(&self) -> Vec<JobId> {
         let running = self.slab.iter().filter(|(_, (_, job))| job.on_worker && !job.caller.privileged);
-        running.map(|(slot, (generation, _))| JobId { slot: slot as u32, generation: *generation }).collect()
+        running.map(|(slot, (generation, _))| JobId::new(slot as u32, *generation)).collect()
     }
 
     /// The job that workers have longest.
@@ -378,7 +365,7 @@ impl Jobs {
     /// Every job that waits.
     pub fn waiting_ids(&self) -> Vec<JobId> {
         let waiting = self.slab.iter().filter(|(_, (_, job))| job.stage == Stage::Waiting);
-        waiting.map(|(slot, (generation, _))| JobId { slot: slot as u32, generation: *generation }).collect()
+        waiting.map(|(slot, (generation, _))| JobId::new(slot as u32, *generation)).collect()
     }
 }
 
@@ -489,7 +476,7 @@ mod tests {
         let first = jobs.add(job(None));
         jobs.remove(first);
         let second = jobs.add(job(None));
-        assert_eq!(first.slot(), second.slot());
+        assert_eq!(first.slot, second.slot);
         assert!(jobs.get(first).is_none());
     }
 }

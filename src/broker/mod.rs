@@ -38,6 +38,7 @@ mod dispatch;
 mod ending;
 mod exporter;
 mod handover;
+mod ids;
 mod in_work;
 mod jobs;
 mod limits;

@@ -4,7 +4,6 @@
 //! `allow_group` let in have a share of their own beside that, so that none of them can take everything from the others or
 //! from the broker's own user.
 
-use super::connection::Connection;
 use crate::config::Config;
 use kit::Caller;
 use kit::protocol::{CallError, Code};
@@ -175,13 +174,6 @@ impl Quotas {
         }
         let message = format!("{waiting} of your calls wait for a worker already (setting user_queue); try again");
         Err(CallError::new(Code::Overloaded, message))
-    }
-}
-
-impl Connection {
-    /// Bytes that are kept for it from turn to turn.
-    pub fn holds(&self) -> usize {
-        self.input.len() + self.output.len() + self.job_charge
     }
 }
 

@@ -9,8 +9,8 @@
 //! nothing else is waited for: one of them could keep a broker from ever being replaced.
 
 use super::deadlines::Timer;
-use super::dispatch::shutting_down;
 use super::ending::Phase;
+use super::ending::shutting_down;
 use super::handover::{HandoverError, Program, Rehearsal};
 use super::jobs::{self, Job};
 use super::quiet::Quiet;
@@ -98,7 +98,7 @@ impl Broker {
         let (connection, deadline) = (job.connection, job.deadline);
         let id = self.jobs.add_running(job);
         if let Some(deadline) = deadline {
-            self.deadlines.want(Timer::Job(id.slot()), deadline);
+            self.deadlines.want(Timer::Job(id.slot), deadline);
         }
         if let Some(connection) = self.connections.get(connection) {
             connection.jobs.push(id);

@@ -369,7 +369,7 @@ impl Broker {
         let Some(connection) = self.connections.get(id) else { return };
         let Some((at, _)) = connection.next_deadline(&self.config) else { return };
         if connection.timer_at.is_none_or(|earlier| at < earlier) {
-            connection.timer_at = Some(self.deadlines.want(Timer::Connection(id.slot()), at));
+            connection.timer_at = Some(self.deadlines.want(Timer::Connection(id.slot), at));
         }
     }
 

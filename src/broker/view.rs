@@ -11,7 +11,7 @@ use crate::stats::{
     RecentError, SecurityReport, Totals, Unreached, WorkerReport, ratio,
 };
 use chrono::{DateTime, FixedOffset, Local, SecondsFormat, Utc};
-use kit::function::needs_broker;
+use kit::handles::needs_broker;
 use kit::protocol::{CallError, Code};
 use kit::store::HandleStore;
 use kit::{Call, Caller, Host, Registry};

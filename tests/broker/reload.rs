@@ -621,20 +621,3 @@ fn who_shuts_down_does_not_reload() {
     assert!(message_holds(&result, "the broker is shutting down"), "{}", message(&result));
     assert_eq!(broker.wait().code(), Some(0));
 }
-
-#[test]
-fn a_guests_call_that_ran_is_not_said_to_be_safe_to_repeat() {
-    if !can_act_as_others() {
-        return;
-    }
-    let broker = open_broker(&["--reload-grace=1s", "--allow-user=65534"]);
-    let mut guest = Client::connect_as(STRANGER, &broker.socket());
-    guest.send(&request(7, "test.sleep", map([("seconds", 30.into())])));
-    let mut own = broker.connect();
-    eventually("the call runs", || !own.call("system.calls", none()).unwrap()["calls"].as_array().unwrap().is_empty());
-    own.call("system.reload", none()).unwrap();
-    let ended = guest.answer(7);
-    assert_eq!(code(&ended), "failed", "{ended:?}");
-    assert!(message(&ended).contains("it may have taken effect"), "{}", message(&ended));
-    assert!(guest.call("test.ping", none()).is_ok());
-}

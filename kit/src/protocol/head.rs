@@ -110,6 +110,14 @@ fn length<const N: usize>(bytes: &[u8]) -> Result<usize, HeadError> {
     Ok(raw.iter().fold(0, |value, byte| value << 8 | usize::from(*byte)))
 }
 
+/// The text that a complete value holds, if it is text (or bytes that are text).
+pub fn text(value: &[u8]) -> Option<&str> {
+    match Head::read(value) {
+        Ok((Head::Str(length) | Head::Bin(length), size)) => std::str::from_utf8(value.get(size..size + length)?).ok(),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -292,7 +292,7 @@ pub fn boolean(value: &[u8]) -> Option<bool> {
         Ok((Head::Bool(flag), _)) => Some(flag),
         Ok((Head::Uint(0), _)) => Some(false),
         Ok((Head::Uint(1), _)) => Some(true),
-        Ok((Head::Str(_), _)) => match super::message::text(value) {
+        Ok((Head::Str(_), _)) => match super::head::text(value) {
             Some("" | "0") => Some(false),
             Some("1") => Some(true),
             _ => None,

@@ -4,6 +4,7 @@
 //! our clients, a fifth element with options.
 
 use super::error::{CallError, Code, quote};
+pub use super::head::text;
 use super::head::{Head, HeadError};
 use super::scanner::{Scan, ScanError, Scanner};
 
@@ -414,14 +415,6 @@ impl<'a> Iterator for MapEntries<'a> {
 fn bytes_of(value: &[u8]) -> Option<&[u8]> {
     match Head::read(value) {
         Ok((Head::Str(length) | Head::Bin(length), size)) => value.get(size..size + length),
-        _ => None,
-    }
-}
-
-/// The text that a complete value holds, if it is text (or bytes that are text).
-pub fn text(value: &[u8]) -> Option<&str> {
-    match Head::read(value) {
-        Ok((Head::Str(length) | Head::Bin(length), size)) => std::str::from_utf8(value.get(size..size + length)?).ok(),
         _ => None,
     }
 }

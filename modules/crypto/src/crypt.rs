@@ -1,7 +1,6 @@
 //! `crypto.encrypt`, `crypto.decrypt` and `crypto.cleanup_cipher`: work with a cipher that is kept.
 
-use super::aead::Sealer;
-use super::cipher::Cipher;
+pub use super::kept::Kept;
 use super::key::{decode_hex_in_pieces, encode_hex_in_pieces};
 use super::moved::unpack_cipher;
 use kit::Kind;
@@ -15,14 +14,6 @@ use zeroize::Zeroizing;
 
 /// The kind of handle that a cipher is.
 pub const CIPHER: Kind<Kept> = Kind::new("cipher", "Invalid cipher ID or cipher expired").that_moves(unpack_cipher);
-
-/// What a cipher's handle keeps.
-pub enum Kept {
-    /// A block cipher in the old data format.
-    Legacy(Cipher),
-    /// An authenticated cipher.
-    Sealer(Sealer),
-}
 
 /// The parameters of `crypto.encrypt`.
 #[derive(Deserialize, JsonSchema)]

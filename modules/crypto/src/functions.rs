@@ -13,7 +13,7 @@ use kit::pieces::Pieces;
 use kit::protocol::CallError;
 use kit::protocol::error::quote;
 use kit::protocol::lenient::{Bytes, Integer, Text, TextOrBytes};
-use kit::{Call, Function, Module, Placement, Touches, random};
+use kit::{Call, Function, Module, NamedFile, Placement, random};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -68,7 +68,11 @@ pub fn module() -> Module {
             .runs(Placement::InlineUpTo(INLINE_BYTES)),
         Function::new::<New<'static>, _>("new", "Makes a cipher that later calls use by its cipher_id.", new)
             .runs(Placement::InlineWithout(&["key_file", "passphrase"]))
-            .touches(Touches::Files),
+            .touches_files(&[NamedFile {
+                parameter: "key_file",
+                way_out: "read the file and send key_file_content",
+                send_content_as: Some("key_file_content"),
+            }]),
         Function::new::<RandomBytes, _>("random_bytes", "Bytes that nobody can guess.", random_bytes).while_locked(),
         Function::new::<Sign<'static>, _>("sign", "Signs data by HMAC or Ed25519.", sign)
             .runs(Placement::InlineUpTo(INLINE_BYTES)),

@@ -6,15 +6,18 @@
 
 pub mod aead;
 pub mod chain;
-mod chains;
 pub mod cipher;
+pub mod key;
+
+mod chains;
 mod crypt;
 mod derive;
 mod digest;
 mod functions;
 mod kdf;
-pub mod key;
+mod kept;
 mod mac;
+mod mode;
 mod moved;
 mod new;
 mod position;

@@ -1,9 +1,10 @@
 //! Ciphers and chains on their way to the program that takes this one's place. What is packed holds keys.
 
 use super::aead::{self, Sealer};
-use super::chain::{self, Chain, Direction, Mode};
+use super::chain::{self, Chain};
 use super::cipher::{self, Cipher};
-use super::crypt::Kept;
+use super::kept::Kept;
+use super::mode::{Direction, Mode};
 use kit::keep::{Keep, Shared, pack, unpack, unreadable};
 use kit::protocol::{Buffer, CallError};
 use serde::{Deserialize, Serialize};

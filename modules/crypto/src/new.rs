@@ -76,7 +76,7 @@ pub struct Made {
 pub fn new(call: &mut Call<'_>, params: New<'_>) -> Result<Made, CallError> {
     let name = params.cipher.as_deref().unwrap_or("Blowfish").to_owned();
     let (kept, key_length) = match (Algorithm::of_name(&name), aead::Algorithm::of_name(&name)) {
-        (Some(algorithm), _) => new_legacy(call, algorithm, params)?,
+        (Some(algorithm), _) => new_legacy(algorithm, params)?,
         (None, Some(algorithm)) => new_sealer(call, algorithm, params)?,
         (None, None) => {
             let known = [&Algorithm::NAMES[..], &aead::Algorithm::NAMES[..]].concat().join(", ");
@@ -96,9 +96,8 @@ enum GivenKey<'a> {
 
 impl GivenKey<'_> {
     /// # Errors
-    /// `invalid_params` for none, or a file that is of no use; `denied` for a file of another user's.
+    /// `invalid_params` for none, or a file that is of no use.
     fn of<'a>(
-        call: &Call<'_>,
         key: Option<TextOrBytes<'a>>,
         content: Option<Bytes<'a>>,
         path: Option<Text<'a>>,
@@ -107,7 +106,7 @@ impl GivenKey<'_> {
         match (key.filter(|key| !key.as_bytes().is_empty()), content, path) {
             (Some(key), _, _) => Ok(GivenKey::Here(key)),
             (None, Some(content), _) => Ok(GivenKey::File(key_text(&content)?)),
-            (None, None, Some(path)) => Ok(GivenKey::File(key_text(&read_key_file(call, &path)?)?)),
+            (None, None, Some(path)) => Ok(GivenKey::File(key_text(&read_key_file(&path)?)?)),
             (None, None, None) => Err(CallError::invalid("key", "Either key or key_file must be provided")),
         }
     }
@@ -120,21 +119,21 @@ impl GivenKey<'_> {
     }
 }
 
-fn new_legacy(call: &Call<'_>, algorithm: Algorithm, params: New<'_>) -> Result<(Kept, usize), CallError> {
+fn new_legacy(algorithm: Algorithm, params: New<'_>) -> Result<(Kept, usize), CallError> {
     if params.passphrase.is_some() {
         return Err(CallError::invalid(
             "passphrase",
             format!("{} takes a key; a pass phrase is for {}", algorithm.name(), aead::Algorithm::NAMES.join(", ")),
         ));
     }
-    let given = GivenKey::of(call, params.key, params.key_file_content, params.key_file)?;
+    let given = GivenKey::of(params.key, params.key_file_content, params.key_file)?;
     let (key, key_length) = given.with(|key| (prepare(key, algorithm), length(key)));
     Ok((Kept::Legacy(Cipher::new(algorithm, &key)?), key_length))
 }
 
 fn new_sealer(call: &Call<'_>, algorithm: aead::Algorithm, params: New<'_>) -> Result<(Kept, usize), CallError> {
     let Some(passphrase) = params.passphrase else {
-        let given = GivenKey::of(call, params.key, params.key_file_content, params.key_file)?;
+        let given = GivenKey::of(params.key, params.key_file_content, params.key_file)?;
         let key = given.with(|key| algorithm.exact_key(key))?;
         return Ok((Kept::Sealer(Sealer::new(algorithm, &key)?), given.with(length)));
     };
@@ -173,14 +172,7 @@ fn key_text(content: &[u8]) -> Result<Zeroizing<String>, CallError> {
     Ok(text)
 }
 
-fn read_key_file(call: &Call<'_>, path: &str) -> Result<Zeroizing<Vec<u8>>, CallError> {
-    let wanted = Wanted {
-        parameter: "key_file",
-        path,
-        failed: "Failed to read key from file",
-        most: MAX_KEY_FILE,
-        way_out: "read the file and send key_file_content",
-        send_content_as: Some("key_file_content"),
-    };
-    wanted.read(call)
+fn read_key_file(path: &str) -> Result<Zeroizing<Vec<u8>>, CallError> {
+    let wanted = Wanted { parameter: "key_file", path, failed: "Failed to read key from file", most: MAX_KEY_FILE };
+    wanted.read()
 }

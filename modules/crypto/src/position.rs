@@ -4,7 +4,7 @@
 //! that begins there with another initialization vector, which follows from the last block that went in and the last that
 //! came out (NIST SP 800-38A, section 6). What came since is given to the new chain once more.
 
-use super::chain::{Direction, Mode};
+use super::mode::{Direction, Mode};
 use zeroize::Zeroize;
 
 /// Bytes of the largest block.

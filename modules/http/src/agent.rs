@@ -1,11 +1,12 @@
 //! Connections that are kept, and what they are made with.
 
-use super::limits::{Full, Holder};
-use super::proxy::{Proxies, ProxyAddress};
+use super::link::{Leads, TlsConnector};
 use super::resolver::Names;
-use super::tls::{Leads, Pem, Terms, TlsConnector, Trust, Wishes};
 use super::transport::{HeadConnector, INPUT, OUTPUT, PlainProxy, SocketConnector};
 use kit::protocol::CallError;
+use net::limits::{Full, Holder};
+use net::proxy::{Proxies, ProxyAddress};
+use net::tls::{Terms, Trust};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
@@ -170,7 +171,7 @@ impl Ways {
                 head.tunnel = true;
             }
         }
-        let sockets = SocketConnector { open: Arc::clone(&self.open) };
+        let sockets = SocketConnector { open: Arc::clone(&self.open), make_room: Self::give_up_idle };
         let links = ConnectProxyConnector::default().chain(sockets).chain(link).chain(head);
         Ok(Agent::with_parts(config.build(), links, resolver))
     }
@@ -181,14 +182,6 @@ impl Ways {
         }
         let made = self.trust.terms()?;
         Ok(self.terms.get_or_init(|| made).clone())
-    }
-}
-
-impl Trust {
-    /// As calls without a session have it.
-    fn plain(anybody: bool) -> Self {
-        let wishes = Wishes { anybody, ..Wishes::default() };
-        Self::new(wishes, Pem::default()).expect("no wish of these can be refused")
     }
 }
 
@@ -220,11 +213,12 @@ pub fn basic((user, password): &(Vec<u8>, Vec<u8>)) -> String {
 mod tests {
     use super::*;
     use crate::exchange::{Payload, Reply, Trouble, run};
-    use crate::functions::Wanted;
-    use crate::limits::SOCKETS;
+    use crate::request::Wanted;
     use crate::session::Session;
-    use crate::transport::{Watcher, watched};
+    use crate::watch::watched;
     use kit::protocol::Code;
+    use net::limits::SOCKETS;
+    use net::wait::Wait;
     use std::io::{Read, Write};
     use std::net::TcpListener;
 
@@ -249,7 +243,9 @@ mod tests {
     fn fetch(session: &Arc<Session>, url: &str) -> Result<Reply, Trouble> {
         let wanted = Wanted::of(Arc::clone(session), None, None).unwrap();
         let order = wanted.order("GET", url, None, None, Payload::Nothing).unwrap();
-        watched(Watcher::default(), Some(Duration::from_secs(10)), || run(session, order, &mut |_| {}))
+        watched(Wait { inactivity: Some(Duration::from_secs(10)), ..Wait::default() }, || {
+            run(session, order, &mut |_| {})
+        })
     }
 
     fn session() -> Arc<Session> {

@@ -6,7 +6,7 @@ use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use std::borrow::Cow;
 use std::io::{self, Cursor, Read};
 
-use super::transport::Cancellable;
+use super::watch::Cancellable;
 use kit::protocol::lenient::TextOrBytes;
 
 /// The codings that are undone, as `Accept-Encoding` says it.

@@ -1,7 +1,7 @@
 //! What results of this module have, for `cpan-bridge describe`: those that write themselves can't be read off their types.
 
 use super::answer::Answer;
-use super::transfer::Piece;
+use super::streams::Piece;
 use kit::protocol::lenient::TextOrBytes;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use std::borrow::Cow;

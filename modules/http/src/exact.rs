@@ -1,15 +1,18 @@
 //! Requests whose answers are given back exactly: bytes as they came, long bodies in pieces. What the stand-ins build on.
 
 use super::answer::{Answer, Shape};
+use super::bodies::BODY;
 use super::exchange::{Order, Payload, Reply, Trouble, body_trouble, server_of};
 use super::fields::Fields;
-use super::functions::{Wanted, payload, perform, sent};
-use super::session::max_size;
-use super::transfer::{BODY, Open, keep, read_what_there_is};
-use super::transport::{Cancellable, Watcher, watched};
+use super::kept::Open;
+use super::request::{Wanted, payload, perform, sent};
+use super::sessions::max_size;
+use super::streams::{keep, read_what_there_is};
+use super::watch::{Cancellable, watched};
 use kit::Call;
 use kit::protocol::CallError;
 use kit::protocol::lenient::{Bytes, Flag, Integer, Number, Text};
+use net::wait::Wait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::io::Read;
@@ -167,7 +170,7 @@ fn exactly(
     url: &str,
 ) -> Result<Answer, CallError> {
     let Some(begin) = stream else { return perform(call, wanted, order, Shape::Exact, begun, url) };
-    let outcome = watched(Watcher::of(call), Some(wanted.timeout), || {
+    let outcome = watched(Wait::of(call, Some(wanted.timeout)), || {
         let mut reply = sent(call, wanted, order)?;
         let begun_body = begin_body(&mut reply, begin)?;
         Ok((reply, begun_body))

@@ -1,20 +1,20 @@
 //! One request and its answer, redirects followed by the rules (RFC 9110, 15.4).
 
 use super::agent::basic;
-use super::answer::Head;
 use super::content::Stream;
+use super::head::Head;
 use super::session::Session;
 use super::spelling::Spelling;
-use super::tls::words;
 use super::transport;
+use super::watch;
 use cookie_store::RawCookie;
 use kit::files::in_words;
 use kit::protocol::CallError;
 use kit::protocol::error::quote;
+use net::tls::words;
 use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::sync::PoisonError;
-use std::time::Duration;
 use ureq::http::{HeaderName, HeaderValue, Method, Request, Response, Uri, header};
 use ureq::{Body, Error, SendBody, Timeout};
 use url::Url;
@@ -89,7 +89,7 @@ impl Target {
         }
         url.set_fragment(None);
         let credentials = (!url.username().is_empty()).then(|| {
-            let decoded = super::proxy::percent_decode_bytes;
+            let decoded = net::proxy::percent_decode_bytes;
             (decoded(url.username()), decoded(url.password().unwrap_or_default()))
         });
         // Both can fail only for URLs without a host, which these have.
@@ -155,7 +155,7 @@ impl From<CallError> for Trouble {
     }
 }
 
-/// Sends a request and follows redirects. Has to be called within [`transport::watched`].
+/// Sends a request and follows redirects. Has to be called within [`watch::watched`].
 ///
 /// # Errors
 /// See [`Trouble`].
@@ -270,7 +270,7 @@ fn send(
     let agent = session.ways.agent(&order.target.url)?;
     let wrong = |error| Trouble::Call(CallError::invalid("url", format!("the request can't be sent: {error}")));
     let names = order.names.iter().chain(&session.names);
-    transport::expect_head(Spelling::of(names.map(String::as_str)));
+    watch::expect_head(Spelling::of(names.map(String::as_str)));
     let outcome = match body {
         None => agent.run(request.body(SendBody::none()).map_err(wrong)?),
         Some(inner) => {
@@ -278,7 +278,7 @@ fn send(
             agent.run(request.body(SendBody::from_reader(&mut watched)).map_err(wrong)?)
         }
     };
-    let head = transport::take_head();
+    let head = watch::take_head();
     let response = outcome.map_err(|error| trouble(&error, &order.target.url))?;
     Ok((Head::read(&head, &response), response))
 }
@@ -359,7 +359,7 @@ pub fn server_of(url: &str) -> String {
 
 /// What went wrong, in the words that scripts know.
 fn trouble(error: &Error, url: &Url) -> Trouble {
-    if transport::is_cancelled() {
+    if watch::is_cancelled() {
         return Trouble::Call(nobody_waits());
     }
     let place = place_of(url);
@@ -427,7 +427,7 @@ fn io_words(error: &io::Error, place: &str) -> String {
 
 /// What went wrong with a body.
 pub fn body_trouble(error: &io::Error) -> Trouble {
-    if transport::is_cancelled() {
+    if watch::is_cancelled() {
         return Trouble::Call(nobody_waits());
     }
     if let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
@@ -442,16 +442,4 @@ pub fn body_trouble(error: &io::Error) -> Trouble {
         (Some(other), _) => format!("the body is cut off: {}", library_words(other)),
         (None, _) => format!("the body can't be read: {}", words::of_io(error)),
     })
-}
-
-/// How long a call waits for a server that does nothing, in seconds.
-///
-/// # Errors
-/// `invalid_params` for what is no such time.
-pub fn inactivity(seconds: f64) -> Result<Duration, CallError> {
-    const LONGEST: f64 = 86_400.0;
-    if seconds > 0.0 && seconds <= LONGEST {
-        return Ok(Duration::from_secs_f64(seconds));
-    }
-    Err(CallError::invalid("timeout", "parameter `timeout` must be more than 0 and at most 86400 seconds"))
 }

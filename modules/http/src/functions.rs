@@ -1,41 +1,31 @@
 //! The functions of module `http_helper`: parameters in, answers out.
 
 use super::answer::{Answer, Shape};
-use super::content::{CODINGS, decoded, read_up_to};
+use super::bodies::{BODY, BodyAdd, BodyFree, BodyNew, body_add, body_free, body_new};
 use super::exact::{BodySend, ExactRequest, body_send, request};
-use super::exchange::{Order, Payload, Reply, Target, Trouble, body_trouble, inactivity, run};
+use super::exchange::Order;
 use super::fields::{Fields, List};
 use super::json::Json;
-use super::limits::SOCKETS;
-use super::session::SESSION;
-use super::session::{
-    Session, SessionCookies, SessionFree, SessionNew, find, max_redirect, max_size, private, session_cookies,
-    session_free, session_new,
+use super::request::{Wanted, payload, perform};
+use super::sessions::{
+    SESSION, SessionCookies, SessionFree, SessionNew, max_size, session_cookies, session_free, session_new,
 };
-use super::transfer::BODY;
-use super::transfer::{
-    BodyAdd, BodyFree, BodyNew, Close, Download, ReadMore, Teller, Upload, body_add, body_free, body_new, close,
-    download, read, too_long, upload,
-};
-use super::transport::{Watcher, watched};
+use super::streams::{Close, ReadMore, close, read};
+use super::transfer::{Download, Upload, download, upload};
 use kit::NoParameters;
 use kit::protocol::CallError;
-use kit::protocol::error::quote;
 use kit::protocol::lenient::{Bytes, Flag, Integer, Number, Text};
-use kit::{Call, Function, Module, Placement, Touches};
+use kit::{Call, Function, Module, NamedFile, Placement};
+use net::limits::SOCKETS;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
-use ureq::http::{HeaderValue, Method, header};
-
-/// The longest body that is given back in an answer if nothing is said: with both its names it still fits a frame.
-pub const MAX_CONTENT: u64 = 7 << 20;
+use std::time::Instant;
+use ureq::http::{HeaderValue, header};
 
 /// The module's table.
 pub fn module() -> Module {
-    let network = |function: Function| function.runs(Placement::Worker).touches(Touches::Network);
+    let network = |function: Function| function.runs(Placement::Worker).touches_network();
     let in_session = |function: Function| network(function).on_handle("session_id");
     let short = |name, doc, function: for<'c, 'p> fn(&mut Call<'c>, Short<'p>) -> Result<Answer, CallError>| {
         in_session(Function::new::<Short<'static>, _>(name, doc, function))
@@ -57,7 +47,13 @@ pub fn module() -> Module {
         Function::new::<Close<'static>, _>("close", "Gives up the rest of a body; closing twice is no error.", close)
             .on_handle("stream_id"),
         short("delete", "A DELETE request.", delete),
-        in_session(Function::new::<Download<'static>, _>("download", "Fetches into a file.", download)),
+        in_session(Function::new::<Download<'static>, _>("download", "Fetches into a file.", download)).touches_files(
+            &[NamedFile {
+                parameter: "path",
+                way_out: "take the body in pieces: http_helper.request with `stream`, then http_helper.read",
+                send_content_as: None,
+            }],
+        ),
         short("get", "A GET request.", get),
         short("head", "A HEAD request.", head),
         in_session(Function::new::<LwpRequest<'static>, _>(
@@ -90,128 +86,23 @@ pub fn module() -> Module {
         // Certificates are read and parsed: milliseconds.
         Function::new::<SessionNew<'static>, _>("session_new", "Begins a session.", session_new)
             .runs(Placement::Worker)
-            .touches(Touches::Files),
-        in_session(Function::new::<Upload<'static>, _>("upload", "Sends a file.", upload)),
+            .touches_files(&[NamedFile {
+                parameter: "ca_file",
+                way_out: "read the file and send `ca`",
+                send_content_as: Some("ca"),
+            }]),
+        in_session(Function::new::<Upload<'static>, _>("upload", "Sends a file.", upload)).touches_files(&[
+            NamedFile {
+                parameter: "path",
+                way_out: "send the body in pieces: http_helper.body_new, body_add, body_send",
+                send_content_as: None,
+            },
+        ]),
     ];
     Module::new("http_helper", "HTTP and HTTPS requests.", functions)
         .with_aliases(&["http"])
         .with_kinds(vec![SESSION.moves(), BODY.moves()])
         .that_fits(|room| SOCKETS.set(room.sockets, room.sockets_of_guest))
-}
-
-/// What a request goes by, besides itself.
-pub struct Wanted {
-    /// The session, or the settings of calls without one.
-    pub session: Arc<Session>,
-    /// How long the server may do nothing.
-    pub timeout: Duration,
-    /// The longest body that is taken, if somebody said so.
-    pub max_size: Option<u64>,
-    max_redirect: u32,
-}
-
-impl Wanted {
-    /// From a session and what the call says besides.
-    ///
-    /// # Errors
-    /// `not_found` for the session, `invalid_params` for the rest.
-    pub fn find(
-        call: &mut Call<'_>,
-        session_id: Option<&str>,
-        verify_ssl: Option<Flag>,
-        timeout: Option<Number>,
-        redirects: Option<Integer>,
-    ) -> Result<Self, CallError> {
-        Self::of(find(call, session_id, verify_ssl)?, timeout, redirects)
-    }
-
-    /// From a session at hand.
-    ///
-    /// # Errors
-    /// `invalid_params`.
-    pub fn of(session: Arc<Session>, timeout: Option<Number>, redirects: Option<Integer>) -> Result<Self, CallError> {
-        Ok(Self {
-            timeout: timeout.map_or(Ok(session.timeout), |seconds| inactivity(seconds.0))?,
-            max_size: session.max_size,
-            max_redirect: max_redirect(redirects)?.unwrap_or(session.max_redirect),
-            session,
-        })
-    }
-
-    /// A request that goes by this.
-    ///
-    /// # Errors
-    /// `invalid_params` naming what can't be sent.
-    pub fn order<'a>(
-        &self,
-        method: &str,
-        url: &str,
-        headers: Option<Fields>,
-        private_headers: Option<List>,
-        payload: Payload<'a>,
-    ) -> Result<Order<'a>, CallError> {
-        let method = Method::from_bytes(method.as_bytes()).map_err(|_| {
-            CallError::invalid("method", format!("parameter `method`: {} is no method of HTTP", quote(method)))
-        })?;
-        let target = Target::parse(url)?;
-        let fields = headers.unwrap_or_default();
-        let names: Vec<String> = fields.names().map(str::to_owned).collect();
-        let headers = fields.headers()?;
-        let private = private(private_headers)?;
-        Ok(Order { method, target, headers, names, private, payload, max_redirect: self.max_redirect })
-    }
-}
-
-/// Sends a request and reads its answer whole.
-///
-/// # Errors
-/// `too_large` for a body above the limit; what the network does wrong is an answer too.
-pub fn perform(
-    call: &mut Call<'_>,
-    wanted: &Wanted,
-    mut order: Order<'_>,
-    shape: Shape,
-    begun: Instant,
-    url: &str,
-) -> Result<Answer, CallError> {
-    let decode = wanted.session.decode.unwrap_or(shape == Shape::Friendly);
-    if decode {
-        ask_for_codings(&mut order);
-    }
-    let outcome = watched(Watcher::of(call), Some(wanted.timeout), || {
-        let mut reply = sent(call, wanted, order)?;
-        if decode {
-            undo_codings(&mut reply)?;
-        }
-        let limit = wanted.max_size.unwrap_or(MAX_CONTENT);
-        match read_up_to(&mut reply.body, limit).map_err(|error| body_trouble(&error))? {
-            (_, true) => Err(Trouble::Call(too_long(limit))),
-            (content, false) => Ok(Answer::of(shape, begun, &reply, content)),
-        }
-    });
-    outcome.or_else(|trouble| Answer::of_trouble(call, shape, begun, url, trouble))
-}
-
-fn ask_for_codings(order: &mut Order<'_>) {
-    if !order.headers.iter().any(|(name, _)| name == header::ACCEPT_ENCODING) {
-        order.headers.push((header::ACCEPT_ENCODING, HeaderValue::from_static(CODINGS)));
-    }
-}
-
-fn undo_codings(reply: &mut Reply) -> Result<(), Trouble> {
-    let encoding = reply.head.first("content-encoding").to_owned();
-    let body = std::mem::replace(&mut reply.body, Box::new(std::io::empty()));
-    reply.body = decoded(&encoding, body).map_err(|error| body_trouble(&error))?;
-    Ok(())
-}
-
-/// Sends a request and tells how far it is.
-///
-/// # Errors
-/// See [`Trouble`].
-pub fn sent(call: &Call<'_>, wanted: &Wanted, order: Order<'_>) -> Result<Reply, Trouble> {
-    let mut teller = Teller::new(call, Some(order.payload.len()));
-    run(&wanted.session, order, &mut |done| teller.tell(done))
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -261,11 +152,6 @@ fn typed(order: &mut Order<'_>, kind: &'static str) {
     if !order.headers.iter().any(|(name, _)| name == header::CONTENT_TYPE) {
         order.headers.push((header::CONTENT_TYPE, HeaderValue::from_static(kind)));
     }
-}
-
-/// A body, or none.
-pub fn payload<'a>(content: Option<&'a [u8]>) -> Payload<'a> {
-    content.map_or(Payload::Nothing, Payload::Bytes)
 }
 
 fn lwp_request(call: &mut Call<'_>, params: LwpRequest<'_>) -> Result<Answer, CallError> {

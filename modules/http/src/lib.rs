@@ -6,24 +6,30 @@
 
 mod agent;
 mod answer;
+mod bodies;
 mod content;
 mod described;
 mod exact;
 mod exchange;
 mod fields;
 mod functions;
+mod head;
 mod json;
-mod limits;
+mod kept;
+mod link;
 mod moved;
 mod part;
 mod past_end;
 mod place;
-mod proxy;
+mod request;
 mod resolver;
 mod session;
+mod sessions;
 mod spelling;
-mod tls;
+mod streams;
+mod teller;
 mod transfer;
 mod transport;
+mod watch;
 
 pub use functions::module;

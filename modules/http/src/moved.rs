@@ -5,14 +5,14 @@
 //! a reload waits for their end.
 
 use super::agent::Ways;
-use super::proxy::{Proxies, ProxyAddress};
-use super::session::{Session, text_bytes};
-use super::tls::{Pem, Trust, Wishes};
-use super::transfer::{self, Collected};
+use super::kept::{Collected, Open};
+use super::session::Session;
 use super::transport::CONNECTION_BYTES;
 use cookie_store::{CookieStore, serde::json};
-use kit::keep::{Keep, Shared, pack, unpack, unreadable};
+use kit::keep::{Keep, Shared, pack, text_bytes, unpack, unreadable};
 use kit::protocol::{Buffer, CallError};
+use net::proxy::{Proxies, ProxyAddress};
+use net::tls::{Pem, Trust, Wishes};
 use serde::{Deserialize, Serialize};
 use serde_bytes::{ByteBuf, Bytes};
 use std::sync::atomic::AtomicUsize;
@@ -97,7 +97,7 @@ impl Keep for Collected {
     }
 }
 
-impl Keep for transfer::Open {
+impl Keep for Open {
     fn size(&self) -> usize {
         // As above; the connection holds on to it.
         CONNECTION_BYTES + self.session.size()

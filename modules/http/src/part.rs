@@ -1,9 +1,9 @@
 //! Files on their way to be whole.
 
-use super::tls::words;
 use kit::handles::HandleId;
 use kit::protocol::error::quote;
 use kit::protocol::{CallError, Code};
+use net::tls::words;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::Write;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};

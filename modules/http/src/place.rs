@@ -1,11 +1,9 @@
 //! A socket's place among those there may be.
 
-use super::agent::Ways;
-use super::limits::{Full, Permit, SOCKETS};
-use super::transport::{holder, refused};
+use net::limits::{Full, Holder, Permit, SOCKETS};
+use net::wait::Stop;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use ureq::Error;
 
 /// The place; given back when it is dropped.
 #[derive(Debug)]
@@ -15,22 +13,21 @@ pub struct Place {
 }
 
 impl Place {
-    /// Takes one; connections that are kept only in case that they are wanted again make room.
+    /// Takes one; `make_room` gives up connections that are kept only in case that they are wanted again.
     ///
     /// # Errors
-    /// `overloaded`, on its way through the library, if there is none left.
-    pub fn take(open: &Arc<AtomicUsize>) -> Result<Self, Error> {
-        let holder = holder();
+    /// `overloaded` if there is none left.
+    pub fn take(open: &Arc<AtomicUsize>, holder: Holder, make_room: fn(Full, Holder)) -> Result<Self, Stop> {
         let permit = SOCKETS.take(holder).or_else(|full| {
-            Ways::give_up_idle(full, holder);
+            make_room(full, holder);
             SOCKETS.take(holder)
         });
         let permit = permit.map_err(|full| match full {
-            Full::Total => {
-                refused("all connections to other servers that the broker may have are in use; try again later")
-            }
+            Full::Total => Stop::overloaded(
+                "all connections to other servers that the broker may have are in use; try again later",
+            ),
             Full::Guest => {
-                refused("you have as many connections to other servers as one user may have; end some first")
+                Stop::overloaded("you have as many connections to other servers as one user may have; end some first")
             }
         })?;
         open.fetch_add(1, Ordering::Relaxed);

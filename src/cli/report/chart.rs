@@ -1,6 +1,6 @@
 //! Line charts as SVG.
 
-use super::page::escape;
+use crate::cli::say::clean;
 use std::fmt::Write as _;
 
 const WIDTH: f64 = 560.0;
@@ -116,6 +116,23 @@ fn round_step(least: f64) -> f64 {
     }
     let power = 10_f64.powf(least.log10().floor());
     [1.0, 2.0, 5.0, 10.0].into_iter().map(|factor| factor * power).find(|step| *step >= least).unwrap_or(10.0 * power)
+}
+
+/// Text as HTML has it.
+pub fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    // It may be printed to a terminal as well.
+    for c in clean(text).chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+    }
+    out
 }
 
 #[cfg(test)]

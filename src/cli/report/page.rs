@@ -1,8 +1,7 @@
 //! The page: charts, tables, and what holds them together.
 
 use super::Answers;
-use super::chart::{Chart, Line};
-use crate::cli::say::clean;
+use super::chart::{Chart, Line, escape};
 use crate::cli::table::{bytes, duration};
 use crate::cli::who;
 use chrono::{DateTime, Local};
@@ -18,23 +17,6 @@ th,td{text-align:left;padding:.25em .9em .25em 0;border-bottom:1px solid #eee;ve
 .healthy,.pass{color:#00703c}.degraded,.warn{color:#9a5b00}.unhealthy,.fail{color:#b00020}\
 @media(prefers-color-scheme:dark){body{color:#ddd;background:#181818}figure{border-color:#444}.grid{stroke:#333}svg text{fill:#aaa}th,td{border-color:#333}\
 .healthy,.pass{color:#5fd39a}.degraded,.warn{color:#e8b04b}.unhealthy,.fail{color:#ff7b8a}circle:hover{fill:#fff8}}";
-
-/// Text as HTML has it.
-pub fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    // It may be printed to a terminal as well.
-    for c in clean(text).chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
-    }
-    out
-}
 
 /// The whole page.
 pub fn render(answers: &Answers) -> String {

@@ -13,7 +13,7 @@ use crate::stats::{
 };
 use kit::Registry;
 use kit::call::Call;
-use kit::function::{Function, MOST_INLINE, Module, NoParameters, Parameter, Placement, Returns, Touches};
+use kit::function::{Function, MOST_INLINE, Module, NoParameters, Parameter, Placement, Returns};
 use kit::protocol::lenient::Integer;
 use kit::protocol::{CallError, PROTOCOL_VERSION};
 use kit::store::HandlesOfUser;
@@ -194,7 +194,8 @@ struct FunctionDescription {
     parameters: Vec<Parameter>,
     returns: Returns,
     runs: String,
-    touches: Touches,
+    /// `nothing`, `files`, `network`, or `files and network`.
+    touches: &'static str,
 }
 
 fn modules(call: &mut Call<'_>, _: NoParameters) -> Result<Vec<ModuleReport>, CallError> {
@@ -216,7 +217,7 @@ pub fn describe(registry: &Registry) -> Vec<ModuleReport> {
                 format!("inline, on a worker with {} or above {MOST_INLINE} bytes", parameters.join(" or "))
             }
         },
-        touches: function.touches,
+        touches: function.touches.word(),
     };
     let module = |module: &Module| ModuleReport {
         name: module.name,

@@ -103,7 +103,7 @@ impl Proxies {
 
     /// The bytes that they take.
     pub fn size(&self) -> usize {
-        let exempt = self.exempt.iter().map(|host| super::session::text_bytes(host.len())).sum::<usize>();
+        let exempt = self.exempt.iter().map(|host| kit::keep::text_bytes(host.len())).sum::<usize>();
         [&self.http, &self.https].into_iter().flatten().map(ProxyAddress::size).sum::<usize>() + exempt
     }
 

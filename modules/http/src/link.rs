@@ -1,9 +1,10 @@
 //! The link of the chain that makes a connection one of TLS.
 
-use super::super::transport::{INPUT, OUTPUT};
+use super::transport::{INPUT, OUTPUT};
+use net::tls::Terms;
+use rustls::StreamOwned;
 use rustls::client::ClientConnection;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, StreamOwned};
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::sync::Arc;
@@ -11,17 +12,6 @@ use ureq::Error;
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport, TransportAdapter,
 };
-
-/// What TLS is spoken with.
-#[derive(Clone, Debug)]
-pub struct Terms {
-    /// With servers.
-    pub server: Arc<ClientConfig>,
-    /// The name to tell a server, in place of its own (RFC 6066, 3).
-    pub server_name: Option<ServerName<'static>>,
-    /// With proxies that are spoken to by TLS themselves: what a session says of servers is not meant for them.
-    pub proxy: Arc<ClientConfig>,
-}
 
 /// Whom a connection leads to.
 #[derive(Clone, Debug)]

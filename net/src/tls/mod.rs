@@ -1,31 +1,28 @@
-//! TLS: what a session asks of servers, and what it is made of.
+//! TLS: what a caller asks of servers, and what connections are made with.
 //!
-//! The library ureq has a link for TLS of its own, which checks everything or nothing. Here it is done as IO::Socket::SSL
-//! documents it: who vouches, for which name, which fingerprints, versions and ciphers are told apart, and nothing that a
+//! Libraries check everything or nothing. Here it is done as IO::Socket::SSL documents it: who vouches, for which name, which fingerprints, versions and ciphers are told apart, and nothing that a
 //! caller asks for is left out without a word.
 
 mod authorities;
 mod certificate;
 mod ciphers;
-mod connector;
 mod fingerprint;
 mod names;
 mod verifier;
 pub mod words;
 
 pub use authorities::Authorities;
-pub use connector::{Leads, Terms, TlsConnector};
 
 use fingerprint::Fingerprint;
 use kit::protocol::CallError;
 use kit::protocol::error::quote;
 use names::{Rules, Scheme};
 use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, SupportedProtocolVersion, version};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use ureq::tls::{PemItem, PrivateKey, parse_pem};
 use verifier::Verifier;
 use zeroize::Zeroizing;
 
@@ -78,6 +75,17 @@ impl Wishes {
         let lists = self.fingerprints.iter().chain(&self.versions).map(|text| 48 + 2 * text.len());
         texts.into_iter().flatten().map(String::len).sum::<usize>() + lists.sum::<usize>()
     }
+}
+
+/// What TLS is spoken with.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// With servers.
+    pub server: Arc<ClientConfig>,
+    /// The name to tell a server, in place of its own (RFC 6066, 3).
+    pub server_name: Option<ServerName<'static>>,
+    /// With proxies that are spoken to by TLS themselves: what is said of servers is not meant for them.
+    pub proxy: Arc<ClientConfig>,
 }
 
 /// What TLS connections are made with.
@@ -143,6 +151,12 @@ impl Trust {
         let client = self.client.as_ref().map_or(0, |(chain, _)| chain.iter().map(|one| one.len() + 64).sum());
         let authorities = self.authorities.as_ref().map_or(0, |authorities| authorities.size());
         self.pem.size() + 2 * self.wishes.size() + authorities + client
+    }
+
+    /// For callers who say nothing of TLS; with `anybody`, nobody has to vouch for a server.
+    pub fn plain(anybody: bool) -> Self {
+        let wishes = Wishes { anybody, ..Wishes::default() };
+        Self::new(wishes, Pem::default()).expect("no wish of these can be refused")
     }
 
     /// What connections are made with.
@@ -243,16 +257,9 @@ fn cryptography(wishes: &Wishes) -> Result<(CryptoProvider, Vec<&'static Support
 /// # Errors
 /// `invalid_params` naming the parameter, for a text without any.
 pub fn certificates(parameter: &str, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, CallError> {
-    let (mut found, mut keys) = (Vec::new(), false);
-    for item in parse_pem(pem) {
-        match item {
-            Ok(PemItem::Certificate(certificate)) => found.push(CertificateDer::from(certificate.der().to_vec())),
-            Ok(PemItem::PrivateKey(_)) => keys = true,
-            _ => {}
-        }
-    }
+    let found: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(pem).filter_map(Result::ok).collect();
     if found.is_empty() {
-        let besides = if keys { ", but a private key" } else { "" };
+        let besides = if PrivateKeyDer::from_pem_slice(pem).is_ok() { ", but a private key" } else { "" };
         let message = format!("parameter `{parameter}` holds no certificate in PEM form{besides}");
         return Err(CallError::invalid(parameter, message));
     }
@@ -269,10 +276,9 @@ fn client_certificate(
 ) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), CallError> {
     let chain = certificates("client_cert", certificate)?;
     let wrong = |why: &str| CallError::invalid("client_key", format!("parameter `client_key` {why}"));
-    let key =
-        PrivateKey::from_pem(key).map_err(|_| wrong("holds no private key in PEM form, or one with a password"))?;
     // The library takes what it gets and fails late, so it is checked here.
-    let der = PrivateKeyDer::try_from(key.der().to_vec()).map_err(|_| wrong("holds no private key"))?;
+    let der = PrivateKeyDer::from_pem_slice(key)
+        .map_err(|_| wrong("holds no private key in PEM form, or one with a password"))?;
     let signer = rustls::crypto::ring::sign::any_supported_type(&der)
         .map_err(|_| wrong("is of a kind that is not supported; RSA, ECDSA and Ed25519 are"))?;
     match rustls::sign::CertifiedKey::new(chain.clone(), signer).keys_match() {

@@ -1,6 +1,6 @@
 #!/usr/bin/env perl
 # Small calls per second from Perl, by one of several clients: persistent, with a connection for each, and pipelined by 100 where
-# the client can do that. Run by benches/run.sh, which has the clients take turns; prints names and figures.
+# the client can do that; the same with two texts there and two back; and whole scripts that make one call, in a second of their own CPU time. Run by benches/run.sh, which has the clients take turns; prints names and figures.
 #
 #     client.pl CLIENT PLACE SECONDS
 #
@@ -16,6 +16,7 @@ use Socket qw(PF_UNIX SOCK_STREAM pack_sockaddr_un);
 use constant BATCH => 100;
 
 my ($client, $place, $seconds) = @ARGV;
+my %TEXTS = (first_name => 'some words of a text of theirs', second_name => 'and some more words of it');
 my %measure = (
     CPANBridge    => \&cpan_bridge,
     call_python   => \&call_python,
@@ -31,6 +32,26 @@ sub persistent { return Rate::report($seconds, 'persistent',            50,    r
 sub one_shot   { return Rate::report($seconds, 'one-shot',              10,    repeated(10, @_)) }
 sub pipelined  { return Rate::report($seconds, 'pipelined by ' . BATCH, BATCH, @_) }
 
+sub texts           { return Rate::report($seconds, 'two texts, persistent', 50, repeated(50, @_)) }
+sub texts_pipelined { return Rate::report($seconds, 'two texts, pipelined by ' . BATCH, BATCH, @_) }
+
+# Whole scripts, from start to end.
+sub script {
+    my ($text) = @_;
+    my $run = sub { system($^X, '-Iperl/lib', '-e', "use strict; use warnings; $text", $place) == 0 or die "the script failed\n" };
+    $run->();
+    my ($user, $system) = (times)[2, 3];
+    my ($count, $took) = (0, 0);
+    # `times` counts hundredths, so it takes some.
+    until ($took >= $seconds && $count >= 20) {
+        $run->();
+        $count++;
+        $took = (times)[2] + (times)[3] - $user - $system;
+    }
+    printf "a script, in a second of CPU time\t%.1f\n", $count / $took;
+    return;
+}
+
 sub repeated {
     my ($times, $work) = @_;
     return sub { $work->() for 1 .. $times };
@@ -44,6 +65,10 @@ sub cpan_bridge {
     one_shot(sub { $single->call('test.echo', {}) });
     my @batch = (['test.echo', {}]) x BATCH;
     pipelined(sub { $bridge->pipeline(@batch) });
+    texts(sub { $bridge->call('test.echo', {%TEXTS}) });
+    @batch = map { ['test.echo', {%TEXTS}] } 1 .. BATCH;
+    texts_pipelined(sub { $bridge->pipeline(@batch) });
+    script(q{use CPANBridge; CPANBridge->new(socket => $ARGV[0])->call('test.echo', { first => 'some text', second => 'more of it' })});
     return;
 }
 
@@ -53,6 +78,8 @@ sub call_python {
     persistent(sub { $bridge->call_python('test', 'echo', {}) });
     my $single = CPANBridge->new(socket => $place, persistent => 0);
     one_shot(sub { $single->call_python('test', 'echo', {}) });
+    texts(sub { $bridge->call_python('test', 'echo', {%TEXTS}) });
+    script(q{use CPANBridge; CPANBridge->new(socket => $ARGV[0])->call_python('test', 'echo', { first => 'some text', second => 'more of it' })});
     return;
 }
 
@@ -77,6 +104,8 @@ sub bare {
         my $left = length $requests;
         $left -= sysread $socket, my $answer, 65_536 while $left > 0;
     });
+    # As nearly everybody writes it.
+    script(q{use IO::Socket::UNIX; my $s = IO::Socket::UNIX->new(Peer => $ARGV[0]) or die $@; syswrite $s, "\x00\x00\x00\x0e\x94\x00\x01\xa9test.echo\x80"; sysread $s, my $answer, 65_536});
     return;
 }
 
@@ -92,6 +121,13 @@ sub redis {
         $redis->echo(q{}, $taken) for 1 .. BATCH;
         $redis->wait_all_responses;
     });
+    my $turn = 0;
+    texts(sub { $turn++ % 2 ? $redis->hmget('texts', keys %TEXTS) : $redis->hmset('texts', %TEXTS) });
+    texts_pipelined(sub {
+        $_ % 2 ? $redis->hmget('texts', keys %TEXTS, $taken) : $redis->hmset('texts', %TEXTS, $taken) for 1 .. BATCH;
+        $redis->wait_all_responses;
+    });
+    script(qq{use $class; $class->new(sock => \$ARGV[0])->ping});
     return;
 }
 

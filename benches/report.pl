@@ -23,6 +23,10 @@ my @PLACES = qw(one two here);
 
 # What was asked: what, at least (or less than), of whom, topic, cell, what; a cell that is a pattern stands for the least of all it fits.
 my @TARGETS = (
+    ['A script with one call, in CPU time, to one with IO::Socket::UNIX', '>=', 2.50, 'bare', 'perl', 'a script, in a second of CPU time', 'ratio'],
+    ['A script with one call, in CPU time, to one with Redis.pm', '>=', 8.30, 'Redis', 'perl', 'a script, in a second of CPU time', 'ratio'],
+    ['Perl, two texts there and back, to Redis::Fast (XS)', '>=', 0.80, 'Redis::Fast', 'perl', 'two texts, persistent', 'ratio'],
+    ['Perl, two texts, pipelined (100), to Redis.pm', '>=', 3.00, 'Redis', 'perl', 'two texts, pipelined by 100', 'ratio'],
     ['Broker to the bare echo server, C=1 P=1',    '>=', 0.90, 'echo',        'load',     'C=1 P=1',            'ratio'],
     ['Broker to the bare echo server, C=50 P=64',  '>=', 0.50, 'echo',        'load',     'C=50 P=64',          'ratio'],
     ['Broker to Redis, every cell of C x P',       '>=', 1.00, 'redis',       'load',     qr/^C=/,              'ratio'],

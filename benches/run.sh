@@ -218,7 +218,7 @@ codec_in_perl() {
     say "Codecs in Perl"
     set -- CPANBridge::MessagePack
     ! "$perl" -MData::MessagePack -e1 2>/dev/null || set -- "$@" Data::MessagePack::XS Data::MessagePack::PP
-    set -- "$@" JSON::PP
+    set -- "$@" Storable JSON::PP
     count=$#
     while [ "$count" -gt 0 ]; do
         codec=$1

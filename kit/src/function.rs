@@ -27,6 +27,17 @@ pub struct Module {
     pub aliases: &'static [&'static str],
     /// Told once how much of what the host has the module may take.
     pub fit: fn(Room),
+    /// What it remembers beside handles, for the program that takes this one's place.
+    pub memory: Option<Memory>,
+}
+
+/// What a module remembers beside handles, on its way to the program that takes this one's place.
+#[derive(Clone, Copy)]
+pub struct Memory {
+    /// Its bytes.
+    pub pack: fn() -> Vec<u8>,
+    /// Takes them in; what can't be read, an earlier program's say, is left.
+    pub unpack: fn(&[u8]),
 }
 
 /// How much of what the host has a module may take.
@@ -41,7 +52,7 @@ pub struct Room {
 impl Module {
     /// A module with these functions.
     pub fn new(name: &'static str, doc: &'static str, functions: Vec<Function>) -> Self {
-        Self { name, doc, functions, kinds: Vec::new(), aliases: &[], fit: |_| {} }
+        Self { name, doc, functions, kinds: Vec::new(), aliases: &[], fit: |_| {}, memory: None }
     }
 
     /// The same module, with handles of these kinds that can move.
@@ -57,6 +68,11 @@ impl Module {
     /// The same module, which is told how much room there is.
     pub fn that_fits(self, fit: fn(Room)) -> Self {
         Self { fit, ..self }
+    }
+
+    /// The same module, remembering something beside handles that is to outlive a reload.
+    pub fn that_remembers(self, memory: Memory) -> Self {
+        Self { memory: Some(memory), ..self }
     }
 
     /// Every name that callers may use, its own last.

@@ -24,7 +24,7 @@ pub mod store;
 
 pub use call::Call;
 pub use caller::Caller;
-pub use function::{Function, Module, NamedFile, NoParameters, Parameters, Placement, Room, Touches};
+pub use function::{Function, Memory, Module, NamedFile, NoParameters, Parameters, Placement, Room, Touches};
 pub use host::Host;
 pub use kind::{Kind, Movable};
 pub use registry::{FunctionId, Registry};

@@ -80,30 +80,30 @@ impl Gate {
 impl Broker {
     /// Takes a round's share of the connections that wait.
     pub(super) fn accept_some(&mut self) {
-        if !self.gate.may_take() {
+        if !self.lines.gate.may_take() {
             return;
         }
         for _ in 0..SHARE {
-            if self.taken_places() >= self.gate.most {
+            if self.taken_places() >= self.lines.gate.most {
                 self.close_gate(Closed::Full);
                 return;
             }
-            match self.gate.listener.socket.accept() {
+            match self.lines.gate.listener.socket.accept() {
                 Ok((stream, _)) => {
                     self.open_connection(stream);
-                    if !self.gate.listener.has_waiting() {
-                        self.gate.ready = false;
+                    if !self.lines.gate.listener.has_waiting() {
+                        self.lines.gate.ready = false;
                         break;
                     }
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    self.gate.ready = false;
+                    self.lines.gate.ready = false;
                     break;
                 }
                 Err(error) => match error.raw_os_error().map(Errno::from_raw) {
                     Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM) => {
                         self.close_gate(Closed::NoDescriptors);
-                        self.gate.exhausted = true;
+                        self.lines.gate.exhausted = true;
                         self.deadlines.want(Timer::AcceptAgain, self.now + RETRY);
                         return;
                     }
@@ -112,20 +112,20 @@ impl Broker {
                 },
             }
         }
-        if self.gate.closed.take().is_some() {
-            info!(self.log.logger, "Accepting connections again"; "connections" => self.connections.len());
+        if self.lines.gate.closed.take().is_some() {
+            info!(self.log.logger, "Accepting connections again"; "connections" => self.lines.connections.len());
         }
     }
 
     fn close_gate(&mut self, why: Closed) {
-        if self.gate.closed.replace(why) == Some(why) {
+        if self.lines.gate.closed.replace(why) == Some(why) {
             return;
         }
         match why {
             Closed::Full => warn!(self.log.logger, "All connections are in use; new ones wait until one is closed";
-                "max_connections" => self.gate.most),
+                "max_connections" => self.lines.gate.most),
             Closed::NoDescriptors => warn!(self.log.logger, "No descriptors left; new connections wait";
-                "connections" => self.connections.len(), "descriptor_limit" => self.descriptor_limit),
+                "connections" => self.lines.connections.len(), "descriptor_limit" => self.descriptor_limit),
         }
     }
 
@@ -134,35 +134,36 @@ impl Broker {
             Ok(peer) => peer,
             Err(error) => {
                 warn!(self.log.logger, "A peer without credentials was turned away"; "error" => %error);
-                self.stats.connections_rejected += 1;
+                self.figures.stats.connections_rejected += 1;
                 return;
             }
         };
-        let standing = self.quotas.enter(caller, allowed);
+        let standing = self.work.quotas.enter(caller, allowed);
         if standing == Standing::Flood {
-            self.quotas.leave(caller, standing, 0);
-            self.stats.connections_rejected += 1;
-            self.stats.connections_crowded += u64::from(allowed);
+            self.work.quotas.leave(caller, standing, 0);
+            self.figures.stats.connections_rejected += 1;
+            self.figures.stats.connections_crowded += u64::from(allowed);
             return;
         }
-        let serial = self.stats.connections + 1;
-        let id = self.connections.insert(Connection::new(stream, caller, standing, serial, self.now));
-        self.stats.connections = serial;
-        self.stats.peak_connections = self.stats.peak_connections.max(self.connections.len() as u64);
+        let serial = self.figures.stats.connections + 1;
+        let id = self.lines.connections.insert(Connection::new(stream, caller, standing, serial, self.now));
+        self.figures.stats.connections = serial;
+        self.figures.stats.peak_connections =
+            self.figures.stats.peak_connections.max(self.lines.connections.len() as u64);
         match standing {
             Standing::Welcome | Standing::Flood => {}
             Standing::Stranger => {
-                self.stats.connections_rejected += 1;
+                self.figures.stats.connections_rejected += 1;
                 self.remember_security(caller, "unauthorized_peer");
-                if let Some(left_out) = self.throttle.admit("stranger", caller.uid, self.now) {
+                if let Some(left_out) = self.figures.throttle.admit("stranger", caller.uid, self.now) {
                     warn!(self.log.logger, "A user who is not allowed connected"; "uid" => caller.uid, "pid" => caller.pid,
                         "left_out" => left_out);
                 }
             }
             Standing::Crowd => {
-                self.stats.connections_rejected += 1;
-                self.stats.connections_crowded += 1;
-                if let Some(left_out) = self.throttle.admit("crowd", caller.uid, self.now) {
+                self.figures.stats.connections_rejected += 1;
+                self.figures.stats.connections_crowded += 1;
+                if let Some(left_out) = self.figures.throttle.admit("crowd", caller.uid, self.now) {
                     info!(self.log.logger, "A user has as many connections as one may have"; "uid" => caller.uid,
                         "pid" => caller.pid, "user_connections" => self.config.user_connections, "left_out" => left_out);
                 }
@@ -170,16 +171,16 @@ impl Broker {
         }
         debug!(self.log.logger, "Connection opened"; "connection" => serial, "uid" => caller.uid, "pid" => caller.pid);
         self.idle_since = None;
-        if let Some(connection) = self.connections.get(id) {
+        if let Some(connection) = self.lines.connections.get(id) {
             connection.readiness.readable = true;
         }
-        self.newcomers.push(id);
+        self.lines.newcomers.push(id);
     }
 
     /// Gives a first turn to those who were just accepted: their first request is probably there already, and its event
     /// would come only with the next wait. Who takes the answer and leaves at once is not even registered for events.
     pub(super) fn serve_newcomers(&mut self, registry: &Registry) {
-        let mut newcomers = std::mem::take(&mut self.newcomers);
+        let mut newcomers = std::mem::take(&mut self.lines.newcomers);
         for &id in &newcomers {
             self.turn(id, registry);
         }
@@ -192,12 +193,12 @@ impl Broker {
             }
         }
         self.end_turns();
-        self.newcomers = newcomers;
+        self.lines.newcomers = newcomers;
     }
 
     /// Gives a second turn to a newcomer that has got its answer, and of which nothing else is known: it may have left.
     fn look_again(&mut self, id: ConnectionId, registry: &Registry) {
-        let Some(connection) = self.connections.get(id) else { return };
+        let Some(connection) = self.lines.connections.get(id) else { return };
         let answered = connection.requests > 0 && connection.is_idle();
         if answered && !connection.queued && !connection.paused && connection.state == State::Open {
             connection.readiness.readable = true;
@@ -210,8 +211,8 @@ impl Broker {
     /// # Errors
     /// Those of the event queue.
     pub(super) fn watch(&mut self, id: ConnectionId) -> io::Result<()> {
-        let Some(connection) = self.connections.get(id) else { return Ok(()) };
+        let Some(connection) = self.lines.connections.get(id) else { return Ok(()) };
         let unsent = !connection.output.is_empty();
-        connection.watch(id, unsent, self.poll.registry())
+        connection.watch(id, unsent, self.lines.poll.registry())
     }
 }

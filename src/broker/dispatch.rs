@@ -61,12 +61,12 @@ impl Broker {
                 return Ok(());
             }
         };
-        let Some(connection) = self.connections.get(turn.id) else { return Ok(()) };
+        let Some(connection) = self.lines.connections.get(turn.id) else { return Ok(()) };
         connection.requests += 1;
         let function = registry.find_again(message.method, turn.last);
         turn.last = function.as_ref().ok().copied();
-        let counted = function.as_ref().ok().map(|function| function.0);
-        if self.stopwatch.must_end_before(counted) {
+        let counted = function.as_ref().ok().copied();
+        if self.figures.stopwatch.must_end_before(counted) {
             self.end_lap();
         }
         let fate = match self.request(turn, msgid, function, &message) {
@@ -125,7 +125,7 @@ impl Broker {
                 ),
             ),
         };
-        if let Some(connection) = self.connections.get(turn.id) {
+        if let Some(connection) = self.lines.connections.get(turn.id) {
             connection.state = State::Closing(reason);
         }
         error
@@ -143,25 +143,28 @@ impl Broker {
         let id = function.handle(params);
         let handle = id.map(|id| (turn.caller.uid, id));
         // Behind an earlier call on the same handle also what could run here has to wait.
-        if !on_worker && !handle.is_some_and(|handle| self.jobs.is_busy(handle)) {
+        if !on_worker && !handle.is_some_and(|handle| self.work.jobs.is_busy(handle)) {
             turn.calls_left = turn.calls_left.saturating_sub(function.weight);
             let fate = self.run_here(turn, request, function, id);
             if let Some(id) = id {
-                self.handles.reckon(id);
+                self.work.handles.reckon(id);
             }
             return fate;
         }
-        let waiting = self.jobs.waiting_of(turn.caller.uid);
-        if let Err(error) = self.quotas.may_queue(turn.caller, waiting) {
-            self.stats.overloaded += 1;
+        let waiting = self.work.jobs.waiting_of(turn.caller.uid);
+        if let Err(error) = self.work.quotas.may_queue(turn.caller, waiting) {
+            self.figures.stats.overloaded += 1;
             answer_error(turn, request.msgid, self.config.max_frame, &error);
             return Fate::Answered(Err(error));
         }
-        if self.jobs.waiting() >= self.config.worker_queue {
-            self.stats.overloaded += 1;
+        if self.work.jobs.waiting() >= self.config.worker_queue {
+            self.figures.stats.overloaded += 1;
             let error = CallError::new(
                 Code::Overloaded,
-                format!("{} calls wait for a worker already (setting worker_queue); try again", self.jobs.waiting()),
+                format!(
+                    "{} calls wait for a worker already (setting worker_queue); try again",
+                    self.work.jobs.waiting()
+                ),
             );
             answer_error(turn, request.msgid, self.config.max_frame, &error);
             return Fate::Answered(Err(error));
@@ -180,7 +183,7 @@ impl Broker {
         charge: usize,
     ) -> Result<(), CallError> {
         let caller = turn.caller;
-        if self.locks.hold_back(caller.uid, function) {
+        if self.work.locks.hold_back(caller.uid, function) {
             return Err(locked());
         }
         if function.touches.network {
@@ -197,7 +200,7 @@ impl Broker {
         }
         // What was kept of this very message is reckoned already.
         let (holds, reckoned) =
-            self.connections.get(turn.id).map_or((0, 0), |connection| (connection.holds(), connection.held));
+            self.lines.connections.get(turn.id).map_or((0, 0), |connection| (connection.holds(), connection.held));
         let holds = holds + turn.output.len();
         if charge <= MODEST && holds <= MODEST {
             return Ok(());
@@ -217,10 +220,10 @@ impl Broker {
     }
 
     fn allow_memory(&mut self, caller: Caller, more: usize) -> Result<(), CallError> {
-        match self.quotas.shortage(caller, more, self.handles.memory(caller.uid)) {
+        match self.work.quotas.shortage(caller, more, self.work.handles.memory(caller.uid)) {
             None => Ok(()),
             Some(shortage) => {
-                self.stats.overloaded += 1;
+                self.figures.stats.overloaded += 1;
                 Err(shortage.error())
             }
         }
@@ -236,13 +239,13 @@ impl Broker {
         let answer = turn.begin_answer(request.msgid.unwrap_or(0), self.config.max_frame);
         let params = request.arguments.params;
         self.asking = turn.id;
-        let made_before = self.handles.totals().0;
+        let made_before = self.work.handles.totals().0;
         let outcome = {
             let mut call = Call::inline(turn.caller, handle, self, &mut turn.output);
             panics::catch(|| function.run(&mut call, params))
         };
         self.asking = ConnectionId::NONE;
-        if self.handles.totals().0 > made_before {
+        if self.work.handles.totals().0 > made_before {
             self.note_maker(turn.id, turn.caller);
         }
         if function.answers_later && matches!(outcome, Ok(Ok(()))) {
@@ -253,9 +256,9 @@ impl Broker {
         }
         let result = outcome.unwrap_or_else(|panic| {
             if let Some(id) = handle
-                && self.handles.kind_of(turn.caller.uid, id).is_some()
+                && self.work.handles.kind_of(turn.caller.uid, id).is_some()
             {
-                self.handles.end(id);
+                self.work.handles.end(id);
             }
             Err(self.defect(request.function, &panic))
         });
@@ -284,12 +287,12 @@ impl Broker {
     /// Whether what the turn's answers hold may grow as much as the longest image would have it.
     fn has_room_for_image(&self, turn: &Turn) -> bool {
         let more = LONGEST_IMAGE * turn.output.len();
-        self.quotas.shortage(turn.caller, more, self.handles.memory(turn.caller.uid)).is_none()
+        self.work.quotas.shortage(turn.caller, more, self.work.handles.memory(turn.caller.uid)).is_none()
     }
 
     fn queue(&mut self, turn: &Turn, request: &Request<'_>, function: &Function, handle: Option<HandleKey>) {
         self.enqueue(self.job(turn, request, function, handle));
-        self.stats.peak_queued = self.stats.peak_queued.max(self.jobs.waiting() as u64);
+        self.figures.stats.peak_queued = self.figures.stats.peak_queued.max(self.work.jobs.waiting() as u64);
     }
 
     fn job(&self, turn: &Turn, request: &Request<'_>, function: &Function, handle: Option<HandleKey>) -> Job {
@@ -325,8 +328,8 @@ impl Broker {
     /// Has a job wait for a worker.
     pub(super) fn enqueue(&mut self, job: Job) {
         let (connection, size, charge, deadline) = (job.connection, job.size, job.charge, job.deadline);
-        let id = self.jobs.add(job);
-        if let Some(connection) = self.connections.get(connection) {
+        let id = self.work.jobs.add(job);
+        if let Some(connection) = self.lines.connections.get(connection) {
             connection.jobs.push(id);
             connection.job_bytes += size;
             connection.job_charge += charge;
@@ -339,12 +342,12 @@ impl Broker {
 
     /// A caller gives up a call of its own. One that waits is answered and never runs; one that runs is told.
     fn cancel(&mut self, turn: &mut Turn, msgid: u32) {
-        let Some(connection) = self.connections.get(turn.id) else { return };
-        let jobs = &mut self.jobs;
+        let Some(connection) = self.lines.connections.get(turn.id) else { return };
+        let jobs = &mut self.work.jobs;
         let found =
             connection.jobs.iter().copied().find(|job| jobs.get(*job).is_some_and(|job| job.msgid == Some(msgid)));
         let Some(id) = found else { return };
-        let Some(job) = self.jobs.get(id) else { return };
+        let Some(job) = self.work.jobs.get(id) else { return };
         if job.stage == Stage::Waiting {
             self.answer_unrun(id, CallError::new(Code::Cancelled, "the caller gave the call up before it ran"));
         } else {
@@ -353,9 +356,9 @@ impl Broker {
     }
 
     /// Counts a call that was answered here.
-    fn count_answered(&mut self, turn: &Turn, function: Option<usize>, result: &Result<(), CallError>) {
-        let ended = self.stopwatch.count(function);
-        self.stats.count(function, outcome(result));
+    fn count_answered(&mut self, turn: &Turn, function: Option<FunctionId>, result: &Result<(), CallError>) {
+        let ended = self.figures.stopwatch.count(function);
+        self.figures.stats.count(function, outcome(result));
         if let Err(error) = result {
             let took = self.end_lap();
             self.remember(turn.id, turn.caller, function, took, error);
@@ -366,16 +369,16 @@ impl Broker {
 
     /// Ends the timing of the calls since the last time. Returns what the last of them took.
     pub(super) fn end_lap(&mut self) -> Duration {
-        let Some(lap) = self.stopwatch.end(Instant::now()) else { return Duration::ZERO };
-        self.stats.time(lap.function, lap.usual, lap.usual_calls);
-        self.stats.time(lap.function, lap.last, 1);
+        let Some(lap) = self.figures.stopwatch.end(Instant::now()) else { return Duration::ZERO };
+        self.figures.stats.time(lap.function, lap.usual, lap.usual_calls);
+        self.figures.stats.time(lap.function, lap.last, 1);
         lap.last
     }
 
     /// Counts a job that was answered and took so long.
     pub(super) fn record(&mut self, job: &Job, took: Duration, result: &Result<(), CallError>) {
-        let function = Some(job.function.0);
-        self.stats.record(function, took, outcome(result));
+        let function = Some(job.function);
+        self.figures.stats.record(function, took, outcome(result));
         if let Err(error) = result {
             self.remember(job.connection, job.caller, function, took, error);
         }
@@ -386,20 +389,20 @@ impl Broker {
         &mut self,
         from: ConnectionId,
         caller: Caller,
-        function: Option<usize>,
+        function: Option<FunctionId>,
         took: Duration,
         error: &CallError,
     ) {
         let recent = RecentError {
             timestamp: super::view::timestamp(std::time::SystemTime::now()),
-            module_function: self.stats.method(function).to_owned(),
+            module_function: self.figures.stats.method(function).to_owned(),
             error: error.summary(),
             duration_ms: took.as_secs_f64() * 1e3,
             peer_uid: Some(caller.uid),
             peer_pid: Some(caller.pid),
             script: self.script_of(from, caller),
         };
-        self.stats.remember(recent);
+        self.figures.stats.remember(recent);
         let kind = match error.code {
             Code::UnknownModule => "unauthorized_module",
             Code::UnknownFunction => "unauthorized_function",
@@ -411,11 +414,11 @@ impl Broker {
 
     /// The script at the other end of a connection, which is asked for once.
     fn script_of(&mut self, from: ConnectionId, caller: Caller) -> Script {
-        match self.connections.get(from) {
+        match self.lines.connections.get(from) {
             Some(connection) => {
-                connection.script.get_or_insert_with(|| self.namer.ask(caller.pid, caller.privileged)).clone()
+                connection.script.get_or_insert_with(|| self.figures.namer.ask(caller.pid, caller.privileged)).clone()
             }
-            None => self.namer.ask(caller.pid, caller.privileged),
+            None => self.figures.namer.ask(caller.pid, caller.privileged),
         }
     }
 
@@ -425,26 +428,26 @@ impl Broker {
             server,
             calls: 1,
             timestamp: super::view::timestamp(std::time::SystemTime::now()),
-            module_function: self.stats.method(Some(job.function.0)).to_owned(),
+            module_function: self.figures.stats.method(Some(job.function)).to_owned(),
             peer_uid: job.caller.uid,
             peer_pid: job.caller.pid,
             script: self.script_of(job.connection, job.caller),
         };
-        self.stats.count_unreached(job.function.0, one);
+        self.figures.stats.count_unreached(job.function, one);
     }
 
     /// A call on this connection has made a handle.
     pub(super) fn note_maker(&mut self, from: ConnectionId, caller: Caller) {
-        let is_noted = self.connections.get(from).is_some_and(|connection| connection.script.is_some());
-        if !is_noted || self.makers.script(caller.pid).is_none() {
+        let is_noted = self.lines.connections.get(from).is_some_and(|connection| connection.script.is_some());
+        if !is_noted || self.figures.makers.script(caller.pid).is_none() {
             let script = self.script_of(from, caller);
-            self.makers.note(caller.pid, script);
+            self.figures.makers.note(caller.pid, script);
         }
     }
 
     /// Counts what may be somebody trying doors.
     pub(super) fn remember_security(&mut self, caller: Caller, kind: &str) {
-        self.stats.security.add(SecurityEvent {
+        self.figures.stats.security.add(SecurityEvent {
             timestamp: super::view::timestamp(std::time::SystemTime::now()),
             event_type: kind.to_owned(),
             peer_uid: caller.uid,
@@ -454,10 +457,10 @@ impl Broker {
 
     /// Logs a caught panic, and makes the error that says no more than where to look.
     pub(super) fn defect(&mut self, function: FunctionId, panic: &Panic) -> CallError {
-        self.stats.panics += 1;
-        let reference = format!("{}-{}", std::process::id(), self.stats.panics);
+        self.figures.stats.panics += 1;
+        let reference = format!("{}-{}", std::process::id(), self.figures.stats.panics);
         error!(self.log.logger, "A function failed by a defect of the broker"; "reference" => &reference,
-            "method" => self.stats.method(Some(function.0)), "place" => &panic.location);
+            "method" => self.figures.stats.method(Some(function)), "place" => &panic.location);
         CallError::new(Code::Internal, format!("a defect of the broker; see its log for reference {reference}"))
     }
 }

@@ -60,29 +60,30 @@ impl Broker {
         if matches!(self.phase, Phase::Draining { .. }) {
             return;
         }
-        info!(self.log.logger, "Shutting down"; "asked_by" => asked_by, "connections" => self.connections.len(),
-            "running" => self.jobs.running(), "waiting" => self.jobs.waiting());
+        info!(self.log.logger, "Shutting down"; "asked_by" => asked_by, "connections" => self.lines.connections.len(),
+            "running" => self.work.jobs.running(), "waiting" => self.work.jobs.waiting());
         self.stop_reloading();
         self.tell_stopping();
         self.phase = Phase::Draining { hurried: false };
-        self.gate.give_up_place();
+        self.lines.gate.give_up_place();
         self.refuse_waiting(&shutting_down());
         self.deadlines.want(Timer::ShutdownGrace, self.now + self.config.shutdown_grace);
         // What came before the end is read once more, so that it gets an answer.
-        for id in self.connections.ids() {
-            self.make_ready(id);
+        for id in self.lines.connections.ids() {
+            self.lines.make_ready(id);
         }
     }
 
     /// Nobody was here for `idle_exit`.
     pub(super) fn check_idle(&mut self) {
         let Some(limit) = self.config.idle_exit else { return };
-        let deserted = self.connections.is_empty() && self.jobs.running() == 0 && self.handles.is_empty();
+        let deserted =
+            self.lines.connections.is_empty() && self.work.jobs.running() == 0 && self.work.handles.is_empty();
         match self.idle_since.filter(|_| deserted && self.phase == Phase::Serving) {
             Some(since) if since + limit <= self.now => {
                 info!(self.log.logger, "Nobody connected for idle_exit: leaving");
                 self.phase = Phase::Leaving;
-                self.gate.give_up_place();
+                self.lines.gate.give_up_place();
             }
             Some(since) => {
                 self.deadlines.want(Timer::IdleExit, since + limit);
@@ -98,7 +99,7 @@ impl Broker {
         if let Phase::Draining { hurried } = &mut self.phase {
             *hurried = true;
             warn!(self.log.logger, "Calls still run after shutdown_grace: exiting without them";
-                "running" => self.jobs.running());
+                "running" => self.work.jobs.running());
         }
     }
 
@@ -106,28 +107,34 @@ impl Broker {
     pub(super) fn ended(&mut self) -> Option<ExitCode> {
         match self.phase {
             Phase::Serving => return None,
-            Phase::Leaving if self.has_more_to_do() || !self.connections.is_empty() => return None,
-            Phase::Draining { hurried: false } if self.has_more_to_do() || self.owes_somebody() => return None,
+            Phase::Leaving if self.lines.has_more_to_do(self.taken_places()) || !self.lines.connections.is_empty() => {
+                return None;
+            }
+            Phase::Draining { hurried: false }
+                if self.lines.has_more_to_do(self.taken_places()) || self.owes_somebody() =>
+            {
+                return None;
+            }
             Phase::Draining { hurried: true } => self.abandon_running(),
             Phase::Leaving | Phase::Draining { .. } => {}
         }
-        for id in self.connections.ids() {
+        for id in self.lines.connections.ids() {
             self.close(id, CloseReason::Shutdown);
         }
-        info!(self.log.logger, "Ended"; "requests" => self.stats.requests);
+        info!(self.log.logger, "Ended"; "requests" => self.figures.stats.requests);
         Some(ExitCode::SUCCESS)
     }
 
     fn owes_somebody(&self) -> bool {
-        let owed = self.connections.iter().any(|(_, connection)| !connection.is_idle());
-        owed || self.jobs.running() > 0
+        let owed = self.lines.connections.iter().any(|(_, connection)| !connection.is_idle());
+        owed || self.work.jobs.running() > 0
     }
 
     /// Tells those whose calls still run that nothing will come of them.
     fn abandon_running(&mut self) {
-        let ids: Vec<_> = self.connections.iter().flat_map(|(_, connection)| connection.jobs.clone()).collect();
+        let ids: Vec<_> = self.lines.connections.iter().flat_map(|(_, connection)| connection.jobs.clone()).collect();
         for id in ids {
-            if self.jobs.get(id).is_some_and(|job| job.stage == Stage::Running) {
+            if self.work.jobs.get(id).is_some_and(|job| job.stage == Stage::Running) {
                 let late = CallError::new(
                     Code::Failed,
                     "the broker shut down before the call was done (setting shutdown_grace); it may have taken effect",
@@ -135,8 +142,8 @@ impl Broker {
                 self.answer_early(id, late);
             }
         }
-        for id in self.connections.ids() {
-            if let Some(connection) = self.connections.get(id) {
+        for id in self.lines.connections.ids() {
+            if let Some(connection) = self.lines.connections.get(id) {
                 connection.state = State::Closing(CloseReason::Shutdown);
                 let mut output = std::mem::take(&mut connection.output);
                 let _ = connection.write_out(&mut output, self.now);

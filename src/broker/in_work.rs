@@ -8,7 +8,7 @@ use std::time::Instant;
 impl Broker {
     /// The calls of users who concern somebody that run on workers or wait for one, the longest first, `most` of them at most.
     pub(super) fn calls_in_work(&self, concerns: impl Fn(u32) -> bool, most: usize) -> CallsInWork {
-        let mut shown: Vec<(JobId, &Job)> = self.jobs.iter().filter(|(_, job)| concerns(job.caller.uid)).collect();
+        let mut shown: Vec<(JobId, &Job)> = self.work.jobs.iter().filter(|(_, job)| concerns(job.caller.uid)).collect();
         let running = shown.iter().filter(|(_, job)| job.stage != Stage::Waiting).count();
         let waiting = shown.len() - running;
         let most = most.min(LONGEST_LIST);
@@ -30,16 +30,16 @@ impl Broker {
     fn describe_job(&self, id: JobId, job: &Job, now: Instant) -> CallInWork {
         let seconds = |since: Instant| now.saturating_duration_since(since).as_secs_f64();
         CallInWork {
-            module_function: self.stats.method(Some(job.function.0)).to_owned(),
+            module_function: self.figures.stats.method(Some(job.function)).to_owned(),
             status: match job.stage {
-                Stage::Waiting if self.jobs.waits_for_handle(id, job) => "waits for its handle",
+                Stage::Waiting if self.work.jobs.waits_for_handle(id, job) => "waits for its handle",
                 Stage::Waiting => "waits",
                 Stage::Running => "runs",
                 Stage::Abandoned => "given up",
             },
             seconds: seconds(job.arrived),
             running_seconds: job.started.map(seconds),
-            connection_id: self.connections.peek(job.connection).map(|connection| connection.serial),
+            connection_id: self.lines.connections.peek(job.connection).map(|connection| connection.serial),
             peer_uid: job.caller.uid,
             peer_pid: job.caller.pid,
         }

@@ -13,14 +13,16 @@
 //! | `accept` | taking connections from the listener, and when not to |
 //! | `turn` | one connection's turn: write, read, cut, write |
 //! | `outbox` | turns that are over but for writing their answers |
+//! | `lines` | where events come from, who is connected, whose turn it is |
+//! | `work` | what runs for callers and what is kept for them; handing jobs to workers and their answers to callers |
+//! | `figures` | what is counted and timed |
 //! | `dispatch` | one message: find the function, run it or queue it, answer |
 //! | `check` | what is wrong with settings, without starting |
 //! | `in_work` | the calls that run or wait at this moment |
 //! | `script` | which script a process runs |
 //! | `reaper` | dropping what has ended where it holds up nobody |
 //! | `stopwatch` | how long calls take, with few looks at the clock |
-//! | `work` | handing jobs to workers and their answers to callers |
-//! | `limits` | fitting the settings to what the process may have |
+//! //! | `limits` | fitting the settings to what the process may have |
 //! | `quota` | what each user has of the broker, and may have |
 //! | `place` | keeping the socket's file in its place |
 //! | `time` | what happens when a deadline comes |
@@ -37,11 +39,13 @@ mod deadlines;
 mod dispatch;
 mod ending;
 mod exporter;
+mod figures;
 mod handover;
 mod ids;
 mod in_work;
 mod jobs;
 mod limits;
+mod lines;
 mod listener;
 mod locks;
 mod makers;
@@ -76,42 +80,34 @@ pub use process::{
 pub use signals::block as block_signals;
 
 use crate::config::Config;
-use crate::logging::{Log, Throttle};
-use crate::stats::{Stats, Window};
+use crate::logging::Log;
+use crate::stats::Stats;
 use accept::Gate;
 use access::Access;
-use connection::{ConnectionId, Connections};
+use connection::ConnectionId;
 use deadlines::{Deadlines, Timer};
 use ending::Phase;
 use exporter::Exporter;
-use jobs::{JobId, Jobs};
+use figures::Figures;
+use jobs::JobId;
 use kit::handles::Life;
-use kit::store::{Bounds, HandleStore};
 use kit::{Registry, Room};
+use lines::{Happening, Lines};
 use listener::Listener;
-use locks::Locks;
-use makers::Makers;
 use metrics_file::MetricsFile;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
-use outbox::Outbox;
-use quota::Quotas;
-use reaper::Reaper;
 use reload::Reload;
-use script::Namer;
 use signals::Signals;
 use slog::{error, info, warn};
-use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
-use stopwatch::Stopwatch;
+use work::Work;
 use workers::Workers;
 
-/// Bytes that one read takes at most. What comes whole in one read is served in place; what does not is copied and kept.
-const SCRATCH: usize = 256 * 1024;
 /// Events that one wait reports at most.
 const EVENTS: usize = 1024;
 
@@ -154,26 +150,16 @@ impl StartError {
 pub struct Broker {
     config: Config,
     log: Log,
-    // What others can have logged as often as they like.
-    throttle: Throttle,
     registry: Arc<Registry>,
-    // Whose call the loop runs.
-    asking: ConnectionId,
-    poll: Poll,
-    gate: Gate,
     access: Access,
+    lines: Lines,
+    work: Work,
+    figures: Figures,
     signals: Signals,
     deadlines: Deadlines,
-    connections: Connections,
-    ready: VecDeque<ConnectionId>,
-    newcomers: Vec<ConnectionId>,
-    jobs: Jobs,
-    workers: Workers,
-    handles: HandleStore,
-    reaper: Reaper,
-    quotas: Quotas,
-    locks: Locks,
-    stats: Stats,
+    waker: Arc<Waker>,
+    // Whose call the loop runs.
+    asking: ConnectionId,
     phase: Phase,
     // How the broker was started, for the program that takes this one's place.
     origin: Origin,
@@ -186,22 +172,13 @@ pub struct Broker {
     lost_place: Option<String>,
     metrics_file: Option<MetricsFile>,
     exporter: Option<Exporter>,
-    waker: Arc<Waker>,
-    // The loop's own memory for reading.
-    scratch: Box<[u8]>,
-    outbox: Outbox,
     started: Instant,
     started_at: SystemTime,
     // Time since the start, taken once a round.
     now: Duration,
-    stopwatch: Stopwatch,
     // Since when nobody has been connected.
     idle_since: Option<Duration>,
     descriptor_limit: u64,
-    trend: view::Trend,
-    window: Window,
-    namer: Namer,
-    makers: Makers,
 }
 
 impl Broker {
@@ -263,24 +240,15 @@ impl Broker {
         let life = Life::begin(&view::timestamp(started_at))
             .map_err(|error| failed("naming the broker's life")(io::Error::other(error.to_string())))?;
         Ok(Self {
-            workers: Workers::new(Arc::clone(&registry), Arc::clone(&waker), config.workers),
+            lines: Lines::new(poll, Gate::new(listener, config.max_connections)),
+            work: Work::new(&config, Workers::new(Arc::clone(&registry), Arc::clone(&waker), config.workers), life),
+            figures: Figures::new(Stats::new(registry.methods())),
             waker,
-            quotas: Quotas::new(&config),
-            locks: Locks::default(),
-            handles: HandleStore::new(handle_bounds(&config), life),
-            reaper: Reaper::new(),
-            stats: Stats::new(registry.methods()),
-            gate: Gate::new(listener, config.max_connections),
             registry,
             asking: ConnectionId::NONE,
-            poll,
             access,
             signals,
             deadlines,
-            connections: Connections::default(),
-            ready: VecDeque::new(),
-            newcomers: Vec::new(),
-            jobs: Jobs::default(),
             phase: Phase::Serving,
             origin,
             own_file: process::own_file(),
@@ -289,21 +257,13 @@ impl Broker {
             lost_place: None,
             metrics_file,
             exporter: None,
-            scratch: vec![0; SCRATCH].into_boxed_slice(),
-            outbox: Outbox::default(),
             started: Instant::now(),
             started_at,
             now: Duration::ZERO,
-            stopwatch: Stopwatch::new(Instant::now()),
             idle_since: Some(Duration::ZERO),
             descriptor_limit,
-            trend: view::Trend::default(),
-            window: Window::default(),
-            namer: Namer::default(),
-            makers: Makers::default(),
             config,
             log,
-            throttle: Throttle::default(),
         })
     }
 
@@ -322,7 +282,7 @@ impl Broker {
             (Timer::IdleExit, self.config.idle_exit),
             // The first at once: who starts a broker looks whether the file comes.
             (Timer::Metrics, self.config.metrics_interval.map(|_| Duration::ZERO)),
-            (Timer::History, Some(self.stats.span())),
+            (Timer::History, Some(self.figures.stats.span())),
         ];
         for (timer, interval) in timers {
             if let Some(interval) = interval {
@@ -333,7 +293,7 @@ impl Broker {
 
     /// The path that clients connect to.
     pub fn socket_path(&self) -> &Path {
-        self.gate.listener.path()
+        self.lines.gate.listener.path()
     }
 
     /// Serves until asked to end. Returns how the process is to exit.
@@ -347,7 +307,7 @@ impl Broker {
     }
 
     fn turn_until_the_end(&mut self) -> io::Result<ExitCode> {
-        if self.stats.reloads == 0 {
+        if self.figures.stats.reloads == 0 {
             info!(self.log.logger, "Serving"; "socket" => %self.socket_path().display(), "version" => crate::VERSION,
                 "pid" => std::process::id());
         }
@@ -383,18 +343,18 @@ impl Broker {
     /// Waits until something happens, unless there is something to do already. With `busy_poll` it looks for events for a while
     /// before it sleeps, and lets others have the CPU between two looks: who is to send the next request may have no other.
     fn wait(&mut self, events: &mut Events) -> io::Result<()> {
-        let asleep = if self.has_more_to_do() { Some(Duration::ZERO) } else { None };
+        let asleep = if self.lines.has_more_to_do(self.taken_places()) { Some(Duration::ZERO) } else { None };
         if let (Some(patience), None) = (self.config.busy_poll, asleep) {
             let begin = Instant::now();
             while begin.elapsed() < patience {
-                self.poll.poll(events, Some(Duration::ZERO))?;
+                self.lines.poll.poll(events, Some(Duration::ZERO))?;
                 if !events.is_empty() {
                     return Ok(());
                 }
                 std::thread::yield_now();
             }
         }
-        self.poll.poll(events, asleep)
+        self.lines.poll.poll(events, asleep)
     }
 
     /// Notes what happened; only what is the loop's own is acted on here. A second request to stop ends it at once.
@@ -402,7 +362,7 @@ impl Broker {
         let (mut timer, mut reports, mut rehearsal) = (false, false, false);
         for event in events {
             match event.token() {
-                LISTENER => self.gate.ready = true,
+                LISTENER => self.lines.gate.ready = true,
                 TIMER => timer = true,
                 WAKER => reports = true,
                 REHEARSAL => rehearsal = true,
@@ -413,7 +373,7 @@ impl Broker {
                         }
                     }
                 }
-                token => self.note_connection(ConnectionId::of_token(token), event),
+                token => self.lines.note(ConnectionId::of_token(token), Happening::of(event)),
             }
         }
         if reports {
@@ -430,63 +390,31 @@ impl Broker {
         None
     }
 
-    fn note_connection(&mut self, id: ConnectionId, event: &mio::event::Event) {
-        let Some(connection) = self.connections.get(id) else { return };
-        connection.readiness.readable |= event.is_readable() || event.is_read_closed();
-        connection.readiness.ending |= event.is_read_closed();
-        connection.readiness.hung_up |= event.is_write_closed();
-        self.make_ready(id);
-    }
-
-    /// Puts a connection on the ready list, unless it is there.
-    fn make_ready(&mut self, id: ConnectionId) {
-        if let Some(connection) = self.connections.get(id)
-            && !connection.queued
-        {
-            connection.queued = true;
-            self.ready.push_back(id);
-        }
-    }
-
-    fn has_more_to_do(&self) -> bool {
-        !self.ready.is_empty() || self.gate.has_more(self.taken_places())
-    }
-
     /// Drops what has ended, off the loop where that takes its time.
     fn bury_ended(&mut self) {
-        if self.handles.has_ended() {
-            self.reaper.bury(self.handles.take_ended());
+        let (has_ended, panics) = self.work.bury_ended();
+        if has_ended {
             self.expect_to_trim();
         }
-        let panics = self.reaper.new_panics();
         if panics > 0 {
-            self.stats.panics += panics;
+            self.figures.stats.panics += panics;
             error!(self.log.logger, "Something that ended could not be dropped, by a defect of the broker"; "times" => panics);
         }
     }
 
     /// Connections that count against `max_connections`: those who may make calls.
     fn taken_places(&self) -> usize {
-        self.connections.len() - self.quotas.turned_away()
+        self.lines.connections.len() - self.work.quotas.turned_away()
     }
 
     /// Gives one turn to every connection that is ready now. One that is not done with its turn comes again next round,
     /// after new events were noted.
     fn serve_ready(&mut self, registry: &Registry) {
-        for _ in 0..self.ready.len() {
-            if let Some(id) = self.ready.pop_front() {
+        for _ in 0..self.lines.ready.len() {
+            if let Some(id) = self.lines.ready.pop_front() {
                 self.turn(id, registry);
             }
         }
         self.end_turns();
-    }
-}
-
-fn handle_bounds(config: &Config) -> Bounds {
-    Bounds {
-        max_per_user: config.max_handles,
-        idle_timeout: config.handle_idle_timeout,
-        user_memory: config.user_memory,
-        max_memory: config.max_memory,
     }
 }

@@ -16,7 +16,7 @@ impl Broker {
         if self.phase != Phase::Serving {
             return;
         }
-        if !self.gate.listener.is_in_place() {
+        if !self.lines.gate.listener.is_in_place() {
             self.take_place_again();
         }
         self.deadlines.want(Timer::Place, self.now + interval);
@@ -24,10 +24,10 @@ impl Broker {
 
     fn take_place_again(&mut self) {
         // Those who connected before it was gone are the old socket's.
-        self.gate.ready = true;
+        self.lines.gate.ready = true;
         self.accept_some();
         let path = self.socket_path().display().to_string();
-        let outcome = match self.gate.listener.take_place_again(&self.config) {
+        let outcome = match self.lines.gate.listener.take_place_again(&self.config) {
             Ok(old) => self.listen_on_new_socket(old).map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
         };
@@ -46,13 +46,13 @@ impl Broker {
     }
 
     fn listen_on_new_socket(&mut self, old: Option<mio::net::UnixListener>) -> std::io::Result<()> {
-        let events = self.poll.registry();
+        let events = self.lines.poll.registry();
         if let Some(mut old) = old {
             events.deregister(&mut old)?;
         }
-        events.register(&mut self.gate.listener.socket, LISTENER, Interest::READABLE)?;
+        events.register(&mut self.lines.gate.listener.socket, LISTENER, Interest::READABLE)?;
         // Somebody may have come before it was registered.
-        self.gate.ready = true;
+        self.lines.gate.ready = true;
         info!(self.log.logger, "Serving again"; "socket" => %self.socket_path().display());
         Ok(())
     }

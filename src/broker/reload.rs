@@ -83,7 +83,8 @@ impl Broker {
         let program = Program::open(&self.origin.program)?;
         let (state, _) = self.capture(self.now)?;
         let rehearsal = Rehearsal::start(&program, &self.origin, &state)?;
-        self.poll
+        self.lines
+            .poll
             .registry()
             .register(&mut SourceFd(&rehearsal.descriptor()), REHEARSAL, Interest::READABLE)
             .map_err(|source| HandoverError::System { what: "watching the new program", source })?;
@@ -96,11 +97,11 @@ impl Broker {
     /// Keeps a call of `system.reload` until there is something to say.
     pub(super) fn await_reload(&mut self, job: Job) {
         let (connection, deadline) = (job.connection, job.deadline);
-        let id = self.jobs.add_running(job);
+        let id = self.work.jobs.add_running(job);
         if let Some(deadline) = deadline {
             self.deadlines.want(Timer::Job(id.slot), deadline);
         }
-        if let Some(connection) = self.connections.get(connection) {
+        if let Some(connection) = self.lines.connections.get(connection) {
             connection.jobs.push(id);
         }
         self.reload_calls.push(id);
@@ -120,7 +121,7 @@ impl Broker {
     fn forget_rehearsal(&mut self) {
         if let Some(Reload { stage: Stage::Rehearsing(rehearsal), .. }) = &self.reload {
             // The pipe is closed next, and with it whatever the event queue knows of it.
-            let _ = self.poll.registry().deregister(&mut SourceFd(&rehearsal.descriptor()));
+            let _ = self.lines.poll.registry().deregister(&mut SourceFd(&rehearsal.descriptor()));
         }
     }
 
@@ -195,7 +196,7 @@ impl Broker {
 
     /// For how long the oldest of what is waited for has been there, as far as is known. What guests have is ended in time.
     fn oldest_waited_for(&mut self) -> Option<Duration> {
-        let own = self.jobs.longest_running(|job| job.caller.privileged);
+        let own = self.work.jobs.longest_running(|job| job.caller.privileged);
         let call = own.and_then(|job| job.started).map(|started| started.elapsed());
         let stuck = self.stuck_handles();
         let now = self.now;
@@ -217,7 +218,7 @@ impl Broker {
 
     /// Ends what guests have that can't move, if that is all that is waited for. Returns whether it was.
     fn dismiss_guests(&mut self) -> bool {
-        let running = self.jobs.running_of_guests();
+        let running = self.work.jobs.running_of_guests();
         let stuck = self.stuck_handles();
         let is_guests = |owner: u32| !self.access.is_own(owner);
         if running.len() < self.running_calls() || !stuck.iter().all(|(owner, _)| is_guests(*owner)) {
@@ -228,12 +229,12 @@ impl Broker {
         for id in running {
             // Not `unavailable`, which says that a call did not run and may be sent again.
             let message = "the broker is being replaced and the call did not end in time (setting reload_grace); it may have taken effect";
-            if self.jobs.get(id).is_some_and(|job| job.stage == jobs::Stage::Running) {
+            if self.work.jobs.get(id).is_some_and(|job| job.stage == jobs::Stage::Running) {
                 self.answer_early(id, CallError::new(Code::Failed, message));
             }
         }
         for (_, id) in stuck {
-            self.handles.end(id);
+            self.work.handles.end(id);
         }
         let (now, until) = (self.now, self.now + DISMISSAL);
         if let Some(Reload { stage: Stage::Quieting(wait), guests_dismissed, until: end, .. }) = &mut self.reload {
@@ -245,13 +246,13 @@ impl Broker {
 
     /// Handles that can't move.
     fn stuck_handles(&self) -> Vec<(u32, HandleId)> {
-        let kinds = self.handles.by_kind().keys().filter(|kind| self.registry.kind(kind).is_none());
-        kinds.flat_map(|kind| self.handles.owners_of(kind)).collect()
+        let kinds = self.work.handles.by_kind().keys().filter(|kind| self.registry.kind(kind).is_none());
+        kinds.flat_map(|kind| self.work.handles.owners_of(kind)).collect()
     }
 
     fn what_is_not_quiet(&self) -> String {
         let running = self.running_calls();
-        let kinds = self.handles.by_kind();
+        let kinds = self.work.handles.by_kind();
         let stuck: Vec<String> = kinds
             .iter()
             .filter(|(kind, _)| self.registry.kind(kind).is_none())
@@ -259,11 +260,11 @@ impl Broker {
             .collect();
         let stuck = if stuck.is_empty() { String::new() } else { format!(", and there is {}", stuck.join(", ")) };
         let calls = if running == 1 { "1 call still runs".to_owned() } else { format!("{running} calls still run") };
-        let longest = self.jobs.longest_running(|_| true).map(|job| {
+        let longest = self.work.jobs.longest_running(|_| true).map(|job| {
             let seconds = job.started.map_or(0.0, |started| started.elapsed().as_secs_f64());
             format!(
                 " (longest: {} of process {}, for {seconds:.0} s)",
-                self.stats.method(Some(job.function.0)),
+                self.figures.stats.method(Some(job.function)),
                 job.caller.pid
             )
         });
@@ -273,11 +274,11 @@ impl Broker {
 
     /// Calls that workers have.
     fn running_calls(&self) -> usize {
-        self.jobs.running() - self.reload_calls.len()
+        self.work.jobs.running() - self.reload_calls.len()
     }
 
     fn is_quiet(&self) -> bool {
-        self.running_calls() == 0 && self.handles.by_kind().keys().all(|kind| self.registry.kind(kind).is_some())
+        self.running_calls() == 0 && self.work.handles.by_kind().keys().all(|kind| self.registry.kind(kind).is_some())
     }
 
     /// Hands over if all is quiet.
@@ -297,8 +298,8 @@ impl Broker {
     }
 
     fn hand_over(&mut self, program: &Program, since: Duration) -> HandoverError {
-        info!(self.log.logger, "Handing over"; "connections" => self.connections.len(), "handles" => self.handles.len(),
-            "waiting" => self.jobs.waiting());
+        info!(self.log.logger, "Handing over"; "connections" => self.lines.connections.len(), "handles" => self.work.handles.len(),
+            "waiting" => self.work.jobs.waiting());
         let (state, descriptors) = match self.capture(since) {
             Ok(captured) => captured,
             Err(error) => return error,
@@ -310,7 +311,7 @@ impl Broker {
 
     /// Callers of `system.reload` who hung up, gave up or ran out of time are not waited for.
     fn drop_answered_reload_calls(&mut self) {
-        let all = &mut self.jobs;
+        let all = &mut self.work.jobs;
         self.reload_calls.retain(|id| {
             let abandoned = all.get(*id).is_none_or(|job| job.stage == jobs::Stage::Abandoned);
             if abandoned {

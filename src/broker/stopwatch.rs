@@ -5,6 +5,7 @@
 //! is one call's, and calls are timed one by one again. What that can hide is a call of less than [`SHORT_GROUP`] among shorter
 //! ones, told as the mean of its group; and of two slow calls within one group, the first to be so, the sum is told as one.
 
+use kit::FunctionId;
 use std::time::{Duration, Instant};
 
 /// Up to this a call is short.
@@ -18,7 +19,7 @@ const LARGEST: u32 = 32;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lap {
     /// The function; `None` for calls that name none there is.
-    pub function: Option<usize>,
+    pub function: Option<FunctionId>,
     /// How many calls took the usual time.
     pub usual_calls: u32,
     /// That time.
@@ -30,7 +31,7 @@ pub struct Lap {
 /// A stopwatch for one call after the other.
 pub struct Stopwatch {
     since: Instant,
-    function: Option<usize>,
+    function: Option<FunctionId>,
     calls: u32,
     // How many calls are timed together now.
     group: u32,
@@ -61,13 +62,13 @@ impl Stopwatch {
 
     /// Whether calls of another function are still to be timed before this one runs.
     #[inline]
-    pub fn must_end_before(&self, function: Option<usize>) -> bool {
+    pub fn must_end_before(&self, function: Option<FunctionId>) -> bool {
         self.calls > 0 && self.function != function
     }
 
     /// A call of this function, for which [`Stopwatch::must_end_before`] does not hold, has ended. Whether the group ends with it.
     #[inline]
-    pub fn count(&mut self, function: Option<usize>) -> bool {
+    pub fn count(&mut self, function: Option<FunctionId>) -> bool {
         if self.function != function {
             // What is usual for one function is not for another.
             self.function = function;
@@ -114,15 +115,15 @@ mod tests {
         let mut end = |watch: &mut Stopwatch, now| {
             looks += 1;
             let lap = watch.end(now).unwrap();
-            told.extend(std::iter::repeat_n((lap.function.unwrap(), lap.usual), lap.usual_calls as usize));
-            told.push((lap.function.unwrap(), lap.last));
+            told.extend(std::iter::repeat_n((lap.function.unwrap().0, lap.usual), lap.usual_calls as usize));
+            told.push((lap.function.unwrap().0, lap.last));
         };
         for &(function, took) in times {
-            if watch.must_end_before(Some(function)) {
+            if watch.must_end_before(Some(FunctionId(function))) {
                 end(&mut watch, now);
             }
             now += took;
-            if watch.count(Some(function)) {
+            if watch.count(Some(FunctionId(function))) {
                 end(&mut watch, now);
             }
         }

@@ -18,15 +18,15 @@ impl Broker {
                 Timer::Connection(slot) => self.check_connection(slot),
                 Timer::Job(slot) => self.check_job(slot),
                 Timer::Handles => {
-                    let locks = &self.locks;
-                    if let Some(next) = self.handles.expire(self.now, |owner| locks.is_locked(owner)) {
+                    let locks = &self.work.locks;
+                    if let Some(next) = self.work.handles.expire(self.now, |owner| locks.is_locked(owner)) {
                         self.deadlines.want(Timer::Handles, next);
                     }
                 }
-                Timer::Trim => self.reaper.trim(),
+                Timer::Trim => self.work.reaper.trim(),
                 Timer::Place => self.check_place(),
                 Timer::IdleExit => self.check_idle(),
-                Timer::AcceptAgain => self.gate.try_again(),
+                Timer::AcceptAgain => self.lines.gate.try_again(),
                 Timer::ShutdownGrace => self.end_grace(),
                 Timer::Metrics => self.write_metrics(),
                 Timer::History => self.end_span(),
@@ -39,8 +39,8 @@ impl Broker {
     /// Ends a span of the history.
     fn end_span(&mut self) {
         let gauges = self.gauges();
-        self.stats.end_span(self.now, gauges);
-        self.deadlines.want(Timer::History, self.now + self.stats.span());
+        self.figures.stats.end_span(self.now, gauges);
+        self.deadlines.want(Timer::History, self.now + self.figures.stats.span());
     }
 
     /// Logs the health line and the verdict on the number of connections.
@@ -54,16 +54,16 @@ impl Broker {
             Leak::Elevated(line) => info!(self.log.logger, "{}", line),
             Leak::High(line) => warn!(self.log.logger, "{}", line),
         }
-        self.trend.advance(self.now);
+        self.figures.trend.advance(self.now);
         if let Some(interval) = self.config.health_interval {
             self.deadlines.want(Timer::Health, self.now + interval);
         }
     }
 
     fn check_connection(&mut self, slot: u32) {
-        let Some(id) = self.connections.in_slot(slot) else { return };
+        let Some(id) = self.lines.connections.in_slot(slot) else { return };
         let (now, config) = (self.now, &self.config);
-        let Some(connection) = self.connections.get(id) else { return };
+        let Some(connection) = self.lines.connections.get(id) else { return };
         connection.timer_at = None;
         match connection.next_deadline(config) {
             Some((at, reason)) if at <= now => {
@@ -84,7 +84,7 @@ impl Broker {
 
     /// Has handles that nobody uses looked at, as soon as there are any.
     pub(super) fn expect_handles_to_expire(&mut self) {
-        if !self.handles.is_empty()
+        if !self.work.handles.is_empty()
             && self.deadlines.wanted(Timer::Handles).is_none()
             && let Some(timeout) = self.config.handle_idle_timeout
         {

@@ -78,32 +78,32 @@ enum Took {
 impl Broker {
     /// Gives a connection its turn. Its answers are written then, or soon.
     pub(super) fn turn(&mut self, id: ConnectionId, registry: &Registry) {
-        let Some(connection) = self.connections.get(id) else { return };
+        let Some(connection) = self.lines.connections.get(id) else { return };
         connection.queued = false;
         let (caller, standing) = (connection.caller, connection.standing);
         let mut output = std::mem::take(&mut connection.output);
         if output.is_empty() {
-            output = self.outbox.lend();
+            output = self.lines.outbox.lend();
         } else if !self.flush(id, &mut output) {
             return;
         }
         let mut turn = Turn::new(id, caller, standing, output);
         self.converse(&mut turn, registry);
-        buffer::wipe(&mut self.scratch[..turn.wiped]);
+        buffer::wipe(&mut self.lines.scratch[..turn.wiped]);
         if turn.output.is_empty() {
             self.end_turn(turn);
-        } else if self.outbox.hold(turn, self.stopwatch.looked_at()) {
+        } else if self.lines.outbox.hold(turn, self.figures.stopwatch.looked_at()) {
             self.end_turns();
         }
     }
 
     /// Ends the turns that are over but for writing their answers.
     pub(super) fn end_turns(&mut self) {
-        let mut turns = self.outbox.take();
+        let mut turns = self.lines.outbox.take();
         for turn in turns.drain(..) {
             self.end_turn(turn);
         }
-        self.outbox.give_back_list(turns);
+        self.lines.outbox.give_back_list(turns);
     }
 
     /// Reads and answers until there is nothing more to do now.
@@ -126,22 +126,22 @@ impl Broker {
     }
 
     fn read(&mut self, turn: &mut Turn) -> Took {
-        let Some(connection) = self.connections.get(turn.id) else { return Took::Nothing };
+        let Some(connection) = self.lines.connections.get(turn.id) else { return Took::Nothing };
         if connection.state != State::Open || !connection.readiness.readable {
             return Took::Nothing;
         }
         loop {
-            match connection.stream.read(&mut self.scratch) {
+            match connection.stream.read(&mut self.lines.scratch) {
                 Ok(0) => return Took::End,
                 Ok(count) => {
                     // A short read means that there is no more (epoll(7)), except for the end of the stream: if that was
                     // announced already, nothing will announce it again.
-                    if count < self.scratch.len() && !connection.readiness.ending {
+                    if count < self.lines.scratch.len() && !connection.readiness.ending {
                         connection.readiness.readable = false;
                     }
                     connection.bytes_in += count as u64;
                     connection.last_activity = self.now;
-                    self.stats.bytes_in += count as u64;
+                    self.figures.stats.bytes_in += count as u64;
                     turn.bytes_left = turn.bytes_left.saturating_sub(count);
                     turn.wiped = turn.wiped.max(count);
                     return Took::Bytes(count);
@@ -159,7 +159,7 @@ impl Broker {
 
     /// Serves messages that an earlier turn left.
     fn serve_kept(&mut self, turn: &mut Turn, registry: &Registry) -> Next {
-        let Some(connection) = self.connections.get(turn.id) else { return Next::Stop };
+        let Some(connection) = self.lines.connections.get(turn.id) else { return Next::Stop };
         if connection.paused {
             return Next::Stop;
         }
@@ -175,38 +175,38 @@ impl Broker {
 
     /// Serves the bytes just read: in place, unless they continue a message that is kept.
     fn serve_read(&mut self, turn: &mut Turn, count: usize, registry: &Registry) -> Next {
-        let Some(connection) = self.connections.get(turn.id) else { return Next::Stop };
+        let Some(connection) = self.lines.connections.get(turn.id) else { return Next::Stop };
         let mut input = std::mem::take(&mut connection.input);
         if !input.is_empty() {
-            input.push(&self.scratch[..count]);
+            input.push(&self.lines.scratch[..count]);
             let (used, next) = self.serve(turn, input.as_slice(), registry);
             input.consume(used);
             self.keep(turn, input);
             return next;
         }
         // Functions see the whole broker, so its scratch memory is taken out as well.
-        let scratch = std::mem::take(&mut self.scratch);
+        let scratch = std::mem::take(&mut self.lines.scratch);
         let (used, next) = self.serve(turn, &scratch[..count], registry);
         if used < count {
             input.push(&scratch[used..count]);
         }
-        self.scratch = scratch;
+        self.lines.scratch = scratch;
         self.keep(turn, input);
         next
     }
 
     fn keep(&mut self, turn: &Turn, input: Buffer) {
         let now = self.now;
-        let Some(connection) = self.connections.get(turn.id) else { return };
+        let Some(connection) = self.lines.connections.get(turn.id) else { return };
         connection.frame_since = if input.is_empty() { None } else { connection.frame_since.or(Some(now)) };
         connection.input = input;
     }
 
     /// Serves whole messages from the front of `bytes`, and times them. Returns how many bytes they were.
     fn serve(&mut self, turn: &mut Turn, bytes: &[u8], registry: &Registry) -> (usize, Next) {
-        self.stopwatch.begin(Instant::now());
+        self.figures.stopwatch.begin(Instant::now());
         let served = self.serve_messages(turn, bytes, registry);
-        if self.stopwatch.is_running() {
+        if self.figures.stopwatch.is_running() {
             self.end_lap();
         }
         served
@@ -214,7 +214,7 @@ impl Broker {
 
     fn serve_messages(&mut self, turn: &mut Turn, bytes: &[u8], registry: &Registry) -> (usize, Next) {
         let mut used = 0;
-        while let Some(connection) = self.connections.get(turn.id) {
+        while let Some(connection) = self.lines.connections.get(turn.id) {
             if used > 0 {
                 // A message has begun anew, so its time begins anew.
                 connection.frame_since = None;
@@ -253,8 +253,8 @@ impl Broker {
     }
 
     fn protocol_error(&mut self, turn: &mut Turn, message: String) {
-        let Some(connection) = self.connections.get(turn.id) else { return };
-        if let Some(left_out) = self.throttle.admit("protocol", connection.caller.uid, self.now) {
+        let Some(connection) = self.lines.connections.get(turn.id) else { return };
+        if let Some(left_out) = self.figures.throttle.admit("protocol", connection.caller.uid, self.now) {
             info!(self.log.logger, "A client broke the protocol"; "connection" => connection.serial,
                 "uid" => connection.caller.uid, "pid" => connection.caller.pid, "error" => &message, "left_out" => left_out);
         }
@@ -267,7 +267,7 @@ impl Broker {
 
     /// The client sends no more: gone, or only waiting for its answers.
     fn hear_end(&mut self, turn: &Turn) {
-        let Some(connection) = self.connections.get(turn.id) else { return };
+        let Some(connection) = self.lines.connections.get(turn.id) else { return };
         connection.readiness.readable = false;
         // Half of a message will never be whole.
         connection.input.release();
@@ -280,29 +280,29 @@ impl Broker {
     /// Writes the turn's answers and leaves the connection as the next turn wants to find it.
     fn end_turn(&mut self, turn: Turn) {
         let Turn { id, mut output, .. } = turn;
-        if let Some(connection) = self.connections.get(id) {
+        if let Some(connection) = self.lines.connections.get(id) {
             // Calls that were answered meanwhile by others than this turn.
             output.push(connection.output.as_slice());
             connection.output.release();
         }
-        if self.connections.get(id).is_none() || (!output.is_empty() && !self.flush(id, &mut output)) {
+        if self.lines.connections.get(id).is_none() || (!output.is_empty() && !self.flush(id, &mut output)) {
             output.clear();
-            return self.outbox.give_back(output);
+            return self.lines.outbox.give_back(output);
         }
         if output.is_empty() {
-            self.outbox.give_back(output);
-        } else if let Some(connection) = self.connections.get(id) {
+            self.lines.outbox.give_back(output);
+        } else if let Some(connection) = self.lines.connections.get(id) {
             connection.output = output;
         }
         self.reckon(id);
-        let Some(connection) = self.connections.get(id) else { return };
+        let Some(connection) = self.lines.connections.get(id) else { return };
         connection.regulate(connection.output.len(), &self.config, self.now);
         if let Some(reason) = connection.is_done() {
             return self.close(id, reason);
         }
         connection.settle();
         if connection.wants_turn() {
-            self.make_ready(id);
+            self.lines.make_ready(id);
         }
         self.watch_limits(id);
     }
@@ -310,21 +310,21 @@ impl Broker {
     /// Reckons what is kept for a connection. One that has the unfinished part of a message kept when there is no room for it
     /// is told so, and closed.
     fn reckon(&mut self, id: ConnectionId) {
-        let Some(connection) = self.connections.get(id) else { return };
+        let Some(connection) = self.lines.connections.get(id) else { return };
         let (caller, before, now) = (connection.caller, connection.held, connection.holds());
         connection.held = now;
-        self.quotas.hold(caller.uid, before, now);
+        self.work.quotas.hold(caller.uid, before, now);
         if now <= MODEST || now <= before || connection.input.is_empty() || connection.state != State::Open {
             return;
         }
-        if let Some(shortage) = self.quotas.shortage(caller, 0, self.handles.memory(caller.uid)) {
+        if let Some(shortage) = self.work.quotas.shortage(caller, 0, self.work.handles.memory(caller.uid)) {
             self.refuse_the_rest(id, shortage);
         }
     }
 
     fn refuse_the_rest(&mut self, id: ConnectionId, shortage: Shortage) {
-        let Some(connection) = self.connections.get(id) else { return };
-        if let Some(left_out) = self.throttle.admit("room", connection.caller.uid, self.now) {
+        let Some(connection) = self.lines.connections.get(id) else { return };
+        if let Some(left_out) = self.figures.throttle.admit("room", connection.caller.uid, self.now) {
             info!(self.log.logger, "No room for the message of a client"; "connection" => connection.serial,
                 "uid" => connection.caller.uid, "pid" => connection.caller.pid, "bytes" => connection.held,
                 "left_out" => left_out);
@@ -335,21 +335,21 @@ impl Broker {
         let framing = connection.framing();
         let mut output = std::mem::take(&mut connection.output);
         write_rpc_error(&mut output, framing, &shortage.error());
-        self.stats.overloaded += 1;
+        self.figures.stats.overloaded += 1;
         if self.flush(id, &mut output)
-            && let Some(connection) = self.connections.get(id)
+            && let Some(connection) = self.lines.connections.get(id)
         {
             let before = std::mem::replace(&mut connection.held, output.len());
-            self.quotas.hold(connection.caller.uid, before, output.len());
+            self.work.quotas.hold(connection.caller.uid, before, output.len());
             connection.output = output;
         }
     }
 
     /// Writes what a connection is owed. Returns whether the connection is still there.
     fn flush(&mut self, id: ConnectionId, output: &mut Buffer) -> bool {
-        let Some(connection) = self.connections.get(id) else { return false };
+        let Some(connection) = self.lines.connections.get(id) else { return false };
         match connection.write_out(output, self.now) {
-            Ok(written) => self.stats.bytes_out += written,
+            Ok(written) => self.figures.stats.bytes_out += written,
             Err(error) => {
                 let gone = matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset);
                 self.close(id, if gone { CloseReason::Hangup } else { CloseReason::Io });
@@ -357,7 +357,8 @@ impl Broker {
             }
         }
         // Who was just accepted is watched as soon as it has shown that it stays.
-        if connection.watched.is_some() && connection.watch(id, !output.is_empty(), self.poll.registry()).is_err() {
+        if connection.watched.is_some() && connection.watch(id, !output.is_empty(), self.lines.poll.registry()).is_err()
+        {
             self.close(id, CloseReason::Io);
             return false;
         }
@@ -366,7 +367,7 @@ impl Broker {
 
     /// Sees to it that the connection's timer fires when its next limit is reached, or earlier.
     pub(super) fn watch_limits(&mut self, id: ConnectionId) {
-        let Some(connection) = self.connections.get(id) else { return };
+        let Some(connection) = self.lines.connections.get(id) else { return };
         let Some((at, _)) = connection.next_deadline(&self.config) else { return };
         if connection.timer_at.is_none_or(|earlier| at < earlier) {
             connection.timer_at = Some(self.deadlines.want(Timer::Connection(id.slot), at));
@@ -375,20 +376,20 @@ impl Broker {
 
     /// Frees a connection's slot, buffers and waiting calls. Its running calls go on, for nobody.
     pub(super) fn close(&mut self, id: ConnectionId, reason: CloseReason) {
-        let Some(mut connection) = self.connections.remove(id) else { return };
+        let Some(mut connection) = self.lines.connections.remove(id) else { return };
         // Before the socket is closed: epoll watches the open file, not the descriptor.
         if connection.watched.is_some() {
-            let _ = self.poll.registry().deregister(&mut connection.stream);
+            let _ = self.lines.poll.registry().deregister(&mut connection.stream);
         }
-        self.gate.try_again();
-        self.quotas.leave(connection.caller, connection.standing, connection.held);
-        self.stats.closed(reason);
+        self.lines.gate.try_again();
+        self.work.quotas.leave(connection.caller, connection.standing, connection.held);
+        self.figures.stats.closed(reason);
         debug!(self.log.logger, "Connection closed"; "connection" => connection.serial, "reason" => reason.as_str(),
             "requests" => connection.requests, "bytes_in" => connection.bytes_in, "bytes_out" => connection.bytes_out);
         for job in std::mem::take(&mut connection.jobs) {
             self.forsake(job);
         }
-        if self.connections.is_empty() {
+        if self.lines.connections.is_empty() {
             self.idle_since = Some(self.now);
         }
     }

@@ -56,11 +56,11 @@ impl Broker {
     pub(super) fn figures(&self) -> Figures {
         Figures {
             uptime: self.now.as_secs(),
-            requests: self.stats.requests,
-            errors: self.stats.failed,
-            panics: self.stats.panics,
-            active_connections: self.connections.len() as u64,
-            peak_connections: self.stats.peak_connections,
+            requests: self.figures.stats.requests,
+            errors: self.figures.stats.failed,
+            panics: self.figures.stats.panics,
+            active_connections: self.lines.connections.len() as u64,
+            peak_connections: self.figures.stats.peak_connections,
             stale_connections: self.stale_connections(),
             max_connections: self.config.max_connections as u64,
             elevated_connections: self.config.elevated_connections,
@@ -69,54 +69,54 @@ impl Broker {
             lately: self.lately(LONGEST_WINDOW),
             open_fds: process::open_descriptors(),
             max_fds: self.descriptor_limit,
-            accepting: self.gate.is_open(),
-            largest_handle_user: self.handles.largest_user() as u64,
-            max_handles: self.handles.max_per_user() as u64,
-            handles: self.handles.len() as u64,
+            accepting: self.lines.gate.is_open(),
+            largest_handle_user: self.work.handles.largest_user() as u64,
+            max_handles: self.work.handles.max_per_user() as u64,
+            handles: self.work.handles.len() as u64,
             workers: self.worker_report(),
             modules: self.registry.modules().len() as u64,
-            p99_response_time: self.stats.performance(self.now).p99_response_time,
+            p99_response_time: self.figures.stats.performance(self.now).p99_response_time,
         }
     }
 
     fn totals(&self) -> Totals {
-        Totals { requests: self.stats.requests, failed: self.stats.failed, cpu: process::cpu_seconds() }
+        Totals { requests: self.figures.stats.requests, failed: self.figures.stats.failed, cpu: process::cpu_seconds() }
     }
 
     /// Remembers from time to time what was counted so far, so that it can be told what happened lately.
     #[inline]
     pub(super) fn remember_totals(&mut self) {
-        if self.window.is_due(self.now) {
-            self.window.remember(self.now, self.totals());
+        if self.figures.window.is_due(self.now) {
+            self.figures.window.remember(self.now, self.totals());
         }
     }
 
     /// What happened within the last while.
     pub(super) fn lately(&self, span: Duration) -> Lately {
-        self.window.lately(self.now, self.totals(), span)
+        self.figures.window.lately(self.now, self.totals(), span)
     }
 
     /// What is counted at this moment, for the history.
     pub(super) fn gauges(&self) -> Gauges {
         Gauges {
-            connections: self.connections.len() as u64,
+            connections: self.lines.connections.len() as u64,
             memory_mb: process::memory().0 as f64 / MB,
-            handles: self.handles.len() as u64,
-            queued: self.jobs.waiting() as u64,
+            handles: self.work.handles.len() as u64,
+            queued: self.work.jobs.waiting() as u64,
         }
     }
 
     fn worker_report(&self) -> WorkerReport {
         WorkerReport {
             workers: self.config.workers as u64,
-            busy: self.workers.busy() as u64,
-            queued: self.jobs.waiting() as u64,
+            busy: self.work.workers.busy() as u64,
+            queued: self.work.jobs.waiting() as u64,
             queue_limit: self.config.worker_queue as u64,
-            peak_queued: self.stats.peak_queued,
-            overloaded: self.stats.overloaded,
-            finished: self.stats.worker_finished(),
-            wait_time: self.stats.worker_wait.report(),
-            run_time: self.stats.worker_run.report(),
+            peak_queued: self.figures.stats.peak_queued,
+            overloaded: self.figures.stats.overloaded,
+            finished: self.figures.stats.worker_finished(),
+            wait_time: self.figures.stats.worker_wait.report(),
+            run_time: self.figures.stats.worker_run.report(),
         }
     }
 
@@ -126,7 +126,7 @@ impl Broker {
     }
 
     fn stale_connections(&self) -> u64 {
-        self.connections.iter().filter(|(_, connection)| self.is_stale(connection)).count() as u64
+        self.lines.connections.iter().filter(|(_, connection)| self.is_stale(connection)).count() as u64
     }
 }
 
@@ -213,7 +213,7 @@ impl Host for Broker {
     }
 
     fn handle_store(&mut self) -> &mut HandleStore {
-        &mut self.handles
+        &mut self.work.handles
     }
 
     fn itself(&mut self) -> &mut dyn Any {
@@ -264,7 +264,7 @@ impl View<'_> {
 
     /// Plain counters.
     pub fn counters(&self) -> Counters {
-        let stats = &self.broker.stats;
+        let stats = &self.broker.figures.stats;
         Counters {
             requests_processed: stats.requests,
             requests_failed: stats.failed,
@@ -276,18 +276,18 @@ impl View<'_> {
             connections_total: stats.connections,
             connections_rejected: stats.connections_rejected,
             peak_connections: stats.peak_connections,
-            active_connections: self.broker.connections.len() as u64,
+            active_connections: self.broker.lines.connections.len() as u64,
         }
     }
 
     /// All calls taken together.
     pub fn performance(&self) -> Performance {
-        self.broker.stats.performance(self.broker.now)
+        self.broker.figures.stats.performance(self.broker.now)
     }
 
     /// How things went since the start.
     pub fn history(&self) -> Vec<Point> {
-        self.broker.stats.points(self.broker.now, self.broker.gauges())
+        self.broker.figures.stats.points(self.broker.now, self.broker.gauges())
     }
 
     /// The calls that run on workers.
@@ -297,7 +297,7 @@ impl View<'_> {
 
     /// Every function that was called.
     pub fn functions(&self) -> Vec<FunctionFigures> {
-        self.broker.stats.functions()
+        self.broker.figures.stats.functions()
     }
 
     /// What went over connections.
@@ -305,16 +305,16 @@ impl View<'_> {
         let broker = &*self.broker;
         Traffic {
             max_connections: broker.config.max_connections as u64,
-            bytes_in: broker.stats.bytes_in,
-            bytes_out: broker.stats.bytes_out,
-            closed: broker.stats.closes(),
-            rejected_crowded: broker.stats.connections_crowded,
+            bytes_in: broker.figures.stats.bytes_in,
+            bytes_out: broker.figures.stats.bytes_out,
+            closed: broker.figures.stats.closes(),
+            rejected_crowded: broker.figures.stats.connections_crowded,
         }
     }
 
     /// Closes a connection by its number, unless it is the one that asks. Returns whether there was one.
     pub fn close(&mut self, serial: u64) -> bool {
-        let found = self.broker.connections.iter().find(|(id, one)| one.serial == serial && *id != self.asking);
+        let found = self.broker.lines.connections.iter().find(|(id, one)| one.serial == serial && *id != self.asking);
         let Some(id) = found.map(|(id, _)| id) else { return false };
         // What it was answered before this call came is still its own.
         self.broker.end_turns();
@@ -324,7 +324,7 @@ impl View<'_> {
 
     /// The functions that were called, the one called most first.
     pub fn busiest(&self) -> Vec<FunctionReport> {
-        self.broker.stats.busiest()
+        self.broker.figures.stats.busiest()
     }
 
     /// The calls that run on workers or wait for one, the longest first, up to `most` and no more than [`LONGEST_LIST`]. A guest
@@ -335,17 +335,17 @@ impl View<'_> {
 
     /// What may be somebody trying doors. A guest is shown his own events, and the counters.
     pub fn security(&self) -> SecurityReport {
-        self.broker.stats.security.report(|uid| self.concerns(uid))
+        self.broker.figures.stats.security.report(|uid| self.concerns(uid))
     }
 
     /// Servers that calls did not reach lately. A guest is shown his own.
     pub fn unreached(&self) -> Vec<Unreached> {
-        self.broker.stats.unreached.report(|uid| self.concerns(uid))
+        self.broker.figures.stats.unreached.report(|uid| self.concerns(uid))
     }
 
     /// The latest failures.
     pub fn recent_errors(&self) -> Vec<RecentError> {
-        let mut errors = self.broker.stats.recent_errors();
+        let mut errors = self.broker.figures.stats.recent_errors();
         errors.retain(|error| error.peer_uid.map_or(self.caller.privileged, |uid| self.concerns(uid)));
         errors
     }
@@ -366,11 +366,11 @@ impl View<'_> {
             memory_mb: resident as f64 / MB,
             peak_memory: peak as f64 / MB,
             cpu_seconds: process::cpu_seconds(),
-            held_bytes: (broker.quotas.held() + broker.handles.memory(0).1) as u64,
+            held_bytes: (broker.work.quotas.held() + broker.work.handles.memory(0).1) as u64,
             cpu_percent,
-            peak_cpu: broker.trend.peak_cpu.max(cpu_percent),
+            peak_cpu: broker.figures.trend.peak_cpu.max(cpu_percent),
             requests_per_minute: lately.requests as f64,
-            concurrent_requests: broker.jobs.running() as u64 + 1,
+            concurrent_requests: broker.work.jobs.running() as u64 + 1,
             open_fds: process::open_descriptors(),
             violations: health.errors,
             warnings: health.warnings,
@@ -383,6 +383,7 @@ impl View<'_> {
         let broker = &*self.broker;
         let offset = *crate::logging::now().offset();
         let mut shown: Vec<&Connection> = broker
+            .lines
             .connections
             .iter()
             .map(|(_, connection)| connection)
@@ -400,12 +401,12 @@ impl View<'_> {
         let connections = shown.into_iter().map(|connection| self.describe(connection, offset)).collect();
         shapes::Connections {
             total_connections: active_connections,
-            connections_accepted: broker.stats.connections,
+            connections_accepted: broker.figures.stats.connections,
             active_connections,
             stale_connections: broker.stale_connections(),
-            peak_connections: broker.stats.peak_connections,
+            peak_connections: broker.figures.stats.peak_connections,
             connections,
-            closed: broker.stats.closes(),
+            closed: broker.figures.stats.closes(),
             connection_limits: ConnectionLimits {
                 max_concurrent: broker.config.max_connections as u64,
                 stale_timeout: broker.config.stale_timeout.unwrap_or_default().as_secs_f64(),
@@ -420,17 +421,17 @@ impl View<'_> {
 
     /// Live handles.
     pub fn handle_store(&mut self) -> &mut HandleStore {
-        &mut self.broker.handles
+        &mut self.broker.work.handles
     }
 
     /// The script of a process that made a handle, where it is known.
     pub fn maker(&self, pid: i32) -> Option<String> {
-        self.broker.makers.script(pid).map(str::to_owned)
+        self.broker.figures.makers.script(pid).map(str::to_owned)
     }
 
     /// What users have locked.
     pub fn locks(&mut self) -> &mut Locks {
-        &mut self.broker.locks
+        &mut self.broker.work.locks
     }
 
     /// Locks a user's things, and refuses what waits of their calls.
@@ -438,7 +439,7 @@ impl View<'_> {
     /// # Errors
     /// Those of [`Locks::lock`].
     pub fn lock(&mut self, uid: u32, passphrase: &[u8]) -> Result<(), CallError> {
-        self.broker.locks.lock(uid, passphrase)?;
+        self.broker.work.locks.lock(uid, passphrase)?;
         self.broker.refuse_locked(uid);
         info!(self.broker.log.logger, "Locked"; "uid" => uid, "pid" => self.caller.pid);
         Ok(())
@@ -450,14 +451,14 @@ impl View<'_> {
     /// Those of [`Locks::unlock`].
     pub fn unlock(&mut self, uid: u32, passphrase: &[u8]) -> Result<(), CallError> {
         let broker = &mut *self.broker;
-        let unlocked = broker.locks.unlock(uid, passphrase, broker.now);
+        let unlocked = broker.work.locks.unlock(uid, passphrase, broker.now);
         match &unlocked {
             Ok(()) => {
-                broker.handles.touch(uid, broker.now);
+                broker.work.handles.touch(uid, broker.now);
                 info!(broker.log.logger, "Unlocked"; "uid" => uid, "pid" => self.caller.pid);
             }
             Err(error) if error.code == Code::Denied => {
-                if let Some(left_out) = broker.throttle.admit("unlock", uid, broker.now) {
+                if let Some(left_out) = broker.figures.throttle.admit("unlock", uid, broker.now) {
                     warn!(broker.log.logger, "Not unlocked: a wrong passphrase, or too soon after one"; "uid" => uid,
                         "pid" => self.caller.pid, "left_out" => left_out);
                 }
@@ -476,6 +477,7 @@ impl View<'_> {
     pub fn close_stale(&mut self) -> Vec<Cleaned> {
         let broker = &*self.broker;
         let stale: Vec<(ConnectionId, Cleaned)> = broker
+            .lines
             .connections
             .iter()
             .filter(|(id, connection)| {
@@ -487,7 +489,8 @@ impl View<'_> {
             })
             .collect();
         let broker = &mut *self.broker;
-        broker.stats.last_cleanup = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+        broker.figures.stats.last_cleanup =
+            SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
         stale
             .into_iter()
             .map(|(id, cleaned)| {
@@ -499,7 +502,7 @@ impl View<'_> {
 
     /// How often another program has taken this one's place.
     pub fn reloads(&self) -> u64 {
-        self.broker.stats.reloads
+        self.broker.figures.stats.reloads
     }
 
     /// The program's file.

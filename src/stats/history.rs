@@ -167,7 +167,7 @@ mod tests {
 
     fn count(stats: &mut Stats, calls: u64, milliseconds: u64) {
         for _ in 0..calls {
-            stats.record(Some(0), Duration::from_millis(milliseconds), Outcome::Success);
+            stats.record(Some(kit::FunctionId(0)), Duration::from_millis(milliseconds), Outcome::Success);
         }
     }
 
@@ -177,7 +177,7 @@ mod tests {
         count(&mut stats, 100, 50);
         stats.end_span(Duration::from_secs(10), Gauges { connections: 3, ..Gauges::default() });
         count(&mut stats, 10, 1);
-        stats.record(Some(0), Duration::from_millis(1), Outcome::Failure);
+        stats.record(Some(kit::FunctionId(0)), Duration::from_millis(1), Outcome::Failure);
         let points = stats.points(Duration::from_secs(14), Gauges::default());
         assert_eq!(points.len(), 2);
         assert_eq!((points[0].requests, points[0].failed, points[0].connections), (100, 0, 3));

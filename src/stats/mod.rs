@@ -12,6 +12,7 @@ mod unreached;
 mod window;
 
 pub use history::{Gauges, Point};
+use kit::FunctionId;
 pub use moved::PackedStats;
 pub use security::{SecurityEvent, SecurityReport};
 pub use times::{Times, TimesReport};
@@ -298,19 +299,19 @@ impl Stats {
     }
 
     /// The name of a function; `None` stands for calls that name none there is.
-    pub fn method(&self, function: Option<usize>) -> &str {
-        function.and_then(|index| self.methods.get(index)).map_or("(unknown)", String::as_str)
+    pub fn method(&self, function: Option<FunctionId>) -> &str {
+        function.and_then(|FunctionId(index)| self.methods.get(index)).map_or("(unknown)", String::as_str)
     }
 
     /// Counts one answered call.
-    pub fn record(&mut self, function: Option<usize>, took: Duration, outcome: Outcome) {
+    pub fn record(&mut self, function: Option<FunctionId>, took: Duration, outcome: Outcome) {
         self.count(function, outcome);
         self.time(function, took, 1);
     }
 
     /// Counts one answered call; its time is told by [`Stats::time`].
     #[inline]
-    pub fn count(&mut self, function: Option<usize>, outcome: Outcome) {
+    pub fn count(&mut self, function: Option<FunctionId>, outcome: Outcome) {
         self.requests += 1;
         if outcome != Outcome::Success {
             self.count_failed(function, outcome);
@@ -318,28 +319,28 @@ impl Stats {
     }
 
     /// Counts a call of a function for which another server could not be reached, or broke off, whatever it was answered.
-    pub fn count_unreached(&mut self, function: usize, server: Unreached) {
+    pub fn count_unreached(&mut self, function: FunctionId, server: Unreached) {
         self.unreached.add(server);
-        if let Some(stats) = self.functions.get_mut(function) {
+        if let Some(stats) = self.functions.get_mut(function.0) {
             stats.unreached += 1;
         }
     }
 
     /// Tells how long some calls took that were counted, each of them.
-    pub fn time(&mut self, function: Option<usize>, took: Duration, calls: u32) {
+    pub fn time(&mut self, function: Option<FunctionId>, took: Duration, calls: u32) {
         if calls == 0 {
             return;
         }
         let took = Length::from(took);
-        if let Some(stats) = self.functions.get_mut(function.unwrap_or(self.methods.len())) {
+        if let Some(stats) = self.functions.get_mut(function.map_or(self.methods.len(), |FunctionId(index)| index)) {
             stats.times.record(took, calls);
             self.all.record(took, calls);
         }
     }
 
-    fn count_failed(&mut self, function: Option<usize>, outcome: Outcome) {
+    fn count_failed(&mut self, function: Option<FunctionId>, outcome: Outcome) {
         self.failed += 1;
-        if let Some(stats) = self.functions.get_mut(function.unwrap_or(self.methods.len())) {
+        if let Some(stats) = self.functions.get_mut(function.map_or(self.methods.len(), |FunctionId(index)| index)) {
             stats.errors += 1;
         }
         match outcome {
@@ -406,7 +407,7 @@ impl Stats {
     pub fn functions(&self) -> Vec<FunctionFigures> {
         let called = self.functions.iter().enumerate().filter(|(_, stats)| stats.times.count() > 0);
         let figures = |(index, stats): (usize, &FunctionStats)| FunctionFigures {
-            method: self.method(Some(index)).to_owned(),
+            method: self.method(Some(FunctionId(index))).to_owned(),
             requests: stats.times.count(),
             errors: stats.errors,
             unreached: stats.unreached,
@@ -425,7 +426,7 @@ impl Stats {
             .map(|(index, stats)| {
                 let (times, calls) = (stats.times.report(), stats.times.count());
                 FunctionReport {
-                    module_function: self.method(Some(index)).to_owned(),
+                    module_function: self.method(Some(FunctionId(index))).to_owned(),
                     requests: calls,
                     avg_time_ms: times.avg * 1e3,
                     p99_time_ms: times.p99 * 1e3,
@@ -549,9 +550,9 @@ mod tests {
     fn calls_are_counted_by_function_and_outcome() {
         let mut stats = stats();
         for millisecond in 1..=100 {
-            stats.record(Some(0), Duration::from_millis(millisecond), Outcome::Success);
+            stats.record(Some(FunctionId(0)), Duration::from_millis(millisecond), Outcome::Success);
         }
-        stats.record(Some(1), Duration::from_millis(1), Outcome::Invalid);
+        stats.record(Some(FunctionId(1)), Duration::from_millis(1), Outcome::Invalid);
         stats.record(None, Duration::from_millis(1), Outcome::Denied);
         assert_eq!((stats.requests, stats.failed, stats.invalid, stats.rejected), (102, 2, 1, 1));
         let busiest = stats.busiest();

@@ -40,7 +40,7 @@ impl Stats {
     pub fn pack(&mut self) -> PackedStats {
         let functions = self.functions.iter().enumerate().filter(|(_, stats)| stats.times.count() > 0);
         let functions = functions.map(|(index, stats)| PackedFunction {
-            method: self.method(Some(index)).to_owned(),
+            method: self.method(Some(kit::FunctionId(index))).to_owned(),
             errors: stats.errors,
             unreached: stats.unreached,
             times: stats.times.pack(),
@@ -119,9 +119,9 @@ mod tests {
     fn counting_goes_on() {
         let mut before = Stats::new(vec!["test.ping".to_owned(), "test.gone".to_owned()]);
         for _ in 0..3 {
-            before.record(Some(0), Duration::from_millis(5), Outcome::Success);
+            before.record(Some(kit::FunctionId(0)), Duration::from_millis(5), Outcome::Success);
         }
-        before.record(Some(1), Duration::from_millis(7), Outcome::Failure);
+        before.record(Some(kit::FunctionId(1)), Duration::from_millis(7), Outcome::Failure);
         let server = crate::stats::Unreached {
             server: "db.example:443".to_owned(),
             calls: 1,
@@ -131,7 +131,7 @@ mod tests {
             peer_pid: 8,
             script: crate::stats::Script::known_as("nightly.pl".to_owned()),
         };
-        before.count_unreached(0, server.clone());
+        before.count_unreached(kit::FunctionId(0), server.clone());
         before.closed(CloseReason::Idle);
         for (number, (_, counter)) in before.counters().into_iter().enumerate() {
             *counter += 1000 - number as u64;

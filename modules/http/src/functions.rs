@@ -6,6 +6,7 @@ use super::exact::{BodySend, ExactRequest, body_send, request};
 use super::exchange::Order;
 use super::fields::{Fields, List};
 use super::json::Json;
+use super::past_end;
 use super::request::{Wanted, payload, perform};
 use super::sessions::{
     SESSION, SessionCookies, SessionFree, SessionNew, max_size, session_cookies, session_free, session_new,
@@ -102,6 +103,7 @@ pub fn module() -> Module {
     Module::new("http_helper", "HTTP and HTTPS requests.", functions)
         .with_aliases(&["http"])
         .with_kinds(vec![SESSION.moves(), BODY.moves()])
+        .that_remembers(past_end::MEMORY)
         .that_fits(|room| SOCKETS.set(room.sockets, room.sockets_of_guest))
 }
 

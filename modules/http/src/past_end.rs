@@ -3,6 +3,7 @@
 //! Clients send reads ahead, so one more than there are pieces is under way when the last one comes. It is answered as read(2)
 //! answers at the end of a file, with nothing, and is no failed call in anybody's figures.
 
+use kit::Memory;
 use kit::handles::HandleId;
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -25,6 +26,22 @@ pub fn is_known(owner: u32, name: &str) -> bool {
     HandleId::parse(name).is_some_and(|id| LATELY.lock().unwrap_or_else(PoisonError::into_inner).has(owner, id))
 }
 
+/// What is remembered, for the program that takes this one's place: a read that was sent ahead may be its to answer.
+pub const MEMORY: Memory = Memory { pack, unpack };
+
+fn pack() -> Vec<u8> {
+    let lately = LATELY.lock().unwrap_or_else(PoisonError::into_inner);
+    let ends: Vec<(u32, String)> = lately.0.iter().map(|(owner, id)| (*owner, id.to_string())).collect();
+    rmp_serde::to_vec(&ends).unwrap_or_default()
+}
+
+fn unpack(bytes: &[u8]) {
+    let ends: Vec<(u32, String)> = rmp_serde::from_slice(bytes).unwrap_or_default();
+    for (owner, name) in ends.into_iter().rev() {
+        remember(owner, &name);
+    }
+}
+
 struct Ends(VecDeque<(u32, HandleId)>);
 
 impl Ends {
@@ -43,6 +60,18 @@ impl Ends {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_remembered_outlives_a_reload() {
+        let name = HandleId::random().unwrap().to_string();
+        remember(4_000_000_001, &name);
+        let packed = pack();
+        LATELY.lock().unwrap().0.retain(|(owner, _)| *owner != 4_000_000_001);
+        assert!(!is_known(4_000_000_001, &name));
+        unpack(&packed);
+        assert!(is_known(4_000_000_001, &name));
+        unpack(b"nonsense");
+    }
 
     #[test]
     fn the_latest_ends_are_known_to_their_owners() {

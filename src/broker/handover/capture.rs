@@ -9,6 +9,7 @@ use kit::protocol::Buffer;
 use kit::protocol::framing::Framing;
 use kit::protocol::reply::write_value;
 use kit::store::Packed;
+use kit::{Module, Registry};
 use nix::time::{ClockId, clock_gettime};
 use serde_bytes::{ByteBuf, Bytes};
 use std::collections::HashMap;
@@ -30,13 +31,14 @@ impl Broker {
     /// # Errors
     /// A handle that can't be packed.
     pub(in crate::broker) fn capture(&mut self, held_since: Duration) -> Result<(Buffer, Vec<RawFd>), HandoverError> {
-        self.stats.end_span(self.now, self.gauges());
-        let stats = self.stats.pack();
+        self.figures.stats.end_span(self.now, self.gauges());
+        let stats = self.figures.stats.pack();
         let waiting = self.waiting_for_reload();
-        let handles = self.handles.pack(|kind| self.registry.kind(kind).is_some())?;
+        let handles = self.work.handles.pack(|kind| self.registry.kind(kind).is_some())?;
         let methods = self.registry.methods();
-        let serials: HashMap<_, _> = self.connections.iter().map(|(id, connection)| (id, connection.serial)).collect();
-        let jobs = self.jobs.queued().into_iter().filter_map(|job| {
+        let serials: HashMap<_, _> =
+            self.lines.connections.iter().map(|(id, connection)| (id, connection.serial)).collect();
+        let jobs = self.work.jobs.queued().into_iter().filter_map(|job| {
             Some(JobState {
                 connection: *serials.get(&job.connection)?,
                 msgid: job.msgid,
@@ -47,7 +49,7 @@ impl Broker {
                 waited: job.arrived.elapsed(),
             })
         });
-        let listener = &self.gate.listener;
+        let listener = &self.lines.gate.listener;
         let listener = ListenerState {
             socket: listener.socket.as_raw_fd(),
             path: path_bytes(listener.path()),
@@ -65,14 +67,15 @@ impl Broker {
             started_at: self.started_at,
             listener,
             stats,
-            lately: self.window.clone(),
-            connections: self.connections.iter().map(|(_, connection)| connection_state(connection)).collect(),
+            lately: self.figures.window.clone(),
+            connections: self.lines.connections.iter().map(|(_, connection)| connection_state(connection)).collect(),
             jobs: jobs.collect(),
             handles: handles.iter().map(handle_state).collect(),
-            makers: self.makers.pack(),
-            locks: self.locks.pack(),
-            life: Some(self.handles.life().number),
-            handle_totals: self.handles.totals(),
+            makers: self.figures.makers.pack(),
+            memories: memories(&self.registry),
+            locks: self.work.locks.pack(),
+            life: Some(self.work.handles.life().number),
+            handle_totals: self.work.handles.totals(),
             waiting,
         };
         let mut descriptors: Vec<RawFd> = state.connections.iter().map(|connection| connection.socket).collect();
@@ -87,9 +90,9 @@ impl Broker {
     fn waiting_for_reload(&mut self) -> Vec<(u64, u32)> {
         let ids = self.reload_calls.clone();
         let waiting = ids.into_iter().filter_map(|id| {
-            let job = self.jobs.get(id).filter(|job| job.stage == Stage::Running)?;
+            let job = self.work.jobs.get(id).filter(|job| job.stage == Stage::Running)?;
             let (connection, msgid) = (job.connection, job.msgid?);
-            Some((self.connections.get(connection)?.serial, msgid))
+            Some((self.lines.connections.get(connection)?.serial, msgid))
         });
         waiting.collect()
     }
@@ -108,6 +111,11 @@ fn handle_state(handle: &Packed) -> HandleState<'_> {
         last_used: handle.last_used,
         state: Bytes::new(handle.state.as_slice()),
     }
+}
+
+fn memories(registry: &Registry) -> Vec<(String, ByteBuf)> {
+    let memory = |module: &Module| Some((module.name.to_owned(), ByteBuf::from((module.memory?.pack)())));
+    registry.modules().iter().filter_map(memory).collect()
 }
 
 fn connection_state(connection: &Connection) -> ConnectionState<'_> {

@@ -12,7 +12,8 @@ use crate::broker::listener::Listener;
 use crate::broker::locks::Locks;
 use crate::broker::makers::Makers;
 use crate::broker::view::timestamp;
-use crate::broker::{Broker, StartError, handle_bounds};
+use crate::broker::work::handle_bounds;
+use crate::broker::{Broker, StartError};
 use crate::config::Config;
 use crate::logging::Log;
 use crate::stats::{CloseReason, Outcome, Stats};
@@ -174,24 +175,30 @@ impl Broker {
         broker.now = state.uptime + gap;
         broker.started = ago(broker.now);
         broker.started_at = state.started_at;
-        broker.stats = Stats::unpack(broker.registry.methods(), &state.stats);
-        broker.stats.reloads += 1;
-        broker.window = state.lately.clone();
-        broker.makers = Makers::unpack(&state.makers);
-        broker.locks = Locks::unpack(state.locks.clone());
-        broker.handles.set_totals(state.handle_totals);
+        broker.figures.stats = Stats::unpack(broker.registry.methods(), &state.stats);
+        broker.figures.stats.reloads += 1;
+        broker.figures.window = state.lately.clone();
+        broker.figures.makers = Makers::unpack(&state.makers);
+        broker.work.locks = Locks::unpack(state.locks.clone());
+        broker.work.handles.set_totals(state.handle_totals);
         if let Some(number) = state.life {
             let since = timestamp(state.started_at).into();
-            broker.handles.set_life(LifeOfHandles { number, since });
+            broker.work.handles.set_life(LifeOfHandles { number, since });
         }
         let registry = Arc::clone(&broker.registry);
-        take_in_handles(&mut broker.handles, &registry, &state.handles)?;
+        for (name, memory) in &state.memories {
+            let module = registry.modules().iter().find(|module| module.name == name);
+            if let Some(of) = module.and_then(|module| module.memory) {
+                (of.unpack)(memory);
+            }
+        }
+        take_in_handles(&mut broker.work.handles, &registry, &state.handles)?;
         // The other program can't hold the place any more, but anybody else may; keys are worth more than figures.
         if let Err(error) = broker.serve_metrics() {
             warn!(broker.log.logger, "Figures can't be served"; "why" => %error);
         }
         broker.want_timers();
-        broker.trend.begin(broker.now);
+        broker.figures.trend.begin(broker.now);
         let ids = broker.take_in_connections(&state.connections, take)?;
         broker.take_in_jobs(&state.jobs, &ids);
         broker.tell_reloaded(&state, &ids);
@@ -210,7 +217,7 @@ impl Broker {
                 self.access.peer(&stream).map_err(HandoverError::system("looking at a connection"))?;
             let life = life(&left.state)?;
             // Who is there may stay, also where the new settings allow fewer.
-            let standing = self.quotas.enter_again(caller, allowed);
+            let standing = self.work.quotas.enter_again(caller, allowed);
             let mut connection = Connection::new(stream, caller, standing, left.serial, left.accepted);
             connection.state = life;
             connection.paused = left.paused;
@@ -225,10 +232,10 @@ impl Broker {
             connection.last_activity = left.last_activity;
             connection.frame_since = left.frame_since;
             connection.blocked_since = left.blocked_since;
-            let id = self.connections.insert(connection);
+            let id = self.lines.connections.insert(connection);
             self.watch(id).map_err(HandoverError::system("registering a connection"))?;
             ids.insert(left.serial, id);
-            self.make_ready(id);
+            self.lines.make_ready(id);
             self.watch_limits(id);
         }
         self.idle_since = if ids.is_empty() { Some(self.now) } else { None };
@@ -239,7 +246,9 @@ impl Broker {
         let registry = Arc::clone(&self.registry);
         for left in jobs {
             let Some(&connection) = ids.get(&left.connection) else { continue };
-            let Some(caller) = self.connections.get(connection).map(|connection| connection.caller) else { continue };
+            let Some(caller) = self.lines.connections.get(connection).map(|connection| connection.caller) else {
+                continue;
+            };
             let function = match registry.find(&left.method) {
                 Ok(function) => function,
                 Err(error) => {
@@ -275,14 +284,14 @@ impl Broker {
     fn tell_reloaded(&mut self, state: &State<'_>, ids: &HashMap<u64, ConnectionId>) {
         let pause = self.now.saturating_sub(state.held_since);
         info!(self.log.logger, "Reloaded"; "version" => crate::VERSION, "previous" => &state.version,
-            "connections" => self.connections.len(), "handles" => self.handles.len(), "waiting" => self.jobs.waiting(),
+            "connections" => self.lines.connections.len(), "handles" => self.work.handles.len(), "waiting" => self.work.jobs.waiting(),
             "pause_ms" => pause.as_millis() as u64);
         let reloaded = Reloaded {
             version: crate::VERSION,
             previous_version: state.version.clone(),
-            reloads: self.stats.reloads,
-            connections: self.connections.len(),
-            handles: self.handles.len(),
+            reloads: self.figures.stats.reloads,
+            connections: self.lines.connections.len(),
+            handles: self.work.handles.len(),
             pause: pause.as_secs_f64(),
         };
         let mut answer = Buffer::new();
@@ -292,15 +301,15 @@ impl Broker {
             if let Some(&id) = ids.get(serial) {
                 self.answer_now(id, Some(*msgid), &result);
             }
-            let function = self.registry.find("system.reload").ok().map(|function| function.0);
-            self.stats.record(function, Duration::ZERO, Outcome::Success);
+            let function = self.registry.find("system.reload").ok();
+            self.figures.stats.record(function, Duration::ZERO, Outcome::Success);
         }
     }
 
     /// Answers a call that is no job.
     fn answer_now(&mut self, id: ConnectionId, msgid: Option<u32>, result: &Result<Buffer, CallError>) {
         let max_frame = self.config.max_frame;
-        if let (Some(connection), Some(msgid)) = (self.connections.get(id), msgid) {
+        if let (Some(connection), Some(msgid)) = (self.lines.connections.get(id), msgid) {
             let framing = connection.framing();
             // A result that does not fit is answered as such, which is all that there is to do about it.
             let _ = write_answer(&mut connection.output, framing, msgid, max_frame, result);

@@ -54,6 +54,9 @@ pub struct State<'a> {
     /// Which scripts made handles; none from programs that did not hand it on.
     #[serde(default)]
     pub makers: Vec<(i32, String)>,
+    /// What modules remember beside handles, by their names; nothing from programs that did not hand it on.
+    #[serde(default)]
+    pub memories: Vec<(String, ByteBuf)>,
     /// What users have locked.
     pub locks: Vec<(u32, Lock)>,
     /// The number of the broker's life that its handles carry; none from programs that had none.

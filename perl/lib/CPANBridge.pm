@@ -68,7 +68,8 @@ sub _croak {
 # handler of the script's that dies during a call, for `alarm` say, would be lost.
 
 sub call {
-    my ($error, $result) = $DEBUG_LEVEL || $_[0]{debug} ? _later('', '_call_reported', @_) : &CPANBridge::Lane::call;
+    CPANBridge::Parts::need() if $DEBUG_LEVEL || $_[0]{debug};
+    my ($error, $result) = $DEBUG_LEVEL || $_[0]{debug} ? &_call_reported : &CPANBridge::Lane::call;
     die $error if $error;
     return $result;
 }
@@ -86,8 +87,14 @@ sub disconnect {
     my ($self) = @_;
     # As long as there were usual calls only, there is nothing beside the connection.
     return &_disconnect if $INC{'CPANBridge/Session.pm'};
-    my $session = $self->{ +KEY };
-    delete @{$session}{qw(lane connection)} if $session;
+    my $session = $self->{ +KEY } or return;
+    my $connection = $session->{connection};
+    if ($session->{user} && $connection) {
+        # A signal's handler ends the call that it has come into.
+        $session->{given_up} = 1;
+        shutdown $connection->{handle}, 2;
+    }
+    delete @{$session}{qw(lane connection)};
     return;
 }
 
@@ -99,8 +106,8 @@ sub _from_environment {
     return defined $value && $value =~ /\A([0-9]+(?:\.[0-9]+)?)\z/ ? $1 + 0 : $default;
 }
 
-# All other methods are CPANBridge::Methods', and those of the existing interface CPANBridge::Existing's. A class that inherits finds them
-# here.
+# All other methods are done in CPANBridge::Methods, and those of the existing interface in CPANBridge::Existing, under names of their own: what
+# stands here stays, for classes that inherit, and for whoever wraps a method or keeps a reference to it.
 for (
     ['', qw(pipeline send_call wait_for poll notify cancel fileno available is_connected)],
     [
@@ -113,16 +120,15 @@ for (
     my ($part, @names) = @$_;
     no strict 'refs';
     for my $name (@names) {
-        *$name = sub { unshift @_, $part, $name; goto &_later };
+        my $done;
+        *$name = sub { $done ||= _done($part, $name); goto &$done };
     }
 }
 
-# A function that was not loaded yet.
-sub _later {
-    my ($part, $name) = splice @_, 0, 2;
+sub _done {
+    my ($part, $name) = @_;
     CPANBridge::Parts::need($part || ());
-    no strict 'refs';
-    goto &$name;
+    return CPANBridge->can("_do_$name");
 }
 
 1;

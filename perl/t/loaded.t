@@ -103,7 +103,7 @@ for my $case (
     }
 }
 
-is(said_by("use strict; use warnings; use CPANBridge; my \$bridge = CPANBridge->new; $one_call; $unusual", '-T', "-I$lib"), "well\n", 'under taint checks');
+is(said_by("use strict; use warnings; use CPANBridge; my \$bridge = CPANBridge->new; $one_call; $unusual", '-T', split(' ', TestBroker::own_modules()), "-I$lib"), "well\n", 'under taint checks');
 is(said_by("local \$/ = 'x'; local \$, = '-'; local \$\\ = ''; use CPANBridge; \$_ = 7; my \$bridge = CPANBridge->new; $unusual; die if \$_ ne 7;", "-I$lib"),
     "well\n", 'whatever a script has set');
 
@@ -130,5 +130,67 @@ is(
     "mine b 1 1 \nwell\n",
     'a class that inherits'
 );
+
+# A handler that dies while something is loaded, whatever that is: whoever set it gets its words, and it is loaded anew the next time. In a
+# script that has loaded nothing of it itself.
+for my $file (qw(warnings/register overload overloading constant Carp Errno Exporter Socket XSLoader B Time/HiRes)) {
+    local $ENV{BREAK_AT} = $file;
+    my $said = said_by(
+        q{use strict; use warnings; use CPANBridge;
+          my $bridge = CPANBridge->new;
+          my @warnings;
+          $SIG{__WARN__} = sub { push @warnings, @_ };
+          my $times = 0;
+          unshift @INC, sub { kill ALRM => $$ if $_[1] eq "$ENV{BREAK_AT}.pm" && !$times++; return };
+          my $done = eval { local $SIG{ALRM} = sub { die "enough\n" }; $bridge->call('test.echo', { n => 1.5 }); $bridge->call_python('test', 'ping'); $bridge->call('no.such'); 1 };
+          my $why = $done ? 'done' : ref $@ ? $@->code : $@ eq "enough\n" ? 'broken off' : $@;
+          my @after = map { eval { $bridge->call('no.such') }; ref $@ ? $@->code : $@ } 1, 2;
+          print join ' ', $times ? $why : 'not loaded', @after, $bridge->call('test.echo', { n => 2.5 })->{n}, $bridge->call_python('no', 'such')->{code},
+              scalar(() = CPANBridge->new(timeout => 5)->pipeline(['test.ping'])), @warnings;
+        },
+        "-I$lib"
+    );
+    like($said, qr/\A(?:broken off|not loaded|unknown_module) unknown_module unknown_module 2\.5 unknown_module 1\z/, "a handler that dies while $file is loaded");
+}
+
+# Whoever wraps a method, or keeps a reference to it, has it as it was, before and after the rest is loaded.
+is(
+    said_by(
+        q{use strict; use warnings; use CPANBridge; no warnings 'redefine';
+          my $bridge = CPANBridge->new;
+          my ($seen, $early) = (0, \&CPANBridge::call_python);
+          *CPANBridge::call_python = sub { $seen++; goto &$early };
+          $bridge->call_python('test', 'ping') for 1, 2;
+          eval { $bridge->call('no.such') };
+          $bridge->set_debug(0);
+          $bridge->call_python('test', 'ping');
+          { local *CPANBridge::pipeline = sub { 'mock' }; print $bridge->pipeline, ' '; }
+          my @real = $bridge->pipeline(['test.echo', { a => 'b' }]);
+          print "$seen $real[0]{a} ", $early->($bridge, 'test', 'ping')->{success}, "\n";
+        },
+        "-I$lib"
+    ),
+    "mock 3 b 1\n",
+    'methods that are wrapped'
+);
+
+# Without descriptors nothing can be loaded. The existing interface never dies, and later all is well.
+{
+    my $directory = tempdir(CLEANUP => 1);
+    open my $out, '>', "$directory/script.pl" or die $!;
+    print {$out} q{use strict; use warnings; use CPANBridge;
+        my $bridge = CPANBridge->new;
+        $bridge->call_python('test', 'echo', { a => 'b' });
+        my @held;
+        while (open my $in, '<', '/dev/null') { push @held, $in }
+        my $result = $bridge->call_python('test', 'echo', { list => [1.5] });
+        @held = ();
+        print $result->{success}, ' ', $result->{error} =~ /^can't load B\.pm: .*Too many open files/ ? 'told' : $result->{error}, ' ',
+            $bridge->call_python('test', 'echo', { list => [1.5] })->{list}[0], "\n";
+    };
+    close $out;
+    local $ENV{CPAN_BRIDGE_SOCKET} = $socket;
+    is(scalar qx{ulimit -n 40; $^X -I$lib $directory/script.pl 2>&1}, "0 told 1.5\n", 'a script that has no descriptor left');
+}
 
 done_testing();

@@ -196,4 +196,20 @@ for (1 .. 500) {
 }
 is($same, 500, 'random values survive the way there and back');
 
+# What is tied is looked at once, and written as what it was then.
+{
+    package Changing;
+    sub TIESCALAR { my ($class, @values) = @_; return bless [@values], $class }
+    sub FETCH { my ($self) = @_; return @$self > 1 ? shift @$self : $self->[0] }
+}
+for my $values ([1, 2], [1.5, 'text'], [7, undef], [7, []], ['text', 1], ['1', 2]) {
+    my %map;
+    tie $map{x}, 'Changing', @$values;
+    my @warnings;
+    local $SIG{__WARN__} = sub { push @warnings, @_ };
+    my $back = CPANBridge::MessagePack->unpack(CPANBridge::MessagePack->pack(\%map))->{x};
+    is($back, $values->[0], 'the first look counts');
+    is("@warnings", '', 'and nothing is said');
+}
+
 done_testing;

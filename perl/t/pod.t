@@ -25,7 +25,10 @@ for my $file (sort @files) {
     if ($file =~ m{/CPANBridge\.pm\z}) {
         for my $part (qw(Methods Existing)) {
             open my $in, '<', "$lib/CPANBridge/$part.pm" or die $!;
-            $code .= do { local $/; (split /^__END__$/m, readline $in)[0] };
+            my ($more) = split /^__END__$/m, do { local $/; readline $in };
+            # What stands there for a public method has a name of its own.
+            $more =~ s/^sub _do_/sub /mg;
+            $code .= $more;
         }
     }
     # Classes within a file are its own business.

@@ -116,4 +116,16 @@ ok(!eval { $bridge->call('test.ping'); 1 }, 'a connection whose broker is gone')
 is($piped, 0, 'no SIGPIPE was raised');
 is(ref $SIG{PIPE}, 'CODE', 'the handler is still there');
 
+# A handler that closes the connection ends the call that it comes into, whichever way that goes.
+my $third = TestBroker->start;
+for my $way ([], [timeout => 9]) {
+    my $fresh = CPANBridge->new(socket => $third->socket_path);
+    $fresh->call('test.echo', { a => 'b' });
+    local $SIG{ALRM} = sub { $fresh->disconnect };
+    setitimer(ITIMER_REAL, 0.1);
+    ok(!eval { $fresh->call('test.sleep', { seconds => 5 }, @$way); 1 }, 'a call whose connection is closed by a handler');
+    is($@->code, 'cancelled', 'is cancelled');
+    is($fresh->call('test.echo', { a => 'c' })->{a}, 'c', 'and the next goes on');
+}
+
 done_testing;

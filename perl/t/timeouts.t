@@ -4,6 +4,10 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Test::More;
+use Time::HiRes ();
+use POSIX ();
+use Socket ();
+use File::Temp ();
 use CPANBridge;
 use TestBroker;
 
@@ -62,5 +66,39 @@ my $slow = TestBroker->fake(sub {
 });
 eval { CPANBridge->new(socket => $slow->socket_path, timeout => 0.3)->call('test.ping') };
 ok($@->code eq 'timeout' || $@->code eq 'protocol', 'a broker that sends a byte now and then');
+
+# Connecting is a part of the first call's time: a broker whose queue is full, and one that takes the connection late.
+{
+    my $directory = File::Temp::tempdir(CLEANUP => 1);
+    my $path = "$directory/broker.sock";
+    socket my $listener, Socket::AF_UNIX(), Socket::SOCK_STREAM(), 0 or die $!;
+    bind $listener, Socket::pack_sockaddr_un($path) or die $!;
+    listen $listener, 0 or die $!;
+    my @waiting;
+    for (1 .. 5) {
+        socket my $client, Socket::AF_UNIX(), Socket::SOCK_STREAM(), 0 or die $!;
+        setsockopt $client, Socket::SOL_SOCKET(), Socket::SO_SNDTIMEO(), pack 'l!l!', 0, 1000 or die $!;
+        connect $client, Socket::pack_sockaddr_un($path) or last;
+        push @waiting, $client;
+    }
+    for my $late (0, 1) {
+        my $pid = fork;
+        die if !defined $pid;
+        if (!$pid) {
+            # Then it says nothing.
+            Time::HiRes::sleep(2.6);
+            my @taken;
+            while ($late && accept my $client, $listener) { push @taken, $client }
+            sleep 20;
+            POSIX::_exit(0);
+        }
+        my $begin = Time::HiRes::time();
+        ok(!eval { CPANBridge->new(socket => $path, timeout => 3, retry_count => 0)->call('test.ping'); 1 }, 'no answer');
+        # Twice the limit is what it was; no more is asked of the machine than to tell that apart.
+        cmp_ok(Time::HiRes::time() - $begin, '<', 5.5, $late ? 'a connection that is taken late has what is left' : 'a wait for a connection is the call\'s');
+        kill KILL => $pid;
+        waitpid $pid, 0;
+    }
+}
 
 done_testing;

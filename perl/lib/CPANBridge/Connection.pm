@@ -15,10 +15,14 @@ our $VERSION = '0.100';
     = (Socket::SOCK_STREAM(), Socket::SOL_SOCKET(), Socket::SO_SNDTIMEO(), Socket::SO_RCVTIMEO());
 # An older Socket does not have it.
 {
-    local ($@, $!);
+    my $eval_error = $@;
+    local $!;
     local $SIG{__DIE__} = 'DEFAULT';
     my $number = eval { Socket::SO_PEERCRED() };
+    # What a signal's handler died of is its business.
+    die $@ if !defined $number && (ref $@ || $@ !~ /SO_PEERCRED/);
     $CPANBridge::Lane::PEER = $number if $number;
+    $@ = $eval_error;
 }
 CPANBridge::Lane::now();
 

@@ -2,7 +2,7 @@ package CPANBridge;
 
 use strict;
 use warnings;
-# They take the places of those that load this.
+# It may have been broken off.
 no warnings 'redefine';
 
 use CPANBridge ();
@@ -11,7 +11,7 @@ use CPANBridge::Parts ();
 
 our ($DAEMON_MODE, $FALLBACK_ENABLED, $DEBUG_LEVEL, $MAX_JSON_SIZE);
 
-sub call_python {
+sub _do_call_python {
     my ($self, $module, $function, $params) = @_;
     _croak('Module name required')   if !defined $module   || !length $module;
     _croak('Function name required') if !defined $function || !length $function;
@@ -21,7 +21,15 @@ sub call_python {
     local $!;
     my $begin = CPANBridge::Lane::now();
     my $method = "$module.$function";
-    my ($error, $result) = $self->_is_plain ? CPANBridge::Lane::call($self, $method, $params) : $self->_call_anyhow($method, $params);
+    my ($error, $result);
+    if (!eval { ($error, $result) = $self->_is_plain ? CPANBridge::Lane::call($self, $method, $params) : $self->_call_anyhow($method, $params); 1 }) {
+        my $why = $@;
+        # Of a signal's handler, say.
+        die $why if ref $why || $why !~ /\Acan't load /;
+        chomp $why;
+        $@ = $eval_error;
+        return { success => 0, error => $self->{last_error} = $why, code => 'failed', module => $module, function => $function, duration => 0 };
+    }
     ($error, $result) = $self->_call_without_broker($method, $params, $error)
         if $error && $FALLBACK_ENABLED && $error->code eq 'connect' && $DAEMON_MODE;
     my $duration = CPANBridge::Lane::now() - $begin;
@@ -93,38 +101,38 @@ sub _call_without_broker {
     return $failed && $failed->code eq 'connect' ? ($error) : ($failed, $answer);
 }
 
-sub get_performance_stats { return $_[0]->{performance_stats} }
-sub get_last_python_output { return undef }    ## no critic (ProhibitExplicitReturnUndef)
+sub _do_get_performance_stats { return $_[0]->{performance_stats} }
+sub _do_get_last_python_output { return undef }    ## no critic (ProhibitExplicitReturnUndef)
 
-sub clear_performance_stats {
+sub _do_clear_performance_stats {
     my ($self) = @_;
     $self->{performance_stats} = {};
     return;
 }
 
-sub set_debug         { my ($self, $value) = @_; $self->{debug}         = $value; return }
-sub set_max_json_size { my ($self, $value) = @_; $self->{max_json_size} = $value; return }
+sub _do_set_debug         { my ($self, $value) = @_; $self->{debug}         = $value; return }
+sub _do_set_max_json_size { my ($self, $value) = @_; $self->{max_json_size} = $value; return }
 
-sub set_timeout {
+sub _do_set_timeout {
     my ($self, $value) = @_;
     $self->{timeout} = $value;
     $self->{ +KEY }{timeout} = undef;
     return;
 }
 
-sub set_retry_count {
+sub _do_set_retry_count {
     my ($self, $value) = @_;
     $self->{retry_count} = $value;
     $self->{ +KEY }{retry_count} = undef;
     return;
 }
 
-sub test_python_bridge {
+sub _do_test_python_bridge {
     my ($self) = @_;
     return $self->call_python('test', 'ping', {})->{success} ? 1 : 0;
 }
 
-sub check_python_module {
+sub _do_check_python_module {
     my ($self, $name) = @_;
     my $result = $self->call_python('test', 'check_module', { module => $name });
     return $result->{success} && $result->{result} ? 1 : 0;

@@ -27,7 +27,8 @@ sub make {
         if !defined $id || ref $id || !length $id;
     my $self = bless { id => "$id", bridge => $bridge, made => time, process => $$ + $CPANBridge::Lane::THREAD, name => $names{id}, free => $names{free} },
         $class;
-    $LIVE{$id} = [@{$self}{qw(bridge process name free)}];
+    # By its number as well: at the end of a thread references to objects are taken away, in any order.
+    $LIVE{$id} = [@{$self}{qw(bridge process name free)}, 0 + $bridge];
     return $self;
 }
 
@@ -83,8 +84,9 @@ sub free {
 }
 
 sub _tell {
-    my ($id, $entry) = @_;
-    my ($bridge, undef, $name, $free) = @$entry;
+    my ($id, $entry, $bridge) = @_;
+    (my $known, undef, my $name, my $free) = @$entry;
+    $bridge ||= $known;
     # At the end it may be taken apart already, and be no object any more: so no methods.
     my $session = ref $bridge && $bridge->{ CPANBridge::KEY() } or return;
     my $eval_error = $@;
@@ -130,9 +132,9 @@ sub free_all_of {
     my $process = $$ + $CPANBridge::Lane::THREAD;
     for my $id (keys %LIVE) {
         my $entry = $LIVE{$id};
-        next if !$entry || !defined $entry->[0] || $entry->[0] != $bridge || $entry->[1] != $process;
+        next if !$entry || $entry->[4] != $bridge || $entry->[1] != $process;
         delete $LIVE{$id};
-        _tell($id, $entry);
+        _tell($id, $entry, $bridge);
     }
     return;
 }

@@ -74,10 +74,18 @@ sub dial {
     return ($handle, defined $credentials && length $credentials == 12 ? unpack 'x4I', $credentials : -1);
 }
 
-# A connection to a place, if the one who listens there is this user, root, or one that somebody named. $locator: a CPANBridge::Locator.
+# What is left of a call's time that began then, and the time itself: by the clock, or by the common one, in seconds below zero, as long as no
+# clock is there.
+sub begin { return @CLOCK ? $CLOCK[0]->($CLOCK[1]) : -time }
+sub left  { return $_[1] - ($_[0] < 0 ? time + $_[0] : now() - $_[0]) }
+
+# A connection to a place, if the one who listens there is this user, root, or one that somebody named, in what is left of a call's time.
+# $locator: a CPANBridge::Locator.
 sub _connected {
-    my ($locator, $path, $timeout) = @_;
-    my ($handle, $user) = dial($path, $timeout < $CPANBridge::DAEMON_TIMEOUT ? $timeout : $CPANBridge::DAEMON_TIMEOUT, $timeout) or return;
+    my ($locator, $path, $timeout, $begin) = @_;
+    my $wait = left($begin, $timeout);
+    return if $wait <= 0;
+    my ($handle, $user) = dial($path, $wait < $CPANBridge::DAEMON_TIMEOUT ? $wait : $CPANBridge::DAEMON_TIMEOUT, $timeout) or return;
     if ($user != $> && $user != 0) {
         CPANBridge::Parts::need('Places');
         return if $user < 0 || !CPANBridge::Places::accepts($locator, $path, $user);
@@ -125,25 +133,26 @@ sub session {
     }, 'CPANBridge::Session';
 }
 
-# An object's first call: nothing is connected yet. The places are those that CPANBridge::Locator tries, in the same order.
+# An object's first call: nothing is connected yet. The places are those that CPANBridge::Locator tries, in the same order. Nothing if there is
+# none, or if that took long: the reads' limit is the whole call's.
 sub _open_first {
-    my ($session, $timeout) = @_;
+    my ($session, $timeout, $begin) = @_;
     return if $session->{was_opened}++ || $session->{connection} || !$session->{persistent};
-    # A second is worth something then, and the clock is not left out.
-    now() if $timeout < 10;
     my $locator = $session->{locator};
     # Whoever may set the environment or the argument may name the socket; only its form is checked.
     my ($path) = (named($locator) // '') =~ m{\A([^\0]+)\z}s;
     my $connection;
     if (defined $path) {
-        $connection = _connected($locator, $path, $timeout);
+        $connection = _connected($locator, $path, $timeout, $begin);
     }
     elsif (!defined named($locator)) {
         CPANBridge::Parts::need('Places');
-        $connection = CPANBridge::Places::first(sub { return _connected($locator, $_[0], $timeout) });
+        $connection = CPANBridge::Places::first(sub { return _connected($locator, $_[0], $timeout, $begin) });
     }
-    $session->{connection} = $connection or return;
-    return open_on($session, $connection->{handle}, $timeout);
+    # A handler may have made one meanwhile, which has calls.
+    return if !$connection || $session->{connection};
+    $session->{connection} = $connection;
+    return left($begin, $timeout) > 0.95 * $timeout ? open_on($session, $connection->{handle}, $timeout) : undef;
 }
 
 sub open_on {
@@ -167,44 +176,49 @@ sub call {
     $timeout = $CPANBridge::TIMEOUT if !defined $timeout || defined $session->{timeout} && $timeout == $session->{timeout};
 
     local $!;
-    my $lane = $session->{lane} || _open_first($session, $timeout) or return _slowly(@_);
-    my $name = $CPANBridge::Wire::NAME{$method} || CPANBridge::Wire::name($method);
-    return _slowly(@_)
-        if !defined $name || $lane->{process} != $$ + $THREAD || $lane->{timeout} != $timeout || $session->{msgid} >= CPANBridge::Wire::LARGEST_UINT32;
-    my $bytes = $params && %$params ? CPANBridge::Wire::pack_flat($params) : CPANBridge::Wire::EMPTY_MAP;
-    $bytes = _other('packed', $params) if !defined $bytes;
-    return _slowly(@_) if !defined $bytes;
+    # A second is worth something then, and the clock is not left out.
+    now() if $timeout < 10 && !@CLOCK;
+    my $begin = begin();
+    my ($bytes, $request, $handle, $answer, $sent, $count);
+    {
+        # From here on whoever comes in, in a signal's handler, is told that a call is under way.
+        local $session->{user} = $self;
+        my $lane = $session->{lane} || _open_first($session, $timeout, $begin) or last;
+        my $name = $CPANBridge::Wire::NAME{$method} || CPANBridge::Wire::name($method);
+        last if !defined $name || $lane->{process} != $$ + $THREAD || $lane->{timeout} != $timeout || $session->{msgid} >= CPANBridge::Wire::LARGEST_UINT32;
+        $bytes = $params && %$params ? CPANBridge::Wire::pack_flat($params) : CPANBridge::Wire::EMPTY_MAP;
+        $bytes = _other('packed', $params) if !defined $bytes;
+        last if !defined $bytes;
 
-    local $session->{user} = $self;
-    $session->{entered} = 1;
-    # The usual call needs no clock, because the kernel keeps its time limit: then this is the common one, below zero.
-    my $begin = @CLOCK ? $CLOCK[0]->($CLOCK[1]) : -time;
-    my $msgid = pack 'N', $session->{msgid}++;
-    my $request = pack('N', length($name) + length($bytes) + $lane->{length}) . CPANBridge::Wire::REQUEST . "$msgid$name$bytes$lane->{options}";
-    my ($handle, $answer, $sent, $count) = $lane->{handle};
-    if ($handle || ($handle = $session->dial($timeout))) {
-        $sent = send $handle, $request, SEND_FLAGS;
-        $count = sysread $handle, $answer, READ_SIZE if defined $sent && $sent == length $request;
-    }
-    if (($count || 0) > 12 && substr($answer, 4, 8) eq CPANBridge::Wire::ANSWER . $msgid . CPANBridge::Wire::NIL && unpack('N', $answer) == $count - 4) {
-        my ($result, $end) = CPANBridge::Wire::unpack_flat($answer, 12);
-        ($result, $end) = _other('unpacked', $answer) if !$end;
-        if ($end == $count) {
-            $session->{entered} = 0;
-            $self->{last_error} = '';
-            _expect_long($session, $method, $result, $count) if $count > LONG;
-            return (undef, $result);
+        $session->{entered} = 1;
+        my $msgid = pack 'N', $session->{msgid}++;
+        $request = pack('N', length($name) + length($bytes) + $lane->{length}) . CPANBridge::Wire::REQUEST . "$msgid$name$bytes$lane->{options}";
+        $handle = $lane->{handle};
+        if ($handle || ($handle = $session->dial($timeout))) {
+            $sent = send $handle, $request, SEND_FLAGS;
+            $count = sysread $handle, $answer, READ_SIZE if defined $sent && $sent == length $request;
         }
+        if (($count || 0) > 12 && substr($answer, 4, 8) eq CPANBridge::Wire::ANSWER . $msgid . CPANBridge::Wire::NIL && unpack('N', $answer) == $count - 4) {
+            my ($result, $end) = CPANBridge::Wire::unpack_flat($answer, 12);
+            ($result, $end) = _other('unpacked', $answer) if !$end;
+            if ($end == $count) {
+                $session->{entered} = 0;
+                $self->{last_error} = '';
+                _expect_long($session, $method, $result, $count) if $count > LONG;
+                return (undef, $result);
+            }
+        }
+        my $eval_error = $@;
+        CPANBridge::Parts::need();
+        my ($error, $result) = $session->after_lane($method, $request, $handle, $sent, $count, $answer, $timeout, $begin);
+        ($error, $result) = $self->_call_instead($method, $params, {}, $error, $session->{deadline}) if $error && $error->code eq 'denied';
+        $self->{last_error} = $error ? $error->message : '';
+        $session->{entered} = 0;
+        $@ = $eval_error;
+        return ($error, $result);
     }
-
-    my $eval_error = $@;
-    CPANBridge::Parts::need();
-    my ($error, $result) = $session->after_lane($method, $request, $handle, $sent, $count, $answer, $timeout, $begin);
-    ($error, $result) = $self->_call_instead($method, $params, {}, $error, $session->{deadline}) if $error && $error->code eq 'denied';
-    $self->{last_error} = $error ? $error->message : '';
-    $session->{entered} = 0;
-    $@ = $eval_error;
-    return ($error, $result);
+    $session->{since} = $begin;
+    return _slowly(@_);
 }
 
 sub _expect_long {
@@ -282,6 +296,15 @@ Where a broker of this user's own is started.
 =head2 named
 
 The socket that somebody named, in a L<CPANBridge::Locator>, a package variable or the environment.
+
+=head2 begin
+
+=head2 left
+
+    my $begin = CPANBridge::Lane::begin();
+    my $seconds = CPANBridge::Lane::left($begin, $limit);
+
+A point of time, and what is left of a limit that began then: to a second as long as no clock is needed.
 
 =head2 timeval
 

@@ -7,20 +7,15 @@ no warnings 'redefine';
 
 our $VERSION = '0.100';
 
-# $part: a file of ours; $texts: those that are held, as [path, text, how often it was tried].
+# Whether something was broken off, by a signal's handler that died: functions of it are there already when it is loaded anew.
+my $BROKEN_OFF;
+
+# $part: a file of ours; $texts: those that are held, as [path, text].
 sub load {
     my ($part, $texts) = @_;
     my $held = $texts->{$part};
-    local $SIG{__DIE__} = 'DEFAULT';
-    # Where it was broken off its functions are there already.
-    local $SIG{__WARN__} = $held && $held->[2]++ ? sub { } : $SIG{__WARN__};
-    if (!$held) {
-        core($part);
-        return;
-    }
-    my $text = $held->[1];
-    CPANBridge::Parts::_compiled($text) or die words($@);
-    $INC{$part} = $held->[0];
+    return core($part) if !$held;
+    _whole($part, sub { CPANBridge::Parts::_compiled($held->[1]) or die $@; $INC{$part} = $held->[0] });
     delete $texts->{$part};
     return;
 }
@@ -28,13 +23,30 @@ sub load {
 # Loads a module of Perl's own, by its file.
 sub core {
     my ($file) = @_;
-    return if $INC{$file};
+    _whole($file, sub { require $file }) if !$INC{$file};
+    return;
+}
+
+# Loads a file and all that it loads, or leaves things so that it can be done anew.
+sub _whole {
+    my ($file, $load) = @_;
     my $eval_error = $@;
     local $!;
     local $SIG{__DIE__} = 'DEFAULT';
-    # Such an entry is left behind by a load that was broken off.
-    delete $INC{$file};
-    eval { require $file; 1 } or die words($@);
+    local $SIG{__WARN__} = $BROKEN_OFF ? sub { } : $SIG{__WARN__};
+    # Perl leaves a mark at a file that could not be loaded and refuses it from then on: at this one, at those that it loads, and whoever
+    # loaded them before us.
+    delete $INC{$file} if !$INC{$file};
+    my %refused = map { $_ => 1 } grep { !defined $INC{$_} } keys %INC;
+    if (!eval { $load->(); 1 }) {
+        my $why = words($@);
+        delete $INC{$_} for grep { !defined $INC{$_} && !$refused{$_} } keys %INC;
+        $BROKEN_OFF = 1;
+        # What Perl says of it names a file; anything else is not ours to put into words.
+        die $why if ref $why || $why !~ /\ACan't locate |\ACan't load |^Attempt to reload / || $why =~ /\Acan't load /;
+        $why =~ s/\s+\z//;
+        die "can't load $file: $why\n";
+    }
     $@ = $eval_error;
     return;
 }

@@ -2,7 +2,7 @@ package CPANBridge;
 
 use strict;
 use warnings;
-# They take the places of those that load this.
+# It may have been broken off.
 no warnings 'redefine';
 
 use Carp ();
@@ -75,16 +75,20 @@ sub _within {
 
 sub _call_with {
     my ($self, $method, $params, @options) = @_;
+    my $session = $self->{ +KEY };
+    my $since = delete $session->{since};
     _check_name($method);
     my $options = _checked_options($method, @options);
-    my $session = $self->{ +KEY };
     return $self->_sibling->_call_with($method, $params, @options) if $session->{user};
-    my ($error, $result) = $self->_within(sub { $self->_call($method, $params, $options) });
+    my ($error, $result) = $self->_within(sub {
+        $session->{since} = $since if !@options;
+        return $self->_call($method, $params, $options);
+    });
     $self->{last_error} = $error ? $error->message : '';
     return ($error, $result);
 }
 
-sub pipeline {
+sub _do_pipeline {
     my ($self, @calls) = @_;
     for my $call (@calls) {
         # Most have no options; one look at these is enough.
@@ -102,7 +106,7 @@ sub pipeline {
     return @results;
 }
 
-sub send_call {
+sub _do_send_call {
     my ($self, $method, $params, @options) = @_;
     _check_name($method);
     my $options = _checked_options($method, @options);
@@ -119,7 +123,7 @@ sub send_call {
     return $ticket;
 }
 
-sub wait_for {
+sub _do_wait_for {
     my ($self, $ticket) = @_;
     my $is_inside = $self->{ +KEY }{user};
     Carp::croak('wait_for within another call of the same object') if $is_inside && !$ticket->is_done;
@@ -136,7 +140,7 @@ sub wait_for {
     return $ticket->result;
 }
 
-sub poll {
+sub _do_poll {
     my ($self, $seconds) = @_;
     return if $self->{ +KEY }{user};
     my @done = $self->_within(sub { $_[0]->poll(CPANBridge::Lane::now() + ($seconds || 0)) });
@@ -144,7 +148,7 @@ sub poll {
     return @done;
 }
 
-sub notify {
+sub _do_notify {
     my ($self, $method, $params, @more) = @_;
     _check_name($method);
     Carp::croak("$method: notify takes no options") if @more;
@@ -156,7 +160,7 @@ sub notify {
     return;
 }
 
-sub cancel {
+sub _do_cancel {
     my ($self, $ticket) = @_;
     return if $self->{ +KEY }{user} || ($ticket->{session} || 0) != ($self->{ +KEY }{serial} || -1);
     # What can't be told any more is as good as given up.
@@ -172,7 +176,7 @@ sub cancel {
     return;
 }
 
-sub fileno {    ## no critic (ProhibitBuiltinHomonyms)
+sub _do_fileno {    ## no critic (ProhibitBuiltinHomonyms)
     my ($self) = @_;
     my $session = $self->{ +KEY };
     # Within a call of the same object the connection is that call's.
@@ -189,7 +193,7 @@ sub fileno {    ## no critic (ProhibitBuiltinHomonyms)
     return CORE::fileno $connection->handle;
 }
 
-sub available {
+sub _do_available {
     my ($self) = @_;
     return $self->{ +KEY }{user} ? $self->_sibling : $self;
 }
@@ -216,7 +220,7 @@ sub _disconnect {
     return;
 }
 
-sub is_connected {
+sub _do_is_connected {
     my ($self) = @_;
     my $session = $self->{ +KEY };
     return $session && $session->is_connected ? 1 : 0;

@@ -24,9 +24,10 @@ sub hold {
     for my $part (@PARTS, @ALONE) {
         # Without a buffer, in one read, and with no copy: this is done for every script.
         CORE::open my $in, '<:unix', "$folder$part" or next;
-        my $text = qq{#line 1 "$folder$part"\n};
+        # The place for messages; a name that would end the line is left out.
+        my $text = $folder =~ /["\n]/ ? '' : qq{#line 1 "$folder$part"\n};
         while ((sysread($in, $text, 32_768, length $text) || 0) == 32_768) { }
-        $TEXT{$part} = ["$folder$part", \$text, 0];
+        $TEXT{$part} = ["$folder$part", \$text];
     }
     return;
 }
@@ -40,16 +41,27 @@ sub need {
     my $loader = $TEXT{'CPANBridge/Loader.pm'};
     if ($loader && !$INC{'CPANBridge/Loader.pm'}) {
         if (!_compiled($loader->[1])) {
-            # As CPANBridge::Loader does it for the others.
+            # As CPANBridge::Loader does it for the others; all that it uses is loaded.
             my $why = $@;
             $why =~ s/^BEGIN failed--.*//ms if !ref $why;
             die $why;
         }
         $INC{'CPANBridge/Loader.pm'} = $loader->[0];
     }
-    require CPANBridge::Loader;
+    elsif (!$INC{'CPANBridge/Loader.pm'}) {
+        delete $INC{'CPANBridge/Loader.pm'};
+        require CPANBridge::Loader;
+    }
     CPANBridge::Loader::load($_, \%TEXT) for @missing;
     $@ = $eval_error;
+    return;
+}
+
+# Loads all that the client can ever need of itself and of Perl.
+sub everything {
+    need();
+    need($_) for qw(Existing Frozen File);
+    CPANBridge::Loader::core($_) for qw(B.pm Carp.pm POSIX.pm Storable.pm JSON/PP.pm);
     return;
 }
 
@@ -80,5 +92,11 @@ Reads the parts that lie beside this file.
     CPANBridge::Parts::need('MessagePack');
 
 Sees to it that they are loaded: those that are named, or all.
+
+=head2 everything
+
+    CPANBridge::Parts::everything();
+
+Loads all that the client can ever need, for a script that is about to go where Perl's own modules can't be loaded: into a C<chroot>, say.
 
 =cut

@@ -83,6 +83,7 @@ sub dial {
 sub after_lane {
     my ($self, $method, $request, $handle, $sent, $count, $answer, $timeout, $begin) = @_;
     my $deadline = $self->{deadline} = _deadline($begin, $timeout);
+    return _given_up($method) if delete $self->{given_up};
     my @attempt = ($method, substr($request, 11), $timeout, $deadline, undef);
     if (!$handle) {
         # No broker was there; where one may be is looked for from the beginning.
@@ -94,6 +95,9 @@ sub after_lane {
     my @exchanged = $connection->exchanged($request, $sent, $count, $answer);
     return $self->_finished([$self->_answered($method, unpack('x7N', $request), $timeout, $deadline, 0, @exchanged)], @attempt);
 }
+
+# A signal's handler has closed the connection in the middle of a call.
+sub _given_up { return CPANBridge::Envelope::error('cancelled', $_[0], 'the script closed the connection') }
 
 # When a call has to end that began at a point of time of the lane's clock; or, below zero, at a second of the common one, and then this is
 # up to a second late.
@@ -117,7 +121,9 @@ sub _finished {
 sub call {
     my ($self, $method, $params, $options) = @_;
     my $timeout = $self->{user}->_time_limit($options);
-    my $deadline = $self->{deadline} = CPANBridge::Lane::now() + $timeout;
+    # It may have begun on the lane.
+    my $since = delete $self->{since};
+    my $deadline = $self->{deadline} = defined $since ? _deadline($since, $timeout) : CPANBridge::Lane::now() + $timeout;
     while (1) {
         my $is_long = $self->{long} && $self->{long}{$method};
         my ($error, $body) = CPANBridge::Envelope::encode($method, $params, $options, $timeout, $is_long);
@@ -154,10 +160,10 @@ sub _attempt {
     if (!$connection || !$connection->is_mine) {
         ($connection, my $error) = $self->connect($deadline, $patience);
         return $error if $error;
-        # Where that took long, or other tries did, what is left of the time is less.
-        my $left = $deadline - CPANBridge::Lane::now();
-        $limit = $left if $left < 0.95 * $timeout;
     }
+    # Where that took long, or other tries did, what is left of the time is less.
+    my $left = $deadline - CPANBridge::Lane::now();
+    $limit = $left if $left < 0.95 * $timeout;
     # This broker may be another user's than the one whose results were long.
     $body = CPANBridge::Frozen::without($body) if $self->{long} && !$self->_is_trusted;
     if ($progress || %{ $self->{tickets} } || $self->{refused}) {
@@ -170,6 +176,7 @@ sub _attempt {
     my $msgid = $self->{msgid}++;
     $self->{msgid} = CPANBridge::Wire::FIRST_MSGID if $msgid >= LAST_MSGID;
     my ($taken, $answer) = $connection->exchange(CPANBridge::Envelope::frame($msgid, $body), $limit);
+    return _given_up($method) if !$self->{connection} || $self->{connection} != $connection;
     return $self->_answered($method, $msgid, $timeout, $deadline, $limit == $timeout, $taken, $answer);
 }
 
@@ -656,6 +663,9 @@ sub connect {    ## no critic (ProhibitBuiltinHomonyms)
 
 sub disconnect {
     my ($self) = @_;
+    # Whoever waits on it in the call that this comes into need not wait on.
+    shutdown $self->{connection}->handle, 2 if $self->{user} && $self->is_connected;
+    $self->{given_up} = 1 if $self->{user} && $self->{lane};
     $self->lose('cancelled', 'the script closed the connection');
     $self->_give_up_refused('cancelled', 'the script closed the connection');
     return;

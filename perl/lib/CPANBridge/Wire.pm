@@ -29,7 +29,7 @@ our @TEXT = map { chr(0xa0 | $_) } 0 .. 31;
 # The bytes of methods' names, and of the options that a call without any of its own has: scripts call a handful of methods with one time
 # limit.
 our %NAME;
-our ($LIMIT, $OPTIONS) = (-1, '');
+my $OPTIONS = [-1, ''];
 
 sub name {
     my ($method) = @_;
@@ -44,11 +44,14 @@ sub name {
 
 sub options {
     my ($seconds) = @_;
-    return $OPTIONS if $seconds == $LIMIT;
+    # Both at once: a signal's handler may come between two statements.
+    my $known = $OPTIONS;
+    return $known->[1] if $seconds == $known->[0];
     my $milliseconds = int($seconds * 1000 + 0.5);
     my $limit = $milliseconds < 1 ? 1 : $milliseconds > LARGEST_UINT32 ? LARGEST_UINT32 : $milliseconds;
-    $LIMIT = $seconds;
-    return $OPTIONS = "\x81\xaatimeout_ms\xce" . pack 'N', $limit;
+    my $bytes = "\x81\xaatimeout_ms\xce" . pack 'N', $limit;
+    $OPTIONS = [$seconds, $bytes];
+    return $bytes;
 }
 
 # Set by CPANBridge::MessagePack, which tells numbers from texts that were used as numbers.
@@ -80,7 +83,8 @@ sub pack_flat {
                 next;
             }
             return if !$NUMBER;
-            $value = $NUMBER->($map->{$key});
+            # What is tied may be another value at each look.
+            $value = $NUMBER->(tied $map->{$key} ? 0 + $value : $map->{$key});
             return if !defined $value;
         }
         else {

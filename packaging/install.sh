@@ -143,7 +143,8 @@ make_directory() {
 # Writes down which directories will be made for a file.
 note_directories() {
     above=$(dirname "$1")
-    while [ ! -d "$destdir$above" ]; do
+    # A DESTDIR that is not there yet is made as well, and is nobody's to take away.
+    while [ ! -d "$destdir$above" ] && [ "$above" != / ]; do
         printf 'directory\t%s\n' "$above" >>"$made/record"
         above=$(dirname "$above")
     done

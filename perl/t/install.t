@@ -254,6 +254,9 @@ sub act {
     is(run(@half, 'uninstall'), 0, 'outlives both');
     is(readlink "$own/etc/cpan-bridge.toml", '/nonexistent/settings', 'as it was');
 
+    is(run('make', '-s', "DESTDIR=$own/not/there/yet", 'PREFIX=/opt/half', "RELEASE=$program", 'install'), 0, 'into a place that is not there yet');
+    ok(-x "$own/not/there/yet/opt/half/bin/cpan-bridge", 'which is made');
+
     isnt(run('make', '-s', 'PREFIX=relative', "RELEASE=$program", 'install'), 0, 'a relative place');
     like($said, qr/'relative' is no absolute path/, 'is refused');
 }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// How long a test waits for what has to come. Only a broken broker takes as long.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub const PATIENCE: Duration = Duration::from_secs(40);
 
 /// The program, without anything of the environment that would change its settings.
 pub fn program() -> Command {

@@ -42,8 +42,11 @@ demo: build ## Builds, starts a broker of its own, runs a Perl script against it
 
 test: test-rust test-perl ## Runs every test, Rust and Perl
 
+# So long that only what hangs is ended by it; a test of the client has its own limit (tests/one_test.sh).
+TEST_RUST_SECONDS ?= 2400
+
 test-rust:
-	$(CARGO) test --locked --workspace
+	timeout --kill-after=30 $(TEST_RUST_SECONDS) $(CARGO) test --locked --workspace
 
 test-perl:
 	$(CARGO) build --locked

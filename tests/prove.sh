@@ -2,15 +2,22 @@
 # Runs the client's tests; a warning of Perl's, whichever process it comes from, counts as a failure.
 #
 #     prove.sh PROVE [ARGUMENT...]
+#
+# TEST_PERL is the perl that runs the tests, if not the host's.
 set -eu
+HARNESS_PERL=$(cd "$(dirname "$0")" && pwd)/one_test.sh
+export HARNESS_PERL
 directory=$(mktemp -d)
 trap 'rm -rf "$directory"' EXIT
 trap 'exit 130' INT TERM
-exec 3>&1
-{
-    "$@" 2>&1 >&3 3>&- && echo 0 >"$directory/status" || echo $? >"$directory/status"
-} | tee "$directory/said" >&2
-status=$(cat "$directory/status")
+: >"$directory/said"
+# A file, as a pipe would be open as long as any process that a test left behind.
+"$@" 2>>"$directory/said" &
+prove=$!
+tail -n +1 -f --pid="$prove" "$directory/said" >&2 &
+status=0
+wait "$prove" || status=$?
+wait
 # What tests say themselves is behind a #.
 if warnings=$(grep -v '^#' "$directory/said" | grep -E ' at .+ line [0-9]+(, <.*> (line|chunk) [0-9]+)?( during global destruction)?\.$'); then
     printf '\nWarnings, which count as failures:\n%s\n' "$warnings" >&2

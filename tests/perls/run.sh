@@ -18,6 +18,6 @@ for codename in "$@"; do
     PERL_OWN_MODULES=$PERL5LIB
     export PERL5LIB PERL_OWN_MODULES
     echo "Debian $codename: $("$perl" -e 'printf "perl %vd", $^V')"
-    sh tests/prove.sh "$perl" "$directory/$codename/root/usr/bin/prove" -Iperl/lib -Iperl/t/lib -j4 $files || failed="$failed $codename"
+    TEST_PERL=$perl sh tests/prove.sh "$perl" "$directory/$codename/root/usr/bin/prove" -Iperl/lib -Iperl/t/lib -j4 $files || failed="$failed $codename"
 done
 [ -z "$failed" ] || { echo "failed with the perl of:$failed" >&2; exit 1; }

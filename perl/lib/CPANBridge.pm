@@ -78,7 +78,6 @@ sub DESTROY {
     my ($self) = @_;
     # Closing must not be seen by whoever is unwinding or exiting.
     local ($@, $!, $?);
-    eval { CPANBridge::Handle::free_all_of($self) } if $INC{'CPANBridge/Handle.pm'};
     delete $self->{ +KEY };
     return;
 }
@@ -89,11 +88,8 @@ sub disconnect {
     return &_disconnect if $INC{'CPANBridge/Session.pm'};
     my $session = $self->{ +KEY } or return;
     my $connection = $session->{connection};
-    if ($session->{user} && $connection) {
-        # A signal's handler ends the call that it has come into.
-        $session->{given_up} = 1;
-        shutdown $connection->{handle}, 2;
-    }
+    # A signal's handler ends the call that it has come into.
+    shutdown $connection->{handle}, 2 if $session->{user} && $connection;
     delete @{$session}{qw(lane connection)};
     return;
 }

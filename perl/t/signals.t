@@ -128,15 +128,19 @@ is($piped, 0, 'no SIGPIPE was raised');
 is(ref $SIG{PIPE}, 'CODE', 'the handler is still there');
 
 # A handler that closes the connection ends the call that it comes into, whichever way that goes.
-my $third = TestBroker->start;
 for my $way ([], [timeout => 9]) {
-    my $fresh = CPANBridge->new(socket => $third->socket_path);
+    my $third = TestBroker->start;
+    my $fresh = CPANBridge->new(socket => $third->socket_path, retry_count => 0);
     $fresh->call('test.echo', { a => 'b' });
     local $SIG{ALRM} = sub { $fresh->disconnect };
     setitimer(ITIMER_REAL, 0.1);
     ok(!eval { $fresh->call('test.sleep', { seconds => 5 }, @$way); 1 }, 'a call whose connection is closed by a handler');
     is($@->code, 'cancelled', 'is cancelled');
+    setitimer(ITIMER_REAL, 0);
     is($fresh->call('test.echo', { a => 'c' })->{a}, 'c', 'and the next goes on');
+    $third->stop;
+    ok(!eval { $fresh->call('test.echo', { a => 'd' }); 1 }, 'what fails later');
+    like($@->code, qr/\A(?:lost|connect)\z/, 'fails for a reason of its own');
 }
 
 done_testing;

@@ -12,7 +12,6 @@ use super::turn::Turn;
 use crate::stats::{CloseReason, Outcome, RecentError, Script, SecurityEvent, Unreached};
 use kit::function::{Function, LARGEST_INLINE};
 use kit::handles::HandleId;
-use kit::protocol::frozen::Form;
 use kit::protocol::message::{Arguments, Kind, Malformed, Message, parse_after};
 use kit::protocol::{Buffer, CallError, Code};
 use kit::{Call, Caller, FunctionId, Registry};
@@ -308,10 +307,8 @@ impl Broker {
             params,
             handle,
             progress: request.arguments.progress && request.msgid.is_some(),
-            freeze: request
-                .arguments
-                .freeze
-                .and_then(|freeze| Some((Form::of_header(freeze.header)?, freeze.over as usize))),
+            // The head of an answer takes twelve bytes of the frame.
+            freeze: request.arguments.freeze.and_then(|freeze| freeze.wish(self.config.max_frame.saturating_sub(12))),
             deadline: self.deadline(request),
             arrived: Instant::now(),
             started: None,

@@ -10,7 +10,7 @@ pub use super::ids::JobId;
 use kit::cancellation::Cancellation;
 use kit::handles::HandleId;
 use kit::protocol::Buffer;
-use kit::protocol::frozen::Form;
+use kit::protocol::frozen::Wish;
 use kit::{Caller, FunctionId};
 use slab::Slab;
 use std::collections::{HashMap, VecDeque};
@@ -51,8 +51,8 @@ pub struct Job {
     pub handle: Option<HandleKey>,
     /// Whether the caller asked for progress.
     pub progress: bool,
-    /// How long results are asked for, and beyond which length.
-    pub freeze: Option<(Form, usize)>,
+    /// How a long result is asked for.
+    pub freeze: Option<Wish>,
     /// When the caller stops waiting, as time since the broker's start.
     pub deadline: Option<Duration>,
     /// When it came.

@@ -103,8 +103,6 @@ impl Broker {
                 self.answer_unrun(id, locked());
                 continue;
             }
-            // The head of an answer takes twelve bytes of the frame.
-            let longest = self.config.max_frame.saturating_sub(12);
             let now = Instant::now();
             job.started = Some(now);
             self.figures.stats.worker_wait.record(now - job.arrived, 1);
@@ -116,7 +114,7 @@ impl Broker {
                 lease: self.work.handles.lease(job.caller, job.handle.map(|(_, handle)| handle)),
                 cancellation: Arc::clone(&job.cancellation),
                 progress: job.progress,
-                freeze: job.freeze.take().map(|(form, over)| (form, over, longest)),
+                freeze: job.freeze,
             };
             if let Err(unsent) = self.work.workers.start(task) {
                 // Its thread is gone, which only a defect can cause; the handle is still good.
@@ -238,7 +236,7 @@ impl Broker {
     pub(super) fn answer_early(&mut self, id: JobId, error: CallError) {
         let Some(job) = self.work.jobs.get(id) else { return };
         job.abandon();
-        let facts = Job { params: Buffer::new(), cancellation: Arc::clone(&job.cancellation), freeze: None, ..*job };
+        let facts = Job { params: Buffer::new(), cancellation: Arc::clone(&job.cancellation), ..*job };
         self.answer(id, &facts, &Err(error));
     }
 

@@ -8,7 +8,7 @@ use super::panics::{self, Panic};
 use kit::call::{Control, ProgressReport};
 use kit::cancellation::Cancellation;
 use kit::handles::Lease;
-use kit::protocol::frozen::Form;
+use kit::protocol::frozen::Wish;
 use kit::protocol::{Buffer, CallError};
 use kit::{Call, Caller, FunctionId, Registry};
 use mio::Waker;
@@ -33,8 +33,8 @@ pub struct Task {
     pub cancellation: Arc<Cancellation>,
     /// Whether the caller asked for progress.
     pub progress: bool,
-    /// How long results are asked for, beyond which length, and how long such a one may be.
-    pub freeze: Option<(Form, usize, usize)>,
+    /// How a long result is asked for.
+    pub freeze: Option<Wish>,
 }
 
 /// What a worker tells the loop.
@@ -183,8 +183,8 @@ fn run(
     });
     match outcome {
         Ok(result) => {
-            if let (Ok(()), Some((form, over, most))) = (&result, freeze) {
-                form.freeze_result(&mut out, 0, over, most);
+            if let (Ok(()), Some(wish)) = (&result, freeze) {
+                wish.freeze_result(&mut out, 0);
             }
             (Ok(result.map(|()| out)), lease, control.unreached())
         }

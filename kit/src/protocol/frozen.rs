@@ -7,8 +7,6 @@
 use super::buffer::Buffer;
 use super::head::Head;
 
-/// The longest header: byte order, its length and four sizes.
-const LONGEST_HEADER: usize = 32;
 const MAJOR: u8 = 2;
 /// Written whatever the asking Perl writes: it reads what is older.
 const MINOR: u8 = 5;
@@ -31,52 +29,69 @@ const FLAG_HASH: u8 = 25;
 const KEY_IS_UTF8: u8 = 1;
 
 /// How the Perl that asks keeps numbers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Form {
-    header: Vec<u8>,
-    is_native: bool,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// As 64-bit x86 and its kin do.
+    Native,
+    /// In network order: for those with other byte orders and sizes.
+    Network,
+}
+
+/// How a caller wants a long result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wish {
+    /// For its Perl.
+    pub form: Form,
+    /// Bytes of MessagePack that a result may have to stay as it is.
+    pub over: usize,
+    /// Bytes that what is written may have, with all that stands before the image: images are up to six times as long as the result.
+    pub most: usize,
 }
 
 impl Form {
-    /// The form of the Perl whose `Storable` begins its images so. None for one that is not written here: other byte orders and sizes than
-    /// those of 64-bit x86 and its kin are asked for in network order.
+    /// What follows the two bytes of the version in a native image: byte order, and the sizes of int, long, pointer and NV.
+    const NATIVE: &[u8] = b"\x0812345678\x04\x08\x08\x08";
+
+    /// The form of the Perl whose `Storable` begins its images so. None for one that is not written here.
     pub fn of_header(header: &[u8]) -> Option<Self> {
-        // Byte order, and the sizes of int, long, pointer and NV.
-        const NATIVE: &[u8] = b"\x0812345678\x04\x08\x08\x08";
-        if header.len() > LONGEST_HEADER {
-            return None;
-        }
         match header {
-            [first, _, rest @ ..] if *first == MAJOR << 1 && rest == NATIVE => {
-                let mut header = header.to_vec();
-                header[1] = MINOR;
-                Some(Self { header, is_native: true })
-            }
-            [first, _] if *first == MAJOR << 1 | 1 => Some(Self { header: vec![*first, MINOR], is_native: false }),
+            [first, _, rest @ ..] if *first == MAJOR << 1 && rest == Self::NATIVE => Some(Self::Native),
+            [first, _] if *first == MAJOR << 1 | 1 => Some(Self::Network),
             _ => None,
         }
     }
 
+    fn push_header(self, image: &mut Buffer) {
+        match self {
+            Self::Native => {
+                image.push(&[MAJOR << 1, MINOR]);
+                image.push(Self::NATIVE);
+            }
+            Self::Network => image.push(&[MAJOR << 1 | 1, MINOR]),
+        }
+    }
+
     /// The image of a list or map whose MessagePack bytes these are. None for another value, or one that an image has no form for.
-    pub fn freeze(&self, value: &[u8]) -> Option<Buffer> {
+    pub fn freeze(self, value: &[u8]) -> Option<Buffer> {
         let (Head::Array(_) | Head::Map(_), _) = Head::read(value).ok()? else { return None };
         let mut image = Buffer::new();
-        image.push(&self.header);
+        self.push_header(&mut image);
         let mut writer =
-            Writer { image, is_native: self.is_native, rest: value, wide_maps: wide_maps(value)?.into_iter() };
+            Writer { image, is_native: self == Self::Native, rest: value, wide_maps: wide_maps(value)?.into_iter() };
         writer.value(false)?;
         writer.rest.is_empty().then_some(writer.image)
     }
+}
 
-    /// Puts the image in place of a result that is longer than so many bytes, as ext type 1, if it has one of at most `most` bytes: images
-    /// are up to six times as long.
-    pub fn freeze_result(&self, out: &mut Buffer, start: usize, over: usize, most: usize) {
-        if out.len().saturating_sub(start) <= over {
+impl Wish {
+    /// Puts the image in place of a result that begins there and is long enough, as ext type 1, if it has one that is not too long.
+    pub fn freeze_result(self, out: &mut Buffer, start: usize) {
+        if out.len().saturating_sub(start) <= self.over {
             return;
         }
-        let Some(image) = self.freeze(&out.as_slice()[start..]) else { return };
+        let Some(image) = self.form.freeze(&out.as_slice()[start..]) else { return };
         let Ok(length) = u32::try_from(image.len()) else { return };
-        if start + EXT_HEAD + image.len() > most {
+        if start + EXT_HEAD + image.len() > self.most {
             return;
         }
         out.truncate(start);
@@ -334,11 +349,12 @@ mod tests {
         out.push(b"head");
         write_value(&mut out, &vec!["text"; 10]).unwrap();
         let (before, form) = (out.as_slice().to_vec(), Form::of_header(NATIVE).unwrap());
-        form.freeze_result(&mut out, 4, 1000, 1 << 20);
+        let wish = Wish { form, over: 1000, most: 1 << 20 };
+        wish.freeze_result(&mut out, 4);
         assert_eq!(out.as_slice(), before);
-        form.freeze_result(&mut out, 4, 10, 40);
+        Wish { over: 10, most: 40, ..wish }.freeze_result(&mut out, 4);
         assert_eq!(out.as_slice(), before, "an image that is too long is left out");
-        form.freeze_result(&mut out, 4, 10, 1 << 20);
+        Wish { over: 10, ..wish }.freeze_result(&mut out, 4);
         let (head, size) = Head::read(&out.as_slice()[4..]).unwrap();
         assert_eq!(head, Head::Ext(out.len() - 4 - size));
         assert_eq!(out.as_slice()[4 + size], EXT_TYPE);

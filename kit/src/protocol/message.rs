@@ -4,6 +4,7 @@
 //! our clients, a fifth element with options.
 
 use super::error::{CallError, Code, quote};
+use super::frozen::{Form, Wish};
 pub use super::head::text;
 use super::head::{Head, HeadError};
 use super::scanner::{Scan, ScanError, Scanner};
@@ -62,6 +63,13 @@ pub struct Freeze<'a> {
     pub header: &'a [u8],
     /// Bytes of MessagePack that a result may have to stay as it is.
     pub over: u32,
+}
+
+impl Freeze<'_> {
+    /// The wish, if there is such a form, with at most so many bytes written.
+    pub fn wish(self, most: usize) -> Option<Wish> {
+        Some(Wish { form: Form::of_header(self.header)?, over: self.over as usize, most })
+    }
 }
 
 /// Why bytes are no MessagePack-RPC message. The connection is closed after it.

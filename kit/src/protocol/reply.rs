@@ -3,7 +3,6 @@
 use super::buffer::Buffer;
 use super::error::{CallError, Code};
 use super::framing::{FRAME_HEADER, Framing};
-use super::frozen::Form;
 use super::message::Freeze;
 use serde::Serialize;
 
@@ -69,11 +68,8 @@ impl Answer {
             (Framing::Bare, 0..=0x7f) => 4,
             (Framing::Bare, _) => 8,
         };
-        let (start, over) = (self.start + head, freeze.over as usize);
-        if out.len() - start > over
-            && let Some(form) = Form::of_header(freeze.header)
-        {
-            form.freeze_result(out, start, over, self.start + self.max_frame);
+        if let Some(wish) = freeze.wish(self.start + self.max_frame) {
+            wish.freeze_result(out, self.start + head);
         }
     }
 

@@ -46,8 +46,7 @@ sub open {    ## no critic (ProhibitBuiltinHomonyms)
         return if $! != EINTR || CPANBridge::Lane::now() >= $deadline;
         ($handle, $user) = CPANBridge::Lane::dial($path, $timeout);
     }
-    return $user == $> || $user == 0 || $user > 0 && CPANBridge::Places::accepts($locator, $path, $user)
-        ? CPANBridge::Lane::connection($handle, $user, $path) : (undef, $user);
+    return CPANBridge::Lane::accepts($locator, $path, $user) ? CPANBridge::Lane::connection($handle, $user, $path) : (undef, $user);
 }
 
 # Whether this process and thread may use the connection: after a fork it is the parent's.

@@ -54,9 +54,10 @@ sub _do_call_python {
 # still make calls.
 sub _is_plain {
     my ($self) = @_;
-    return $DAEMON_MODE && $self->{ +KEY } && !$self->{debug} && !$DEBUG_LEVEL
-        && !(defined ${^GLOBAL_PHASE} && ${^GLOBAL_PHASE} eq 'DESTRUCT');
+    return $DAEMON_MODE && $self->{ +KEY } && !$self->{debug} && !$DEBUG_LEVEL && !_is_ending();
 }
+
+sub _is_ending { return defined ${^GLOBAL_PHASE} && ${^GLOBAL_PHASE} eq 'DESTRUCT' }
 
 # The result at every depth at which scripts look for it.
 sub _payload {
@@ -79,8 +80,7 @@ sub _remark_on_size {
 sub _call_anyhow {
     my ($self, $method, $params) = @_;
     CPANBridge::Parts::need();
-    my $is_ending = defined ${^GLOBAL_PHASE} && ${^GLOBAL_PHASE} eq 'DESTRUCT';
-    return $self->_call_or_oneshot($method, $params) if !$is_ending;
+    return $self->_call_or_oneshot($method, $params) if !_is_ending();
     my @outcome = eval { $self->_call_or_oneshot($method, $params) };
     return $@ ? CPANBridge::Envelope::error('lost', $method, 'the program ends, and what the call needs is gone') : @outcome;
 }

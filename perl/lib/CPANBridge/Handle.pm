@@ -16,8 +16,10 @@ our $VERSION = '0.100';
 # - To free one is a courtesy: it ends by itself when nobody used it for long. So a destructor sends a notification over a connection that is
 #   there and on which nothing is being sent, and otherwise leaves it at that. It starts no broker, opens nothing, waits for nothing.
 
-# What is to be freed when the program ends, by id: at the end objects are taken apart in any order.
+# What is to be freed when the program or the thread ends, by id: at the end objects are taken apart in any order.
 my %LIVE;
+# The process or thread whose end has been seen to.
+my $ends_well = $$ + $CPANBridge::Lane::THREAD;
 
 sub make {
     my ($class, $bridge, $method, $params, %names) = @_;
@@ -27,8 +29,8 @@ sub make {
         if !defined $id || ref $id || !length $id;
     my $self = bless { id => "$id", bridge => $bridge, made => time, process => $$ + $CPANBridge::Lane::THREAD, name => $names{id}, free => $names{free} },
         $class;
-    # By its number as well: at the end of a thread references to objects are taken away, in any order.
-    $LIVE{$id} = [@{$self}{qw(bridge process name free)}, 0 + $bridge];
+    _see_to_the_end($self->{process}) if $ends_well != $self->{process};
+    $LIVE{$id} = [@{$self}{qw(bridge process name free)}];
     return $self;
 }
 
@@ -84,9 +86,8 @@ sub free {
 }
 
 sub _tell {
-    my ($id, $entry, $bridge) = @_;
-    (my $known, undef, my $name, my $free) = @$entry;
-    $bridge ||= $known;
+    my ($id, $entry) = @_;
+    my ($bridge, undef, $name, $free) = @$entry;
     # At the end it may be taken apart already, and be no object any more: so no methods.
     my $session = ref $bridge && $bridge->{ CPANBridge::KEY() } or return;
     my $eval_error = $@;
@@ -117,8 +118,6 @@ sub _send {
     return;
 }
 
-# A thread has no END blocks, and at its end objects are taken apart in any order: whichever of the two goes first, the handle or the object
-# whose connection it is freed over, sees to it.
 sub DESTROY {
     my ($self) = @_;
     local ($@, $!, $?);
@@ -126,26 +125,30 @@ sub DESTROY {
     return;
 }
 
-# Frees what this process or thread has of an object that ends.
-sub free_all_of {
-    my ($bridge) = @_;
-    my $process = $$ + $CPANBridge::Lane::THREAD;
-    for my $id (keys %LIVE) {
-        my $entry = $LIVE{$id};
-        next if !$entry || $entry->[4] != $bridge || $entry->[1] != $process;
-        delete $LIVE{$id};
-        _tell($id, $entry, $bridge);
+# A thread runs the END blocks that were compiled in it, and no others; a child has its parent's.
+sub _see_to_the_end {
+    my ($process) = @_;
+    my $eval_error = $@;
+    if ($CPANBridge::Lane::THREAD) {
+        local ($!, $SIG{__DIE__});
+        eval 'END { _free_all() } 1' or die $@;    ## no critic (ProhibitStringyEval)
     }
+    $ends_well = $process;
+    $@ = $eval_error;
     return;
 }
 
-END {
+# Frees what this process or thread has.
+sub _free_all {
     my $process = $$ + $CPANBridge::Lane::THREAD;
     for my $id (keys %LIVE) {
         my $entry = delete $LIVE{$id};
         _tell($id, $entry) if $entry->[1] == $process;
     }
+    return;
 }
+
+END { _free_all() }
 
 1;
 
@@ -200,11 +203,5 @@ The same for L<CPANBridge/send_call>, over a client that is L<CPANBridge/availab
 =head2 free
 
 Frees it now. Nobody is told whether that could be done.
-
-=head2 free_all_of
-
-    CPANBridge::Handle::free_all_of($bridge);
-
-A function: frees what this process or thread has made over an object, which is about to end.
 
 =cut

@@ -57,9 +57,10 @@ sub timeval {
 }
 
 # A connected socket and the user who listens there, as the kernel tells it, -1 if it does not; or () with the reason in $!. $wait limits
-# the wait for a broker whose queue is full; reads are given a limit if there is one for them.
+# the wait for a broker whose queue is full, as the script's setting does; reads are given a limit if there is one for them.
 sub dial {
     my ($path, $wait, $read) = @_;
+    $wait = $CPANBridge::DAEMON_TIMEOUT if $wait > $CPANBridge::DAEMON_TIMEOUT;
     if (length $path > 107) {
         # ENAMETOOLONG: a longer one is no address.
         $! = 36;
@@ -74,6 +75,14 @@ sub dial {
     return ($handle, defined $credentials && length $credentials == 12 ? unpack 'x4I', $credentials : -1);
 }
 
+# Whether a broker of that user is one to talk to: this user's own, root's, or that of one whom somebody named to the locator.
+sub accepts {
+    my ($locator, $path, $user) = @_;
+    return 1 if $user == $> || $user == 0;
+    CPANBridge::Parts::need('Places');
+    return $user > 0 && CPANBridge::Places::accepts($locator, $path, $user);
+}
+
 # What is left of a call's time that began then, and the time itself: by the clock, or by the common one, in seconds below zero, as long as no
 # clock is there.
 sub begin { return @CLOCK ? $CLOCK[0]->($CLOCK[1]) : -time }
@@ -85,12 +94,8 @@ sub _connected {
     my ($locator, $path, $timeout, $begin) = @_;
     my $wait = left($begin, $timeout);
     return if $wait <= 0;
-    my ($handle, $user) = dial($path, $wait < $CPANBridge::DAEMON_TIMEOUT ? $wait : $CPANBridge::DAEMON_TIMEOUT, $timeout) or return;
-    if ($user != $> && $user != 0) {
-        CPANBridge::Parts::need('Places');
-        return if $user < 0 || !CPANBridge::Places::accepts($locator, $path, $user);
-    }
-    return connection($handle, $user, $path, $timeout);
+    my ($handle, $user) = dial($path, $wait, $timeout) or return;
+    return accepts($locator, $path, $user) ? connection($handle, $user, $path, $timeout) : undef;
 }
 
 # Where a broker of this user's own is started.
@@ -179,21 +184,21 @@ sub call {
     # A second is worth something then, and the clock is not left out.
     now() if $timeout < 10 && !@CLOCK;
     my $begin = begin();
-    my ($bytes, $request, $handle, $answer, $sent, $count);
     {
         # From here on whoever comes in, in a signal's handler, is told that a call is under way.
         local $session->{user} = $self;
         my $lane = $session->{lane} || _open_first($session, $timeout, $begin) or last;
         my $name = $CPANBridge::Wire::NAME{$method} || CPANBridge::Wire::name($method);
         last if !defined $name || $lane->{process} != $$ + $THREAD || $lane->{timeout} != $timeout || $session->{msgid} >= CPANBridge::Wire::LARGEST_UINT32;
-        $bytes = $params && %$params ? CPANBridge::Wire::pack_flat($params) : CPANBridge::Wire::EMPTY_MAP;
+        my $bytes = $params && %$params ? CPANBridge::Wire::pack_flat($params) : CPANBridge::Wire::EMPTY_MAP;
         $bytes = _other('packed', $params) if !defined $bytes;
         last if !defined $bytes;
 
         $session->{entered} = 1;
         my $msgid = pack 'N', $session->{msgid}++;
-        $request = pack('N', length($name) + length($bytes) + $lane->{length}) . CPANBridge::Wire::REQUEST . "$msgid$name$bytes$lane->{options}";
-        $handle = $lane->{handle};
+        my $request = pack('N', length($name) + length($bytes) + $lane->{length}) . CPANBridge::Wire::REQUEST . "$msgid$name$bytes$lane->{options}";
+        my $handle = $lane->{handle};
+        my ($answer, $sent, $count);
         if ($handle || ($handle = $session->dial($timeout))) {
             $sent = send $handle, $request, SEND_FLAGS;
             $count = sysread $handle, $answer, READ_SIZE if defined $sent && $sent == length $request;
@@ -284,6 +289,12 @@ Opens the fast way, on a socket or, without one, with a connection for each call
     my ($handle, $user) = CPANBridge::Lane::dial($path, $seconds, $seconds_of_reads);
 
 A connected socket and who listens there, or nothing with the reason in C<$!>.
+
+=head2 accepts
+
+    CPANBridge::Lane::accepts($locator, $path, $user) or ...;
+
+Whether a broker of that user, there, is one to talk to.
 
 =head2 now
 

@@ -22,7 +22,7 @@ sub connect {    ## no critic (ProhibitBuiltinHomonyms)
     my ($self, $deadline, $patience, $owner) = @_;
     # The same place as last time is the usual case, and that a broker is there.
     if (defined(my $path = $self->usual_path)) {
-        my ($connection) = CPANBridge::Connection->open($path, _longest($deadline), $self);
+        my ($connection) = CPANBridge::Connection->open($path, $deadline - CPANBridge::Lane::now(), $self);
         return $connection if $connection;
     }
     my ($named, $path) = $self->named_path;
@@ -116,17 +116,10 @@ sub _try_one {
         # Where there is no directory now, anybody may make one in the next moment.
         return (undef, "can't connect to $path: " . do { local $! = ENOENT; "$!" }, 1) if !CPANBridge::Places::is_there($path);
     }
-    my ($connection, $stranger) = CPANBridge::Connection->open($path, _longest($deadline), $self);
+    my ($connection, $stranger) = CPANBridge::Connection->open($path, $deadline - CPANBridge::Lane::now(), $self);
     return $connection if $connection;
     return (undef, $self->_refusal($path, $stranger)) if defined $stranger;
     return (undef, "can't connect to $path: $!" . ($! == EACCES ? _let_in($path) : ''), $! == ENOENT);
-}
-
-# How long a broker whose queue is full is waited for.
-sub _longest {
-    my ($deadline) = @_;
-    my $left = $deadline - CPANBridge::Lane::now();
-    return $left < $CPANBridge::DAEMON_TIMEOUT ? $left : $CPANBridge::DAEMON_TIMEOUT;
 }
 
 sub _refusal {

@@ -72,9 +72,8 @@ sub dial {
     my ($self, $timeout) = @_;
     my $path = $self->{locator}->usual_path;
     return if !defined $path;
-    my $wait = $timeout < $CPANBridge::DAEMON_TIMEOUT ? $timeout : $CPANBridge::DAEMON_TIMEOUT;
-    my ($handle, $user) = CPANBridge::Lane::dial($path, $wait, $timeout) or return;
-    return if $user < 0 || $user != $> && $user != 0 && !CPANBridge::Places::accepts($self->{locator}, $path, $user);
+    my ($handle, $user) = CPANBridge::Lane::dial($path, $timeout, $timeout) or return;
+    return if !CPANBridge::Lane::accepts($self->{locator}, $path, $user);
     $self->{dialed} = $user;
     return $handle;
 }
@@ -83,14 +82,15 @@ sub dial {
 sub after_lane {
     my ($self, $method, $request, $handle, $sent, $count, $answer, $timeout, $begin) = @_;
     my $deadline = $self->{deadline} = _deadline($begin, $timeout);
-    return _given_up($method) if delete $self->{given_up};
+    my $connection = $self->{connection};
+    return _given_up($method) if $self->{persistent} && (!$connection || $connection->handle != $handle);
     my @attempt = ($method, substr($request, 11), $timeout, $deadline, undef);
     if (!$handle) {
         # No broker was there; where one may be is looked for from the beginning.
         delete $self->{lane};
         return $self->_finished([$self->_attempt(@attempt, 0)], @attempt);
     }
-    my $connection = $self->{connection} ||= CPANBridge::Lane::connection($handle, $self->{dialed}, $self->{locator}{path}, $timeout);
+    $connection ||= $self->{connection} = CPANBridge::Lane::connection($handle, $self->{dialed}, $self->{locator}{path}, $timeout);
     $self->_make_room;
     my @exchanged = $connection->exchanged($request, $sent, $count, $answer);
     return $self->_finished([$self->_answered($method, unpack('x7N', $request), $timeout, $deadline, 0, @exchanged)], @attempt);
@@ -665,7 +665,6 @@ sub disconnect {
     my ($self) = @_;
     # Whoever waits on it in the call that this comes into need not wait on.
     shutdown $self->{connection}->handle, 2 if $self->{user} && $self->is_connected;
-    $self->{given_up} = 1 if $self->{user} && $self->{lane};
     $self->lose('cancelled', 'the script closed the connection');
     $self->_give_up_refused('cancelled', 'the script closed the connection');
     return;

@@ -68,7 +68,8 @@ impl Broker {
         if self.figures.stopwatch.must_end_before(counted) {
             self.end_lap();
         }
-        let fate = match self.request(turn, msgid, function, &message) {
+        let mut thawed = Buffer::new();
+        let fate = match self.request(turn, msgid, function, message, &mut thawed) {
             Ok(request) => self.perform(turn, &request, registry.function(request.function)),
             Err(error) => {
                 answer_error(turn, msgid, self.config.max_frame, &error);
@@ -89,7 +90,8 @@ impl Broker {
         turn: &Turn,
         msgid: Option<u32>,
         function: Result<FunctionId, CallError>,
-        message: &Message<'m>,
+        message: Message<'m>,
+        thawed: &'m mut Buffer,
     ) -> Result<Request<'m>, CallError> {
         if turn.standing != Standing::Welcome {
             return Err(self.turn_away(turn));
@@ -97,7 +99,7 @@ impl Broker {
         if let Phase::Draining { .. } = self.phase {
             return Err(shutting_down());
         }
-        let request = Request { msgid, function: function?, arguments: message.arguments()? };
+        let request = Request { msgid, function: function?, arguments: message.thawed(thawed)?.arguments()? };
         if request.arguments.timeout_ms == Some(0) { Err(timed_out()) } else { Ok(request) }
     }
 

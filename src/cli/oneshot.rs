@@ -76,7 +76,8 @@ fn respond(config: &Config, framing: Framing, message: Message<'_>, out: &mut Bu
     let caller = Caller::owner(uid, nix::unistd::getppid().as_raw());
     let answer = Answer::begin(out, framing, msgid.unwrap_or(0), config.max_frame);
     let result = registry.find(message.method).and_then(|function| {
-        let arguments = message.arguments()?;
+        let mut thawed = Buffer::new();
+        let arguments = message.thawed(&mut thawed)?.arguments()?;
         registry.function(function).run(&mut Call::detached(caller, out), arguments.params)
     });
     match result {

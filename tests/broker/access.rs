@@ -88,6 +88,13 @@ fn only_the_owner_may_shut_down_or_have_files_read() {
     let answers = call_as(&broker, STRANGER, &[], "crypto.new", map([("key_file", "/etc/shadow".into())]));
     assert_eq!(answers[0][2]["code"], "denied".into());
     assert_eq!(answers[0][2]["data"]["send_content_as"], "key_file_content".into());
+    // Whichever way parameters are written.
+    let image = kit::protocol::image::Form::Native.freeze(&encode(&map([("key_file", "/etc/shadow".into())]))).unwrap();
+    let image = Value::Ext(1, image.as_slice().to_vec());
+    let answers = call_as(&broker, STRANGER, &[], "crypto.new", image.clone());
+    assert_eq!(answers[0][2]["code"], "denied".into());
+    assert_eq!(answers[0][2]["data"]["send_content_as"], "key_file_content".into());
+    assert!(broker.call("crypto.new", image).is_ok(), "the owner may");
     assert!(broker.call("test.ping", none()).is_ok());
 }
 

@@ -49,6 +49,13 @@ impl Buffer {
         self.bytes.extend_from_slice(more);
     }
 
+    /// Makes room for so many more bytes at once.
+    pub fn reserve(&mut self, additional: usize) {
+        if self.bytes.capacity() - self.bytes.len() < additional {
+            self.make_room(additional);
+        }
+    }
+
     /// Drops `count` bytes from the front; at most those that are there.
     ///
     /// When none is left the used memory is overwritten and kept for the next bytes.

@@ -6,36 +6,7 @@
 
 use super::buffer::Buffer;
 use super::head::Head;
-
-const MAJOR: u8 = 2;
-/// Written whatever the asking Perl writes: it reads what is older.
-const MINOR: u8 = 5;
-
-// Types of Storable.xs.
-const LONG_SCALAR: u8 = 1;
-const ARRAY: u8 = 2;
-const HASH: u8 = 3;
-const REFERENCE: u8 = 4;
-const UNDEF: u8 = 5;
-const INTEGER: u8 = 6;
-const DOUBLE: u8 = 7;
-const BYTE: u8 = 8;
-const NETWORK_INTEGER: u8 = 9;
-const SCALAR: u8 = 10;
-const UTF8: u8 = 23;
-const LONG_UTF8: u8 = 24;
-const FLAG_HASH: u8 = 25;
-// Of a key in a hash with flags.
-const KEY_IS_UTF8: u8 = 1;
-
-/// How the Perl that asks keeps numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
-    /// As 64-bit x86 and its kin do.
-    Native,
-    /// In network order: for those with other byte orders and sizes.
-    Network,
-}
+use super::image::{EXT_TYPE, Form, kind};
 
 /// How a caller wants a long result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,33 +20,11 @@ pub struct Wish {
 }
 
 impl Form {
-    /// What follows the two bytes of the version in a native image: byte order, and the sizes of int, long, pointer and NV.
-    const NATIVE: &[u8] = b"\x0812345678\x04\x08\x08\x08";
-
-    /// The form of the Perl whose `Storable` begins its images so. None for one that is not written here.
-    pub fn of_header(header: &[u8]) -> Option<Self> {
-        match header {
-            [first, _, rest @ ..] if *first == MAJOR << 1 && rest == Self::NATIVE => Some(Self::Native),
-            [first, _] if *first == MAJOR << 1 | 1 => Some(Self::Network),
-            _ => None,
-        }
-    }
-
-    fn push_header(self, image: &mut Buffer) {
-        match self {
-            Self::Native => {
-                image.push(&[MAJOR << 1, MINOR]);
-                image.push(Self::NATIVE);
-            }
-            Self::Network => image.push(&[MAJOR << 1 | 1, MINOR]),
-        }
-    }
-
     /// The image of a list or map whose MessagePack bytes these are. None for another value, or one that an image has no form for.
     pub fn freeze(self, value: &[u8]) -> Option<Buffer> {
         let (Head::Array(_) | Head::Map(_), _) = Head::read(value).ok()? else { return None };
         let mut image = Buffer::new();
-        self.push_header(&mut image);
+        image.push(self.header());
         let mut writer =
             Writer { image, is_native: self == Self::Native, rest: value, wide_maps: wide_maps(value)?.into_iter() };
         writer.value(false)?;
@@ -102,8 +51,6 @@ impl Wish {
     }
 }
 
-/// The ext type of an image.
-pub const EXT_TYPE: u8 = 1;
 /// Bytes before an image: ext 32, a length, the type.
 const EXT_HEAD: usize = 6;
 
@@ -184,7 +131,7 @@ impl<'v> Writer<'v> {
     /// which our own functions make.
     fn value(&mut self, is_nested: bool) -> Option<()> {
         match self.head()? {
-            Head::Nil => self.image.push(&[UNDEF]),
+            Head::Nil => self.image.push(&[kind::UNDEF]),
             Head::Bool(flag) => self.integer(i64::from(flag)),
             // Storable has no form for larger ones but their digits, which would make texts of them.
             Head::Uint(number) => self.integer(i64::try_from(number).ok()?),
@@ -192,14 +139,14 @@ impl<'v> Writer<'v> {
             Head::Float(number) => self.float(number)?,
             Head::Str(length) => {
                 let text = self.take(length)?;
-                if text.is_ascii() { self.scalar(text)? } else { self.counted(UTF8, LONG_UTF8, text)? }
+                if text.is_ascii() { self.scalar(text)? } else { self.counted(kind::UTF8, kind::LONG_UTF8, text)? }
             }
             Head::Bin(length) => {
                 let bytes = self.take(length)?;
                 self.scalar(bytes)?;
             }
             Head::Array(count) => {
-                self.container(is_nested, ARRAY, count)?;
+                self.container(is_nested, kind::ARRAY, count)?;
                 for _ in 0..count {
                     self.value(true)?;
                 }
@@ -212,7 +159,7 @@ impl<'v> Writer<'v> {
 
     fn container(&mut self, is_nested: bool, kind: u8, count: usize) -> Option<()> {
         if is_nested {
-            self.image.push(&[REFERENCE]);
+            self.image.push(&[kind::REFERENCE]);
         }
         self.image.push(&[kind]);
         self.length(count)
@@ -222,16 +169,16 @@ impl<'v> Writer<'v> {
         // Only a key beyond Latin-1 wants flags, and then all have them.
         let has_flags = self.wide_maps.next().unwrap_or(false);
         if is_nested {
-            self.image.push(&[REFERENCE]);
+            self.image.push(&[kind::REFERENCE]);
         }
-        self.image.push(if has_flags { &[FLAG_HASH, 0][..] } else { &[HASH][..] });
+        self.image.push(if has_flags { &[kind::FLAG_HASH, 0][..] } else { &[kind::HASH][..] });
         self.length(count)?;
         for _ in 0..count {
             let key = read_key(&mut self.rest)?;
             self.value(true)?;
             let latin: Option<Vec<u8>> = key.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect();
             if has_flags {
-                self.image.push(&[if latin.is_some() { 0 } else { KEY_IS_UTF8 }]);
+                self.image.push(&[if latin.is_some() { 0 } else { kind::KEY_IS_UTF8 }]);
             }
             let bytes = latin.as_deref().unwrap_or(key.as_bytes());
             self.length(bytes.len())?;
@@ -242,13 +189,13 @@ impl<'v> Writer<'v> {
 
     fn integer(&mut self, number: i64) {
         match (i8::try_from(number), i32::try_from(number)) {
-            (Ok(small), _) => self.image.push(&[BYTE, (small as u8).wrapping_add(128)]),
+            (Ok(small), _) => self.image.push(&[kind::BYTE, (small as u8).wrapping_add(128)]),
             (_, Ok(number)) if !self.is_native => {
-                self.image.push(&[NETWORK_INTEGER]);
+                self.image.push(&[kind::NETWORK_INTEGER]);
                 self.image.push(&number.to_be_bytes());
             }
             _ if self.is_native => {
-                self.image.push(&[INTEGER]);
+                self.image.push(&[kind::INTEGER]);
                 self.image.push(&number.to_le_bytes());
             }
             // Its digits are short enough for any length.
@@ -258,7 +205,7 @@ impl<'v> Writer<'v> {
 
     fn float(&mut self, number: f64) -> Option<()> {
         if self.is_native {
-            self.image.push(&[DOUBLE]);
+            self.image.push(&[kind::DOUBLE]);
             self.image.push(&number.to_le_bytes());
             return Some(());
         }
@@ -273,7 +220,7 @@ impl<'v> Writer<'v> {
     }
 
     fn scalar(&mut self, bytes: &[u8]) -> Option<()> {
-        self.counted(SCALAR, LONG_SCALAR, bytes)
+        self.counted(kind::SCALAR, kind::LONG_SCALAR, bytes)
     }
 
     fn counted(&mut self, short: u8, long: u8, bytes: &[u8]) -> Option<()> {

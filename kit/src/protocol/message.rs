@@ -3,11 +3,14 @@
 //! MessagePack-RPC (<https://github.com/msgpack-rpc/msgpack-rpc/blob/master/spec.md>) with named parameters and, for
 //! our clients, a fifth element with options.
 
+use super::buffer::Buffer;
 use super::error::{CallError, Code, quote};
-use super::frozen::{Form, Wish};
+use super::frozen::Wish;
 pub use super::head::text;
 use super::head::{Head, HeadError};
+use super::image::{EXT_TYPE, Form};
 use super::scanner::{Scan, ScanError, Scanner};
+use super::thawed::thaw;
 
 /// A message from a client. Text and parameters are borrowed from the bytes it came in.
 ///
@@ -160,6 +163,22 @@ pub fn parse_after<'a>(bytes: &'a [u8], last: &'a str) -> Result<Message<'a>, Bo
 }
 
 impl<'a> Message<'a> {
+    /// The same with parameters that are no image: as they are, or what one of Perl's Storable holds, of at most [`LARGEST_IMAGE`] bytes. That is
+    /// written to `room`.
+    ///
+    /// # Errors
+    /// `invalid_params`, saying what is wrong with the image.
+    #[inline(always)]
+    pub fn thawed<'r>(self, room: &'r mut Buffer) -> Result<Message<'r>, CallError>
+    where
+        'a: 'r,
+    {
+        match self.params {
+            [0xc7..=0xc9 | 0xd4..=0xd8, ..] => Ok(Message { params: thawed(self.params, room)?, ..self }),
+            _ => Ok(self),
+        }
+    }
+
     /// What the call is given.
     ///
     /// # Errors
@@ -285,6 +304,27 @@ fn scan(bytes: &[u8]) -> Result<(usize, bool), Box<Malformed>> {
     match scanner.scan(bytes, bytes.len()).map_err(Malformed::from)? {
         Scan::Incomplete => Err(Box::new(Malformed::EndsEarly)),
         Scan::Complete(end) => Ok((end, scanner.invalid_utf8())),
+    }
+}
+
+/// The longest image that is read. It is read in the loop, which takes up to 0.7 milliseconds for so many bytes.
+pub const LARGEST_IMAGE: usize = 256 << 10;
+
+#[cold]
+fn thawed<'r>(params: &'r [u8], room: &'r mut Buffer) -> Result<&'r [u8], CallError> {
+    let Ok((Head::Ext(_), size)) = Head::read(params) else { return Ok(params) };
+    let Some([EXT_TYPE, image @ ..]) = params.get(size..) else { return Ok(params) };
+    if image.len() > LARGEST_IMAGE {
+        let message =
+            format!("an image of parameters may have {LARGEST_IMAGE} bytes, not {}; send them as a map", image.len());
+        return Err(CallError::new(Code::InvalidParams, message));
+    }
+    match thaw(image, room) {
+        Ok(()) => Ok(room.as_slice()),
+        Err(why) => {
+            let message = format!("the parameters' image can't be read: {why}; send them as a map");
+            Err(CallError::new(Code::InvalidParams, message))
+        }
     }
 }
 

@@ -8,10 +8,12 @@ pub mod error;
 pub mod framing;
 pub mod frozen;
 pub mod head;
+pub mod image;
 pub mod lenient;
 pub mod message;
 pub mod reply;
 pub mod scanner;
+pub mod thawed;
 
 pub use buffer::Buffer;
 pub use error::{CallError, Code};

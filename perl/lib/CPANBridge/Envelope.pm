@@ -9,11 +9,11 @@ use CPANBridge::Wire ();
 
 our $VERSION = '0.100';
 
-# Bytes of everything behind the msgid: method, parameters, options.
+# Bytes of everything behind the msgid: method, parameters, options. $image: the parameters' image, if they are sent as one.
 sub encode {
-    my ($method, $params, $options, $timeout, $is_long) = @_;
+    my ($method, $params, $options, $timeout, $is_long, $image) = @_;
     my $name = $CPANBridge::Wire::NAME{$method} || CPANBridge::Wire::name($method) || CPANBridge::MessagePack->pack("$method");
-    my $bytes = !defined $params ? CPANBridge::Wire::EMPTY_MAP : ref $params eq 'HASH' ? CPANBridge::Wire::pack_flat($params) : undef;
+    my $bytes = defined $image ? $image : !defined $params ? CPANBridge::Wire::EMPTY_MAP : ref $params eq 'HASH' ? CPANBridge::Wire::pack_flat($params) : undef;
     $bytes = eval { CPANBridge::MessagePack->pack($params) } if !defined $bytes;
     return unfit($method, CPANBridge::MessagePack::complaint()) if !defined $bytes;
     my $usual = CPANBridge::Wire::options($timeout);

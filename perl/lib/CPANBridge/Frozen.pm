@@ -13,6 +13,11 @@ sub LONG ()      { return $INC{'Storable.pm'} ? 8_192 : 65_536 }
 # What is shorter than that the broker sends as ever, also of a function whose results are mostly long.
 sub OVER ()      { return 4_096 }
 sub EXTENSION () { return 1 }
+# What a broker reads of an image of parameters.
+sub LARGEST ()   { return 262_144 }
+# The one that keeps numbers as they are, on 64-bit x86 and its kin, behind the version. A broker reads no other but network order, which makes
+# texts of most numbers.
+sub NATIVE ()    { return "\x0812345678\x04\x08\x08\x08" }
 
 # How Storable's images begin here; '' where none is of use: `flags`, which keep images from blessing and loading anything, came with
 # Storable 3.
@@ -71,6 +76,22 @@ sub weight {
     return length($$message) + $types * CPANBridge::MessagePack::ELEMENT;
 }
 
+# Parameters as an image, with the head of MessagePack. Undef where they have none, or one that is too large. Objects and the like may be in
+# it: that is for the broker to refuse.
+sub image {
+    my ($params) = @_;
+    return undef if substr(header(), 2) ne NATIVE;    ## no critic (ProhibitExplicitReturnUndef): it is an argument among others
+    my $eval_error = $@;
+    local $!;
+    local $SIG{__DIE__} = 'DEFAULT';
+    no warnings;
+    local ($Storable::Deparse, $Storable::forgive_me, $Storable::canonical) = (0, 0, 0);
+    my $image = eval { Storable::mstore($params) };
+    die $@ if !defined $image && !_is_storables($@);
+    $@ = $eval_error;
+    return defined $image && length $image <= LARGEST ? pack('CNC', 0xc9, length $image, EXTENSION) . $image : undef;
+}
+
 # The value of an image that is the rest of a message from $at on; nothing where it is none of what was asked for.
 sub thaw {
     my ($message, $at) = @_;
@@ -104,13 +125,15 @@ __END__
 
 =head1 NAME
 
-CPANBridge::Frozen - long results as images that Storable reads in C (used by CPANBridge::Session)
+CPANBridge::Frozen - long results and parameters as images of Storable's (used by CPANBridge::Session)
 
 =head1 DESCRIPTION
 
 A result of many values, a thousand rows say, is read in a fraction of the time as an image of core Perl's Storable. It is asked for by
 methods whose results were long before, and only of a broker of this user's or root's: an image can't be looked at before it is read, as
 MessagePack is.
+
+Parameters of many values are sent as one, to any broker: it reads plain data in it and refuses the rest, which is then sent as a map.
 
 =head1 FUNCTIONS
 
@@ -125,6 +148,18 @@ Bytes from which on a result counts as long; bytes that one has which comes as a
 =head2 header
 
 What images begin with on this Perl, loading Storable; empty if it is too old.
+
+=head2 LARGEST
+
+=head2 NATIVE
+
+The longest image of parameters that a broker reads; how one begins behind the version.
+
+=head2 image
+
+    my $bytes = CPANBridge::Frozen::image(\%parameters);
+
+Parameters as an image with its head, or undef where they have none.
 
 =head2 would_help
 

@@ -101,9 +101,22 @@ sub complaint {
     return $why;
 }
 
-# For CPANBridge::Lane: bytes of parameters, or undef for such as can't be sent.
+# Whether parameters hold lists of so many values that Storable, which is C, writes them in less than is gone by the detour, or by loading it.
+sub is_bulk {
+    my ($params) = @_;
+    my $count = 0;
+    for my $list (values %$params) {
+        next if ref $list ne 'ARRAY' || !@$list;
+        my $first = $list->[0];
+        $count += @$list * (ref $first eq 'ARRAY' ? 1 + @$first : ref $first eq 'HASH' ? 1 + 2 * keys %$first : 1);
+    }
+    return $count >= ($INC{'Storable.pm'} ? 500 : 5_000);
+}
+
+# For CPANBridge::Lane: bytes of parameters, or undef for such as can't be sent so.
 sub packed {
     my ($params) = @_;
+    return if is_bulk($params);
     my $eval_error = $@;
     my $bytes = eval { __PACKAGE__->pack($params) };
     complaint() if !defined $bytes;
@@ -499,6 +512,12 @@ The value of bytes; there has to be exactly one.
 
 The value that begins at an offset, and the offset after it. With C<$room>, a value that would take more bytes of memory than
 that, together with the bytes it is read from, is refused before it does; C<$left> is what is left of it.
+
+=head2 is_bulk
+
+    CPANBridge::MessagePack::is_bulk(\%parameters) and ...;
+
+Whether they hold so many values that Storable writes them faster, also if it has to be loaded.
 
 =head2 packed
 

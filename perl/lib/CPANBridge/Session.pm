@@ -126,15 +126,43 @@ sub call {
     my $deadline = $self->{deadline} = defined $since ? _deadline($since, $timeout) : CPANBridge::Lane::now() + $timeout;
     while (1) {
         my $is_long = $self->{long} && $self->{long}{$method};
-        my ($error, $body) = CPANBridge::Envelope::encode($method, $params, $options, $timeout, $is_long);
+        my $image = $self->_image_of($method, $params);
+        my ($error, $body) = CPANBridge::Envelope::encode($method, $params, $options, $timeout, $is_long, $image);
         return $error if $error;
         my @attempt = ($method, $body, $timeout, $deadline, $options->{progress});
         ($error, my $result) = $self->_finished([$self->_attempt(@attempt, 0)], @attempt);
-        return ($error, $result) if !($is_long && $error && $error->code eq 'invalid_params' && $error->message =~ /unknown option `frozen/);
-        # A broker that knows no such option did not run the call.
-        delete $self->{long};
-        $self->{no_images} = 1;
+        $self->{read_image} = length $image if defined $image && !$error && length $image > ($self->{read_image} || 0);
+        return ($error, $result) if !$error || $error->code !~ /\A(?:invalid_params|protocol)\z/;
+        # A broker that does not read an image, or none so long, or knows no such option, did not run the call.
+        if (defined $image && $error->message =~ /parameters' image|image of parameters|, not extension|above max_frame/) {
+            # An object, which has sent it, has few methods.
+            $self->{no_image} = {} if keys %{ $self->{no_image} || {} } > 1000;
+            $self->{no_image}{$method} = 1;
+        }
+        elsif ($is_long && $error->message =~ /unknown option `frozen/) {
+            delete $self->{long};
+            $self->{no_images} = 1;
+        }
+        else {
+            return ($error, $result);
+        }
     }
+}
+
+# The image of a call's parameters, if they are better sent as one.
+sub _image_of {
+    my ($self, $method, $params) = @_;
+    return undef if ref $params ne 'HASH' || $self->{no_image} && $self->{no_image}{$method} || !CPANBridge::MessagePack::is_bulk($params);    ## no critic (ProhibitExplicitReturnUndef): it is an argument among others
+    CPANBridge::Parts::need('Frozen');
+    return CPANBridge::Frozen::image($params);
+}
+
+# The same where a call is not sent again for it: once this connection's broker has read one as long.
+sub image_here {
+    my ($self, $method, $params) = @_;
+    my $most = $self->is_connected && $self->{read_image} or return undef;    ## no critic (ProhibitExplicitReturnUndef): it is an argument among others
+    my $image = $self->_image_of($method, $params);
+    return defined $image && length $image <= $most ? $image : undef;
 }
 
 # Tries a call again as long as it certainly did not run.
@@ -315,7 +343,8 @@ sub pipeline {
         my $bytes = !defined $name ? undef : !defined $call->[1] ? CPANBridge::Wire::EMPTY_MAP
             : ref $call->[1] eq 'HASH' ? CPANBridge::Wire::pack_flat($call->[1]) : undef;
         my ($error, $body) = defined $bytes ? (undef, $name . $bytes . $usual_options)
-            : CPANBridge::Envelope::encode($call->[0], $call->[1], $options, $limit, $long && $long->{ $call->[0] });
+            : CPANBridge::Envelope::encode($call->[0], $call->[1], $options, $limit, $long && $long->{ $call->[0] },
+                $self->image_here($call->[0], $call->[1]));
         push @all, $error ? $ticket->settle($error) : $ticket;
         next if $error;
         push @tickets, $ticket;
@@ -654,7 +683,7 @@ sub connect {    ## no critic (ProhibitBuiltinHomonyms)
     }
     my ($connection, $why) = $self->{locator}->connect($deadline, $patience, $self->{user});
     if ($connection) {
-        @{$self}{qw(memory has_images connection)} = (0, 0, $connection);
+        @{$self}{qw(memory has_images read_image connection)} = (0, 0, 0, $connection);
         $self->_make_room;
         return $connection;
     }
@@ -789,6 +818,12 @@ Notes that a method's result was so many bytes long: the next is asked for as an
 =head2 long_here
 
 The methods whose results are long, if this connection's broker is known to send images.
+
+=head2 image_here
+
+    my $image = $session->image_here($method, \%parameters);
+
+The parameters as an image, if they are many and this connection's broker has read one as long.
 
 =head2 send_refused
 

@@ -104,9 +104,11 @@ sub complaint {
 # Whether parameters hold lists of so many values that Storable, which is C, writes them in less than is gone by the detour, or by loading it.
 sub is_bulk {
     my ($params) = @_;
+    # What is tied may be another value at each look.
+    return 0 if tied %$params;
     my $count = 0;
     for my $list (values %$params) {
-        next if ref $list ne 'ARRAY' || !@$list;
+        next if tied $list || ref $list ne 'ARRAY' || tied @$list || !@$list;
         my $first = $list->[0];
         $count += @$list * (ref $first eq 'ARRAY' ? 1 + @$first : ref $first eq 'HASH' ? 1 + 2 * keys %$first : 1);
     }

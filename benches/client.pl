@@ -1,6 +1,6 @@
 #!/usr/bin/env perl
 # Small calls per second from Perl, by one of several clients: persistent, with a connection for each, and pipelined by 100 where
-# the client can do that; the same with two texts there and two back; and whole scripts that make one call, in a second of their own CPU time. Run by benches/run.sh, which has the clients take turns; prints names and figures.
+# the client can do that; the same with two texts there and two back, and a thousand rows there and back; and whole scripts that make one call, in a second of their own CPU time. Run by benches/run.sh, which has the clients take turns; prints names and figures.
 #
 #     client.pl CLIENT PLACE SECONDS
 #
@@ -35,6 +35,12 @@ sub pipelined  { return Rate::report($seconds, 'pipelined by ' . BATCH, BATCH, @
 sub texts           { return Rate::report($seconds, 'two texts, persistent', 50, repeated(50, @_)) }
 sub texts_pipelined { return Rate::report($seconds, 'two texts, pipelined by ' . BATCH, BATCH, @_) }
 
+sub rows {
+    my ($work) = @_;
+    my @rows = map { [$_, "row number $_", $_ * 1.25, '2026-11-27', undef] } 1 .. 1_000;
+    return Rate::report($seconds, '1,000 rows of 5 columns there and back', 1, sub { @{ $work->(\@rows) } == 1_000 or die 'not all rows' });
+}
+
 # Whole scripts, from start to end.
 sub script {
     my ($text) = @_;
@@ -68,6 +74,7 @@ sub cpan_bridge {
     texts(sub { $bridge->call('test.echo', {%TEXTS}) });
     @batch = map { ['test.echo', {%TEXTS}] } 1 .. BATCH;
     texts_pipelined(sub { $bridge->pipeline(@batch) });
+    rows(sub { $bridge->call('test.echo', { rows => $_[0] })->{rows} });
     script(q{use CPANBridge; CPANBridge->new(socket => $ARGV[0])->call('test.echo', { first => 'some text', second => 'more of it' })});
     return;
 }
@@ -116,6 +123,7 @@ sub redis {
     persistent(sub { $redis->ping });
     one_shot(sub { $class->new(sock => $place)->ping });
     my $taken = sub { };
+    require Storable;
     pipelined(sub {
         # Redis.pm has no pipelined ping.
         $redis->echo(q{}, $taken) for 1 .. BATCH;
@@ -127,6 +135,8 @@ sub redis {
         $_ % 2 ? $redis->hmget('texts', keys %TEXTS, $taken) : $redis->hmset('texts', %TEXTS, $taken) for 1 .. BATCH;
         $redis->wait_all_responses;
     });
+    # As whoever keeps rows there does it: frozen, so that the server need not understand them.
+    rows(sub { $redis->set('rows', Storable::nfreeze($_[0])); Storable::thaw($redis->get('rows')) });
     script(qq{use $class; $class->new(sock => \$ARGV[0])->ping});
     return;
 }

@@ -46,9 +46,9 @@ pub mod kind {
     /// An element that is the constant without value.
     pub const UNDEF_ELEMENT: u8 = 31;
     /// A variable that is true, from Perl 5.36 on.
-    pub const BOOLEAN_TRUE: u8 = 40;
+    pub const BOOLEAN_TRUE: u8 = 34;
     /// A variable that is false.
-    pub const BOOLEAN_FALSE: u8 = 41;
+    pub const BOOLEAN_FALSE: u8 = 35;
 
     /// Of a key: its bytes are UTF-8.
     pub const KEY_IS_UTF8: u8 = 1;

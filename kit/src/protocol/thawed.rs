@@ -407,6 +407,14 @@ mod tests {
     }
 
     #[test]
+    fn booleans_are_what_perl_makes_of_them() {
+        // As above, of { l => [1 == 1, 1 == 0, undef] }, with perl 5.40 and Storable 3.32.
+        let image = native("03010000000402030000002223050100 00006c".replace(' ', "").as_str());
+        let list = V::Array(vec!["1".into(), "".into(), V::Nil]);
+        assert_eq!(value(&thawed(&image).unwrap()), V::Map(vec![("l".into(), list)]));
+    }
+
+    #[test]
     fn digits_that_are_no_number_beyond_63_bits_are_text() {
         for text in [
             "9223372036854775807",

@@ -80,7 +80,8 @@ sub weight {
 # it: that is for the broker to refuse.
 sub image {
     my ($params) = @_;
-    return undef if substr(header(), 2) ne NATIVE;    ## no critic (ProhibitExplicitReturnUndef): it is an argument among others
+    # Before 5.36 an integer beyond 63 bits would be left marked as a text: Storable writes its digits.
+    return undef if $] < 5.036 || substr(header(), 2) ne NATIVE;    ## no critic (ProhibitExplicitReturnUndef): it is an argument among others
     my $eval_error = $@;
     local $!;
     local $SIG{__DIE__} = 'DEFAULT';

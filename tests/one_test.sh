@@ -12,33 +12,16 @@ directory=$(mktemp -d "${TMPDIR:-/tmp}/t.XXXXXX") || exit 1
 # As /tmp is: some tests become other users.
 chmod 1777 "$directory"
 
-# In a process group of its own, that ends as one when the time is over.
-TMPDIR=$directory timeout --kill-after=5 "${TEST_SECONDS:-900}" "${TEST_PERL:-perl}" "$@" &
-group=$!
-trap 'kill "$group"' INT TERM HUP
-wait "$group"
-status=$?
+# Ctrl-C is the test's, and this goes on to tidy up. In the background, or in a group of its own, the test would not hear it.
+trap : INT TERM HUP
+status=0
+TMPDIR=$directory timeout --foreground --kill-after=5 "${TEST_SECONDS:-900}" "${TEST_PERL:-perl}" "$@" || status=$?
 [ "$status" -ne 124 ] || echo "# ended after ${TEST_SECONDS:-900} s: $*" >&2
 
-# Who is of the test's group, or names its folder: what made itself a session of its own does that. A broker's environment can be read by root
-# alone, its arguments by everybody.
+# Who names the test's folder, as every process of it does in its environment. A broker's can be read by root alone, its arguments, which name
+# the socket, by everybody. A zombie has neither.
 processes() {
-    naming=$(printf '%s\n' "$directory" | grep -lasF -f - /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | cut -d/ -f3)
-    for stat in /proc/[0-9]*/stat; do
-        read -r line 2>/dev/null <"$stat" || continue
-        pid=${line%% *}
-        # After the name, which may be anything: state, parent, group.
-        set -- ${line##*) }
-        [ "$1" != Z ] || continue
-        case "$3
-$naming" in
-            "$group
-"*|*"
-$pid
-"*|*"
-$pid") echo "$pid" ;;
-        esac
-    done
+    printf '%s\n' "$directory" | grep -lasF -f - /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | cut -d/ -f3 | sort -u
 }
 # Those that were told to end may be about to.
 for pause in 0.05 0.2 0.5 1 2; do

@@ -13,11 +13,11 @@ plan skip_all => 'needs Storable 3' if !eval { require Storable; Storable->VERSI
 my $broker = TestBroker->start('--workers', 2);
 my $bridge = CPANBridge->new(socket => $broker->socket_path);
 require CPANBridge::Frozen;
-plan skip_all => 'images of this perl are not read' if !defined CPANBridge::Frozen::image({});
+require CPANBridge::MessagePack;
+plan skip_all => 'this perl sends no images' if !CPANBridge::MessagePack::is_bulk({ list => [1 .. 600] }) || !defined CPANBridge::Frozen::image({});
 # Parameters that became images, and requests that were made of any.
 my ($images, $requests) = (0, 0);
 {
-    require CPANBridge::MessagePack;
     require CPANBridge::Envelope;
     my $image = \&CPANBridge::Frozen::image;
     my $encode = \&CPANBridge::Envelope::encode;
@@ -141,6 +141,9 @@ for (['code', sub { }], ['a glob', \*STDOUT], ['what is too deep', $too_deep], [
     my $small = TestBroker->start('--max-frame', '8KiB');
     my $fresh = CPANBridge->new(socket => $small->socket_path);
     my %lists = (list => [map { [] } 1 .. 2_000]);
+    my $other = $fresh->send_call('test.sleep', { seconds => 0.2 });
+    is(scalar @{ $fresh->call('test.echo', \%lists)->{list} }, 2_000, 'beside a call that is under way a map goes at once');
+    ok(eval { $fresh->wait_for($other)->{slept} }, 'which is answered') or diag $@;
     is(scalar @{ $fresh->call('test.echo', \%lists)->{list} }, 2_000, 'a map goes where the image has no room');
     is(scalar @{ $fresh->call('test.echo', { list => [(5) x 1_000] })->{list} }, 1_000, 'one with room is sent');
     is(scalar @{ ($fresh->pipeline(['test.echo', \%lists]))[0]{list} }, 2_000, 'and lets no pipeline fail');

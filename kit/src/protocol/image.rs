@@ -11,7 +11,7 @@ pub const EXT_TYPE: u8 = 1;
 
 /// Types of values, and flags of maps' keys.
 pub mod kind {
-    /// Of up to 4 GiB.
+    /// With a length of 32 bits.
     pub const LONG_SCALAR: u8 = 1;
     /// Its length and elements follow.
     pub const ARRAY: u8 = 2;
@@ -39,7 +39,7 @@ pub mod kind {
     pub const SV_NO: u8 = 16;
     /// Characters, of up to 255 bytes.
     pub const UTF8: u8 = 23;
-    /// Characters, of up to 4 GiB.
+    /// Characters, with a length of 32 bits.
     pub const LONG_UTF8: u8 = 24;
     /// Like a map, with flags of its own and of each key.
     pub const FLAG_HASH: u8 = 25;

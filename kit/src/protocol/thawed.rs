@@ -1,5 +1,5 @@
-//! Reads what Perl keeps frozen: parameters that come as an image of core Perl's Storable, which writes rows and trees in C, in a seventh of
-//! the time that writing MessagePack in Perl takes (`docs/protocol.md`, Frozen parameters).
+//! Reads what Perl keeps frozen: parameters that come as an image of core Perl's Storable, which writes rows and trees in C, in a fraction
+//! of the time that writing MessagePack in Perl takes (`docs/protocol.md`, Frozen parameters).
 //!
 //! The format is Storable's of major version 2: see `Storable.xs` of the Perl sources. Plain data is read, and nothing else: what is
 //! blessed, tied, shared, executable, or refers to something else of the image, is refused. Nothing is believed that no bytes back.
@@ -55,7 +55,6 @@ pub fn thaw(image: &[u8], out: &mut Buffer) -> Result<(), Unreadable> {
 }
 
 /// A value, of a container its head.
-#[derive(Clone, Copy)]
 enum Item<'a> {
     Nothing,
     Integer(i64),
@@ -63,11 +62,13 @@ enum Item<'a> {
     Double(u64),
     Bytes(&'a [u8]),
     Characters(&'a [u8]),
+    Container(Container),
+}
+
+/// How many values or pairs follow, and whether a map's keys have flags.
+enum Container {
     List(usize),
-    Map {
-        count: usize,
-        has_flags: bool,
-    },
+    Map { count: usize, has_flags: bool },
 }
 
 /// A key's bytes, and whether they are UTF-8: else they are Latin-1, as Perl itself takes them.
@@ -113,21 +114,21 @@ impl<'a> Reader<'a> {
     }
 
     /// What the whole image is one of.
-    fn root(&mut self) -> Result<Item<'a>, Unreadable> {
+    fn root(&mut self) -> Result<Container, Unreadable> {
         let first = self.byte()?;
         match self.container(first) {
-            Ok(Item::List(_)) | Err(Unreadable::Type(_)) => Err(Unreadable::NoMap),
+            Ok(Container::List(_)) | Err(Unreadable::Type(_)) => Err(Unreadable::NoMap),
             other => other,
         }
     }
 
-    fn container(&mut self, first: u8) -> Result<Item<'a>, Unreadable> {
+    fn container(&mut self, first: u8) -> Result<Container, Unreadable> {
         match first {
-            kind::ARRAY => Ok(Item::List(self.length(1)?)),
+            kind::ARRAY => Ok(Container::List(self.length(1)?)),
             // Of the map itself one thing alone is known: that it may not be changed, which is nothing here.
             kind::FLAG_HASH if self.byte()? > 1 => Err(Unreadable::Type(first)),
             kind::HASH | kind::FLAG_HASH => {
-                Ok(Item::Map { count: self.length(1 + 4)?, has_flags: first == kind::FLAG_HASH })
+                Ok(Container::Map { count: self.length(1 + 4)?, has_flags: first == kind::FLAG_HASH })
             }
             other => Err(Unreadable::Type(other)),
         }
@@ -166,7 +167,7 @@ impl<'a> Reader<'a> {
             kind::SV_NO | kind::BOOLEAN_FALSE => Item::Bytes(b""),
             kind::REFERENCE => {
                 let first = self.byte()?;
-                self.container(first)?
+                Item::Container(self.container(first)?)
             }
             other => return Err(Unreadable::Type(other)),
         })
@@ -184,17 +185,17 @@ impl<'a> Reader<'a> {
 
     /// The keys of all maps, in the order in which MessagePack has them: before their values. One pass for all, as putting each in place
     /// when it comes would move what is before it once for every level.
-    fn find_keys(&mut self, item: Item<'a>, depth: usize, keys: &mut Vec<Key<'a>>) -> Result<(), Unreadable> {
-        if matches!(item, Item::List(_) | Item::Map { .. }) && depth >= MAX_DEPTH {
+    fn find_keys(&mut self, container: Container, depth: usize, keys: &mut Vec<Key<'a>>) -> Result<(), Unreadable> {
+        if depth >= MAX_DEPTH {
             return Err(Unreadable::Depth);
         }
-        match item {
-            Item::List(count) => {
+        match container {
+            Container::List(count) => {
                 for _ in 0..count {
                     self.find_keys_within(depth, keys)?;
                 }
             }
-            Item::Map { count, has_flags } => {
+            Container::Map { count, has_flags } => {
                 for _ in 0..count {
                     let place = keys.len();
                     keys.push(Key { bytes: b"", is_utf8: false });
@@ -202,7 +203,6 @@ impl<'a> Reader<'a> {
                     keys[place] = self.key(has_flags)?;
                 }
             }
-            _ => {}
         }
         Ok(())
     }
@@ -211,7 +211,7 @@ impl<'a> Reader<'a> {
     #[inline(always)]
     fn find_keys_within(&mut self, depth: usize, keys: &mut Vec<Key<'a>>) -> Result<(), Unreadable> {
         match self.item()? {
-            item @ (Item::List(_) | Item::Map { .. }) => self.find_keys(item, depth + 1, keys),
+            Item::Container(container) => self.find_keys(container, depth + 1, keys),
             _ => Ok(()),
         }
     }
@@ -225,34 +225,28 @@ impl<'a> Reader<'a> {
         match self.item()? {
             Item::Nothing => writer.out.push(&[0xc0]),
             Item::Integer(number) => writer.integer(number),
+            Item::Double(bits) => writer.tagged(0xcb, bits.to_be_bytes()),
             Item::Bytes(bytes) => writer.bytes(bytes),
-            item => self.write(item, keys, writer)?,
+            Item::Characters(bytes) => writer.characters(bytes)?,
+            Item::Container(container) => self.write(container, keys, writer)?,
         }
         Ok(())
     }
 
     fn write(
         &mut self,
-        item: Item<'a>,
+        container: Container,
         keys: &mut std::vec::IntoIter<Key<'a>>,
         writer: &mut Writer<'_>,
     ) -> Result<(), Unreadable> {
-        match item {
-            Item::Nothing => writer.out.push(&[0xc0]),
-            Item::Integer(number) => writer.integer(number),
-            Item::Double(bits) => {
-                writer.out.push(&[0xcb]);
-                writer.out.push(&bits.to_be_bytes());
-            }
-            Item::Bytes(bytes) => writer.bytes(bytes),
-            Item::Characters(bytes) => writer.characters(bytes)?,
-            Item::List(count) => {
+        match container {
+            Container::List(count) => {
                 writer.head(count, 0x90, [0xdc, 0xdd]);
                 for _ in 0..count {
                     self.write_within(keys, writer)?;
                 }
             }
-            Item::Map { count, has_flags } => {
+            Container::Map { count, has_flags } => {
                 writer.head(count, 0x80, [0xde, 0xdf]);
                 for _ in 0..count {
                     writer.key(keys.next().ok_or(Unreadable::Length)?)?;

@@ -4,7 +4,6 @@ use strict;
 use warnings;
 
 use CPANBridge::Lane ();
-use CPANBridge::Places ();
 use Errno qw(EAGAIN ECONNRESET EINTR EPIPE EWOULDBLOCK);
 use Socket ();
 

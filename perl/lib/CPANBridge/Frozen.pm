@@ -76,12 +76,11 @@ sub weight {
     return length($$message) + $types * CPANBridge::MessagePack::ELEMENT;
 }
 
-# Parameters as an image, with the head of MessagePack. Undef where they have none, or one that is too large. Objects and the like may be in
+# Parameters as an image, with the head of MessagePack. Nothing where they have none, or one that is too large. Objects and the like may be in
 # it: that is for the broker to refuse.
 sub image {
     my ($params) = @_;
-    # Before 5.36 an integer beyond 63 bits would be left marked as a text: Storable writes its digits.
-    return undef if $] < 5.036 || substr(header(), 2) ne NATIVE;    ## no critic (ProhibitExplicitReturnUndef): it is an argument among others
+    return if substr(header(), 2) ne NATIVE;
     my $eval_error = $@;
     local $!;
     local $SIG{__DIE__} = 'DEFAULT';
@@ -90,7 +89,7 @@ sub image {
     my $image = eval { Storable::mstore($params) };
     die $@ if !defined $image && !_is_storables($@);
     $@ = $eval_error;
-    return defined $image && length $image <= LARGEST ? pack('CNC', 0xc9, length $image, EXTENSION) . $image : undef;
+    return defined $image && length $image <= LARGEST ? pack('CNC', 0xc9, length $image, EXTENSION) . $image : ();
 }
 
 # The value of an image that is the rest of a message from $at on; nothing where it is none of what was asked for.
@@ -160,7 +159,7 @@ The longest image of parameters that a broker reads; how one begins behind the v
 
     my $bytes = CPANBridge::Frozen::image(\%parameters);
 
-Parameters as an image with its head, or undef where they have none.
+Parameters as an image with its head, or nothing where they have none.
 
 =head2 would_help
 

@@ -104,8 +104,9 @@ sub complaint {
 # Whether parameters hold lists of so many values that Storable, which is C, writes them in less than is gone by the detour, or by loading it.
 sub is_bulk {
     my ($params) = @_;
-    # What is tied may be another value at each look.
-    return 0 if tied %$params;
+    # Before 5.36 an integer beyond 63 bits would be left marked as a text: Storable writes its digits. Under taint there are no images. And
+    # what is tied may be another value at each look.
+    return 0 if $] < 5.036 || ${^TAINT} || tied %$params;
     my $count = 0;
     for my $list (values %$params) {
         next if tied $list || ref $list ne 'ARRAY' || tied @$list || !@$list;

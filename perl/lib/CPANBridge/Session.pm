@@ -126,7 +126,8 @@ sub call {
     my $deadline = $self->{deadline} = defined $since ? _deadline($since, $timeout) : CPANBridge::Lane::now() + $timeout;
     while (1) {
         my $is_long = $self->{long} && $self->{long}{$method};
-        my $image = $self->_image_of($method, $params);
+        # What is under way on the connection would be lost with an image that is more than the broker takes.
+        my $image = %{ $self->{tickets} } ? $self->image_here($method, $params) : $self->_image_of($method, $params);
         my ($error, $body) = CPANBridge::Envelope::encode($method, $params, $options, $timeout, $is_long, $image);
         return $error if $error;
         my @attempt = ($method, $body, $timeout, $deadline, $options->{progress});
@@ -152,17 +153,17 @@ sub call {
 # The image of a call's parameters, if they are better sent as one.
 sub _image_of {
     my ($self, $method, $params) = @_;
-    return undef if ref $params ne 'HASH' || $self->{no_image} && $self->{no_image}{$method} || !CPANBridge::MessagePack::is_bulk($params);    ## no critic (ProhibitExplicitReturnUndef): it is an argument among others
+    return if ref $params ne 'HASH' || $self->{no_image} && $self->{no_image}{$method} || !CPANBridge::MessagePack::is_bulk($params);
     CPANBridge::Parts::need('Frozen');
     return CPANBridge::Frozen::image($params);
 }
 
-# The same where a call is not sent again for it: once this connection's broker has read one as long.
+# The same where no call may be lost for it: once this connection's broker has read one as long.
 sub image_here {
     my ($self, $method, $params) = @_;
-    my $most = $self->is_connected && $self->{read_image} or return undef;    ## no critic (ProhibitExplicitReturnUndef): it is an argument among others
+    my $most = $self->is_connected && $self->{read_image} or return;
     my $image = $self->_image_of($method, $params);
-    return defined $image && length $image <= $most ? $image : undef;
+    return defined $image && length $image <= $most ? $image : ();
 }
 
 # Tries a call again as long as it certainly did not run.

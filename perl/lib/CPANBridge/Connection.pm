@@ -95,6 +95,13 @@ sub _keep_unsent {
     return $self->_push;
 }
 
+# What no byte was taken of will not be sent any more.
+sub forget_unsent {
+    my ($self) = @_;
+    $self->{out} = '';
+    return;
+}
+
 sub _push {
     my ($self) = @_;
     my $out = \$self->{out};
@@ -156,14 +163,22 @@ sub receive {
     while (!$self->{failure}) {
         my $frame = $self->_cut;
         return $frame if defined $frame;
-        return if $self->{failure};
-        # First without waiting: also who has no time left gets what is there.
-        my $count = $self->_pull;
+        return if $self->{failure} || !$self->more($deadline);
         # The usual answer is whole then, and nobody looks at the clock.
-        next if $count && $self->_is_whole;
-        return if $self->{failure};
+        next if $self->_is_whole;
+        return $self->_fail('timeout') if $deadline <= CPANBridge::Lane::now() && ++$late >= LATE_READS;
+    }
+    return;
+}
+
+# Waits until $deadline for more bytes than are there, sending meanwhile. False with the reason in $self->{failure}.
+sub more {
+    my ($self, $deadline) = @_;
+    while (!$self->{failure}) {
+        # First without waiting: also who has no time left gets what is there.
+        return 1 if $self->_pull;
+        last if $self->{failure};
         my $left = $deadline - CPANBridge::Lane::now();
-        next if $count && ($left > 0 || ++$late < LATE_READS);
         return $self->_fail('timeout') if $left <= 0;
         $self->wait_ready($left);
         $self->_push if length $self->{out};
@@ -178,6 +193,13 @@ sub wait_ready {
     vec($readable, fileno $self->{handle}, 1) = 1;
     my $writable = length $self->{out} ? $readable : undef;
     return select $readable, $writable, undef, $seconds < LONGEST_WAIT ? $seconds : LONGEST_WAIT;
+}
+
+# Whether what is there ends within a message of so many bytes at the most, or in front of one.
+sub has_part_of {
+    my ($self, $most) = @_;
+    my $length = length $self->{in};
+    return $length < 4 || (unpack('N', $self->{in}) <= $most && !$self->_is_whole);
 }
 
 sub _is_whole {
@@ -315,6 +337,22 @@ The same, for who did the two himself: what C<send> gave, and C<sysread> if all 
     my $message = $connection->receive($deadline);
 
 Waits until a point of time by L<CPANBridge::Lane/now> for the next message. Nothing if there is none; L</failure> says why.
+
+=head2 more
+
+    $connection->more($deadline) or ...;
+
+Waits until that point of time for more bytes. False if none come; L</failure> says why.
+
+=head2 has_part_of
+
+    $connection->has_part_of($bytes);
+
+Whether what came ends within a message of so many bytes at the most, or in front of one: nothing is to be cut off yet.
+
+=head2 forget_unsent
+
+Drops what waits to be sent.
 
 =head2 failure
 

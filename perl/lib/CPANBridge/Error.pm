@@ -7,7 +7,7 @@ our $VERSION = '0.100';
 
 # Packages that no error is to name a line of, here and in Carp, which need not be loaded for that: all of ours, and the stand-ins
 # (CPANBridge::Shared adds those).
-our @OURS = map { $_ eq 'CPANBridge' ? $_ : "CPANBridge::$_" } qw(CPANBridge Ahead BlockCipher Bytes Chain Compat Clock Connection Envelope Error File Frozen File::Part Handle HTTP HTTP::Answer
+our @OURS = map { $_ eq 'CPANBridge' ? $_ : "CPANBridge::$_" } qw(CPANBridge Ahead Batch BlockCipher Bytes Chain Compat Clock Connection Envelope Error File Frozen File::Part Handle HTTP HTTP::Answer
     HTTP::Exchange HTTP::Proxy HTTP::Settings HTTP::Transfer Lane Launcher Loader Locator MessagePack MessagePack::Boolean Parts Places Progress Session
     Shared Ticket TLS Wire);
 our %OURS;

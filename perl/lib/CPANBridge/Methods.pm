@@ -99,7 +99,7 @@ sub _do_pipeline {
     }
     return $self->_sibling->pipeline(@calls) if $self->{ +KEY }{user};
     my $begin = CPANBridge::Lane::now();
-    my @results = $self->_within(sub { map { $_->{error} || $_->{value} } $_[0]->pipeline(\@calls) });
+    my @results = $self->_within(sub { $_[0]->pipeline(\@calls) });
     if ($self->{debug} || $DEBUG_LEVEL) {
         $self->_report($calls[$_][0], CPANBridge::Error::is_one($results[$_]) && $results[$_], $begin) for 0 .. $#calls;
     }

@@ -10,7 +10,7 @@ use warnings;
 our $VERSION = '0.100';
 
 # What a usual call does not need, in the order in which it is compiled: none needs one behind it. Then what is needed by itself.
-my @PARTS = map { "CPANBridge/$_.pm" } qw(Loader Clock Places Error MessagePack Ticket Connection Envelope Launcher Locator Session Methods);
+my @PARTS = map { "CPANBridge/$_.pm" } qw(Loader Clock Places Error MessagePack Ticket Connection Envelope Batch Launcher Locator Session Methods);
 my @ALONE = map { "CPANBridge/$_.pm" } qw(Existing Frozen File);
 
 # Most of the time that a script with one call takes is spent on compiling, so the rest of the client is compiled when something unusual

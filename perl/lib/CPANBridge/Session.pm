@@ -3,6 +3,7 @@ package CPANBridge::Session;
 use strict;
 use warnings;
 
+use CPANBridge::Batch ();
 use CPANBridge::Connection ();
 use CPANBridge::Envelope ();
 use CPANBridge::Error ();
@@ -83,7 +84,7 @@ sub after_lane {
     my ($self, $method, $request, $handle, $sent, $count, $answer, $timeout, $begin) = @_;
     my $deadline = $self->{deadline} = _deadline($begin, $timeout);
     my $connection = $self->{connection};
-    return _given_up($method) if $self->{persistent} && (!$connection || $connection->handle != $handle);
+    return $self->given_up($method) if $self->{persistent} && (!$connection || $connection->handle != $handle);
     my @attempt = ($method, substr($request, 11), $timeout, $deadline, undef);
     if (!$handle) {
         # No broker was there; where one may be is looked for from the beginning.
@@ -97,7 +98,7 @@ sub after_lane {
 }
 
 # A signal's handler has closed the connection in the middle of a call.
-sub _given_up { return CPANBridge::Envelope::error('cancelled', $_[0], 'the script closed the connection') }
+sub given_up { return CPANBridge::Envelope::error('cancelled', $_[1], 'the script closed the connection') }
 
 # When a call has to end that began at a point of time of the lane's clock; or, below zero, at a second of the common one, and then this is
 # up to a second late.
@@ -205,7 +206,7 @@ sub _attempt {
     my $msgid = $self->{msgid}++;
     $self->{msgid} = CPANBridge::Wire::FIRST_MSGID if $msgid >= LAST_MSGID;
     my ($taken, $answer) = $connection->exchange(CPANBridge::Envelope::frame($msgid, $body), $limit);
-    return _given_up($method) if !$self->{connection} || $self->{connection} != $connection;
+    return $self->given_up($method) if !$self->{connection} || $self->{connection} != $connection;
     return $self->_answered($method, $msgid, $timeout, $deadline, $limit == $timeout, $taken, $answer);
 }
 
@@ -322,42 +323,53 @@ sub new_ticket {
 
 sub pipeline {
     my ($self, $calls) = @_;
-    my $usual = $self->{user}->_timeout;
+    delete $self->{lane};
+    my $limit = $self->{user}->_timeout;
     my $now = CPANBridge::Lane::now();
+    my ($batch, $error) = CPANBridge::Batch::begin($self, $calls, $limit, $now + $limit);
+    return ($error) x @$calls if $error;
+    my @results = !$batch ? $self->_pipeline_of_tickets($calls, $limit, $now) : $batch->receive($self) ? @{ $batch->{results} } : $self->_rest_of($batch);
+    $self->disconnect if !$self->{persistent} && !$self->has_outstanding;
+    return @results;
+}
+
+# What of a batch did not come as usual is waited for, and sent again if it was refused, as with any other call.
+sub _rest_of {
+    my ($self, $batch) = @_;
+    my ($results, $tickets) = ($batch->{results}, $batch->tickets($self));
+    for my $index (sort { $a <=> $b } keys %$tickets) {
+        my $ticket = $tickets->{$index};
+        $self->await($ticket);
+        $results->[$index] = $ticket->{error} || $ticket->{value};
+    }
+    return @$results;
+}
+
+# The same for calls of any form.
+sub _pipeline_of_tickets {
+    my ($self, $calls, $usual, $now) = @_;
     my $deadline = $now + $usual;
     my (@all, @tickets, @bodies);
     my %none;
     my $long = $self->long_here;
-    my $usual_options = CPANBridge::Wire::options($usual);
-    delete $self->{lane};
     for my $call (@$calls) {
         my $options = @$call > 2 ? { @$call[2 .. $#$call] } : \%none;
         my $limit = defined $options->{timeout} ? $options->{timeout} : $usual;
-        # As `new_ticket` makes it: calling that for each takes an eighth more. Nobody else is to be given it.
-        my $msgid = $self->{msgid}++;
-        $self->{msgid} = CPANBridge::Wire::FIRST_MSGID if $msgid >= LAST_MSGID;
-        my $ticket = bless {
-            method => $call->[0], limit => $limit, deadline => $now + $limit, progress => $options->{progress}, msgid => $msgid, awaited => 1,
-        }, 'CPANBridge::Ticket';
-        # What `encode` does for the usual call, without the call of a function.
-        my $name  = @$call <= 2 && !$long ? $CPANBridge::Wire::NAME{ $call->[0] } : undef;
-        my $bytes = !defined $name ? undef : !defined $call->[1] ? CPANBridge::Wire::EMPTY_MAP
-            : ref $call->[1] eq 'HASH' ? CPANBridge::Wire::pack_flat($call->[1]) : undef;
-        my ($error, $body) = defined $bytes ? (undef, $name . $bytes . $usual_options)
-            : CPANBridge::Envelope::encode($call->[0], $call->[1], $options, $limit, $long && $long->{ $call->[0] },
-                $self->image_here($call->[0], $call->[1]));
+        my ($error, $body) = CPANBridge::Envelope::encode($call->[0], $call->[1], $options, $limit, $long && $long->{ $call->[0] },
+            $self->image_here($call->[0], $call->[1]));
+        my $ticket = $self->new_ticket($call->[0], \$body, $limit, $now + $limit, $options->{progress});
+        # Nobody else is to be given it.
+        $ticket->{awaited} = 1;
         push @all, $error ? $ticket->settle($error) : $ticket;
         next if $error;
         push @tickets, $ticket;
         push @bodies,  $body;
     }
-    local $self->{batch} = [\@tickets, \@bodies];
     my $error = @tickets ? $self->send_all(\@tickets, \@bodies, $deadline) : undef;
     for my $ticket (@tickets) {
         $error ? $ticket->settle($error) : $ticket->{done} || $self->await($ticket);
     }
-    $self->disconnect if !$self->{persistent} && !$self->has_outstanding;
-    return @all;
+    return map { $_->{error} || $_->{value} } @all;
 }
 
 # Sends calls in one write, as far as the kernel takes them now. An error if they could not be sent at all.
@@ -389,12 +401,20 @@ sub send_all {
         }
         # With one call that is not wholly sent, or several of which no byte is, none can have been acted on.
         my $safe = @$tickets == 1 || (!$unsent && $connection->sent == $before);
-        $error = $self->_unsent($tickets->[0]{method}, $deadline);
+        my $method = $tickets->[0]{method};
+        return $self->unsent_together($method, $deadline) if !$safe;
+        $error = $self->_unsent($method, $deadline);
         return $error if !$error->{not_run};
-        return CPANBridge::Envelope::error('lost', $tickets->[0]{method}, 'the broker closed the connection; calls may have run') if !$safe;
         return $error if $tries-- <= 0 || CPANBridge::Lane::now() >= $deadline;
         $patience = $CPANBridge::DAEMON_STARTUP_TIMEOUT;
     }
+}
+
+# Several calls of which some bytes were taken, so some may have run.
+sub unsent_together {
+    my ($self, $method, $deadline) = @_;
+    my $error = $self->_unsent($method, $deadline);
+    return $error->{not_run} ? CPANBridge::Envelope::error('lost', $method, 'the broker closed the connection; calls may have run') : $error;
 }
 
 # Sends a message that is not answered, and sees it off.
@@ -430,11 +450,6 @@ sub has_outstanding {
 # The broker is going and did not run the call: it is the next one's. Whether there are tries left for that.
 sub _refuse {
     my ($self, $ticket) = @_;
-    if (my $batch = $self->{batch}) {
-        # A pipeline's tickets are not given their bodies before they are needed.
-        my ($tickets, $bodies) = splice @$batch;
-        $tickets->[$_]{body} = \$bodies->[$_] for 0 .. $#{ $tickets || [] };
-    }
     return 0 if !$ticket->{body} || ($ticket->{refusals} || 0) >= $self->{user}->_retry_count;
     $ticket->{refusals}++;
     $ticket->{process} = $$ + $CPANBridge::Lane::THREAD;
@@ -497,7 +512,8 @@ sub await {
             $ticket->settle(CPANBridge::Envelope::error('lost', $ticket->method, 'the call was made on a connection that is closed'));
             return;
         }
-        my $has_come = $self->is_connected && ($self->_take_answers || $self->receive_one($ticket->{deadline}));
+        my $connection = $self->is_connected && $self->{connection};
+        my $has_come = $connection && ($self->take_answers($connection) || $self->receive_one($ticket->{deadline}));
         # Whatever comes: a broker that sends something else without end does not hold us.
         $self->expire if !$has_come || CPANBridge::Lane::now() >= $ticket->{deadline};
     }
@@ -505,15 +521,18 @@ sub await {
 }
 
 # Takes what was received already, up to the first message that is not the answer to a call that succeeded: what `receive_one`
-# does, in one loop without calls, because a pipeline's answers come by the hundred. How many it took.
-sub _take_answers {
-    my ($self) = @_;
-    my ($in, $tickets) = (\$self->{connection}{in}, $self->{tickets});
+# does, in one loop without calls, because a pipeline's answers come by the hundred. A batch's answers go to it. How many it took.
+sub take_answers {
+    my ($self, $connection, $batch) = @_;
+    my ($in, $tickets) = (\$connection->{in}, $self->{tickets});
+    my ($first, $results) = $batch ? @{$batch}{qw(first results)} : LAST_MSGID + 1;
     my ($at, $have, $count) = (0, length $$in, 0);
+    my $ticket;
     while ($have - $at >= 13) {
         my ($length, $kind, $msgid, $failure) = unpack 'Na3Na', substr $$in, $at, 12;
         last if $kind ne CPANBridge::Wire::ANSWER || $failure ne CPANBridge::Wire::NIL || $length < 9 || $have - $at < 4 + $length;
-        my $ticket = $tickets->{$msgid} or last;
+        # A batch's numbers are the last that were given. None is answered twice.
+        $msgid < $first ? $ticket = $tickets->{$msgid} || last : $msgid - $first < $batch->{count} && !exists $results->[$msgid - $first] || last;
         # Read where it is as long as nothing else follows that could be taken for a part of it.
         my ($value, $end) = CPANBridge::Wire::unpack_flat($$in, $at + CPANBridge::Wire::ANSWER_HEAD + 4);
         if ($end && $end == $at + 4 + $length) {
@@ -529,12 +548,18 @@ sub _take_answers {
             last if !defined $end || $end != $length - 8;
             $self->{room} = $left;
         }
-        delete $tickets->{$msgid};
-        @{$ticket}{qw(done value)} = (1, $value);
-        $self->expect_long($ticket->{method}, $value, $length) if $length > CPANBridge::Lane::LONG;
-        push @{ $self->{finished} }, $ticket if !$ticket->{awaited};
         $at += 4 + $length;
         $count++;
+        if ($msgid < $first) {
+            delete $tickets->{$msgid};
+            @{$ticket}{qw(done value)} = (1, $value);
+            push @{ $self->{finished} }, $ticket if !$ticket->{awaited};
+        }
+        else {
+            $results->[$msgid - $first] = $value;
+            $batch->{left}--;
+        }
+        $self->expect_long($msgid < $first ? $ticket->{method} : $batch->{calls}[$msgid - $first][0], $value, $length) if $length > CPANBridge::Lane::LONG;
     }
     substr $$in, 0, $at, '' if $at;
     return $count;
@@ -770,11 +795,17 @@ A connected socket for a call on the lane that has a connection of its own.
 
 The same for a call that L<CPANBridge::Lane> made, if it did not go smoothly.
 
+=head2 given_up
+
+    my $error = $session->given_up($method);
+
+The error of a call whose connection the script has closed meanwhile.
+
 =head2 pipeline
 
-    my @tickets = $session->pipeline([[$method, \%parameters, %options], ...]);
+    my @results = $session->pipeline([[$method, \%parameters, %options], ...]);
 
-Many calls; the tickets are done.
+Many calls: of each its result, or a L<CPANBridge::Error>.
 
 =head2 new_ticket
 
@@ -783,6 +814,18 @@ Many calls; the tickets are done.
     my $error = $session->send_all(\@tickets, \@bodies, $deadline);
 
 Numbers a call; sends calls in one write.
+
+=head2 unsent_together
+
+    my $error = $session->unsent_together($method, $deadline);
+
+The error of calls of which the kernel took some bytes before the connection ended.
+
+=head2 take_answers
+
+    my $count = $session->take_answers($connection, $batch);
+
+Takes plain answers off a connection, to tickets or to a L<CPANBridge::Batch>.
 
 =head2 send_message
 

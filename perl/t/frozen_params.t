@@ -14,7 +14,7 @@ my $broker = TestBroker->start('--workers', 2);
 my $bridge = CPANBridge->new(socket => $broker->socket_path);
 require CPANBridge::Frozen;
 require CPANBridge::MessagePack;
-plan skip_all => 'this perl sends no images' if !CPANBridge::MessagePack::is_bulk({ list => [1 .. 600] }) || !defined CPANBridge::Frozen::image({});
+plan skip_all => 'this perl sends no images' if !CPANBridge::MessagePack::is_bulk({ list => [1 .. 600] }) || !defined((CPANBridge::Frozen::image({}))[0]);
 # Parameters that became images, and requests that were made of any.
 my ($images, $requests) = (0, 0);
 {
@@ -22,7 +22,7 @@ my ($images, $requests) = (0, 0);
     my $image = \&CPANBridge::Frozen::image;
     my $encode = \&CPANBridge::Envelope::encode;
     no warnings 'redefine';
-    *CPANBridge::Frozen::image = sub { my $bytes = &$image; $images++ if defined $bytes; return $bytes };
+    *CPANBridge::Frozen::image = sub { my @made = &$image; $images++ if defined $made[0]; return @made };
     *CPANBridge::Envelope::encode = sub { $requests++; goto &$encode };
 }
 my $json = JSON::PP->new->canonical->ascii->allow_nonref;
@@ -61,12 +61,9 @@ my $rows = sub { my (@values) = @_; return { rows => [map { Storable::dclone(\@v
     is($json->encode($bridge->call('test.echo', $sent, timeout => 20)), $expected, 'with options');
     is($json->encode(($bridge->pipeline(['test.echo', { a => 1 }], ['test.echo', $sent]))[1]), $expected, 'in a pipeline');
     is($json->encode($bridge->wait_for($bridge->send_call('test.echo', $sent))), $expected, 'with a ticket');
-    is($images, 4, 'all of them images');
+    is($images, 2, 'those by `call` are images: a refused one can be sent again as a map, in the same order with others');
     is_deeply($bridge->call_python('test', 'echo', $sent)->{rows}, $sent->{rows}, 'and by the existing interface');
-    is($images, 5, 'an image as well');
-    my $fresh = CPANBridge->new(socket => $broker->socket_path);
-    is($json->encode(($fresh->pipeline(['test.echo', $sent]))[0]), $expected, 'where a call is not sent again for it, the first is none');
-    is($images, 5, 'as no broker has read one on this connection');
+    is($images, 3, 'an image as well');
     my $each = CPANBridge->new(socket => $broker->socket_path, persistent => 0);
     is($json->encode($each->call('test.echo', $sent)), $expected, 'with a connection for each call');
 }
@@ -117,6 +114,57 @@ for (
     is($json->encode($fresh->call('test.echo', { list => $list }) || {}), $expected, "$name, again");
     cmp_ok($requests, '<=', 1, 'in one request');
 }
+# A refused image does no harm to what is sent in other ways.
+{
+    my $fresh = CPANBridge->new(socket => $broker->socket_path);
+    $fresh->call('test.echo', { list => [(12_345) x 2_000] }) for 1, 2;
+    my $list = [~0, (1) x 600];
+    is_deeply(($fresh->pipeline(['test.echo', { list => $list }]))[0], { list => $list }, 'what has no image, in a pipeline');
+    is_deeply($fresh->wait_for($fresh->send_call('test.echo', { list => $list })), { list => $list }, 'with a ticket');
+}
+
+# Objects' methods for Storable are not called.
+{
+    package Hooked;
+    our $CALLED = 0;
+    use overload '""' => sub { return 'text' }, fallback => 1;
+    sub STORABLE_freeze { $CALLED++; $_ = 'changed'; die "not to be frozen\n" }
+}
+{
+    local $_ = 'mine';
+    is_deeply($bridge->call('test.echo', { list => [bless({}, 'Hooked'), (1) x 600] })->{list}[0], 'text', 'an object with a method for Storable');
+    is_deeply([$Hooked::CALLED, $_], [0, 'mine'], 'which is not called');
+}
+
+# What is magical is looked at once, and before the client does anything with it.
+{
+    package Counted;
+    sub TIESCALAR { return bless [0], shift }
+    sub FETCH { return 'fetched ' . ++$_[0][0] }
+}
+for my $at (0, 5) {
+    my $list = [1 .. 600];
+    my $tied = tie $list->[$at], 'Counted';
+    $bridge->call('test.echo', { list => [1 .. 600] });
+    $tied->[0] = 0;
+    my $came = $bridge->call('test.echo', { list => $list })->{list}[$at];
+    is($came, "fetched $tied->[0]", "a tied element at $at");
+}
+sub aliases { my ($list) = @_; shift; return $list->call('test.echo', { list => \@_ })->{list} }
+{
+    my $text = 'hello';
+    my $word = 'aab';
+    $word =~ /a/g;
+    my $what = sub { 'abc def' =~ /(\w+) (\w+)/; return aliases($bridge, $1, $2, $&, substr($text, 1, 3), pos $word, $_[0], (1) x 600) };
+    for my $beside (1, ~0, JSON::PP::true()) {
+        is_deeply([@{ $what->($beside) }[0 .. 4]], ['abc', 'def', 'abc def', 'ell', 1], 'aliases of what is magical');
+    }
+    my $long = 'x' x 700;
+    my $groups = '(x)' x 700;
+    $long =~ /$groups/;
+    is_deeply($bridge->call('test.echo', { ends => \@+ })->{ends}, [@+], 'an array that is magical');
+}
+
 for (['code', sub { }], ['a glob', \*STDOUT], ['what is too deep', $too_deep], ['a class of its own', bless({}, 'Unknown')]) {
     my ($name, $what) = @$_;
     my $fresh = CPANBridge->new(socket => $broker->socket_path);
@@ -190,6 +238,39 @@ for ([600, 0], [6_000, 1]) {
     my ($count, $is_loaded) = @$_;
     my $said = qx{$^X -I$top/perl/lib -e 'use strict; use warnings; use CPANBridge; my \$b = CPANBridge->new(socket => "${\ $broker->socket_path}"); \$b->call("test.echo", { list => [1 .. $count] }); print exists \$INC{"Storable.pm"} ? 1 : 0'};
     is($said, $is_loaded, "with $count values Storable is " . ($is_loaded ? '' : 'not ') . 'loaded');
+}
+
+# Where Storable can't be had, it is a package of its own on some systems, everything goes as maps.
+my $without_storable = <<'SCRIPT';
+use strict;
+use CPANBridge;
+my ($socket, $why) = @ARGV;
+unshift @INC, sub { die "$why at somewhere line 1.\n" if $_[1] eq 'Storable.pm'; return };
+my $bridge = CPANBridge->new(socket => $socket);
+my %long = map { ("key $_" => [map { "value $_" } 1 .. 4_500]) } 1 .. 10;
+for (1 .. 3) {
+    my $list = $bridge->call('test.echo', { list => [1 .. 6_000] })->{list};
+    my $back = $bridge->call('test.echo', \%long);
+    print "$#$list $#{ $back->{'key 3'} }, ";
+}
+print $bridge->call_python('test', 'echo', { list => [1 .. 6_000] })->{success} ? 'done' : 'failed';
+SCRIPT
+for my $why ("Can't locate Storable.pm in \@INC", 'Storable object version 3.15 does not match bootstrap parameter 3.26') {
+    my $said = output_of($^X, "-I$top/perl/lib", '-w', '-e', $without_storable, $broker->socket_path, $why);
+    is($said, '5999 4499, ' x 3 . 'done', "where it says: $why");
+}
+
+# What a program says, its errors included.
+sub output_of {
+    my (@command) = @_;
+    my $pid = open my $from, '-|';
+    die $! if !defined $pid;
+    if (!$pid) {
+        open STDERR, '>&', \*STDOUT or die $!;
+        exec @command or die $!;
+    }
+    local $/;
+    return scalar <$from>;
 }
 
 done_testing;

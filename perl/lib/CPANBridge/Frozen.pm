@@ -41,7 +41,7 @@ sub header {
 # Whether that is what Perl or Storable has to say, and not what a signal's handler died of.
 sub _is_storables {
     my ($why) = @_;
-    return !ref $why && $why =~ /\ACan't locate Storable\.pm| at \Q${\__FILE__}\E line [0-9]+\.\n\z/;
+    return !ref $why && $why =~ /\Acan't load Storable\.pm: |\AStorable object version \S+ does not match | at \Q${\__FILE__}\E line [0-9]+\.\n\z/;
 }
 
 # Whether a result that came as it is, so many bytes long, would have come faster as an image: not what is mostly one text.
@@ -76,11 +76,30 @@ sub weight {
     return length($$message) + $types * CPANBridge::MessagePack::ELEMENT;
 }
 
-# Parameters as an image, with the head of MessagePack. Nothing where they have none, or one that is too large. Objects and the like may be in
-# it: that is for the broker to refuse.
+# Puts copies in place of the lists and maps in a copy, as long as there is nothing else than those and what is no reference: Storable calls
+# objects' methods, and looks at what is tied or otherwise magical more than once, or not at all. False where there is, or more than an
+# image may hold.
+sub _copy_within {
+    my ($copy, $depth, $room) = @_;
+    for my $element (ref $copy eq 'ARRAY' ? @$copy : values %$copy) {
+        next if !ref $element;
+        $element = ref $element eq 'ARRAY' ? [@$element] : ref $element eq 'HASH' ? {%$element} : return 0;
+        return 0 if !$depth || ($$room -= 1 + (ref $element eq 'ARRAY' ? @$element : keys %$element)) < 0;
+        # Most are rows; calling a function for each would double the time.
+        next if !grep { ref } ref $element eq 'ARRAY' ? @$element : values %$element;
+        _copy_within($element, $depth - 1, $room) || return 0;
+    }
+    return 1;
+}
+
+# Parameters as an image, with the head of MessagePack, and the copy that it was made of. Nothing where they have none, or one that is too
+# large.
 sub image {
-    my ($params) = @_;
-    return if substr(header(), 2) ne NATIVE;
+    my ($original) = @_;
+    return if length header() < 2 || substr(header(), 2) ne NATIVE;
+    my $room = LARGEST;
+    my $params = {%$original};
+    return if !_copy_within($params, CPANBridge::MessagePack::MAX_DEPTH, \$room);
     my $eval_error = $@;
     local $!;
     local $SIG{__DIE__} = 'DEFAULT';
@@ -89,7 +108,7 @@ sub image {
     my $image = eval { Storable::mstore($params) };
     die $@ if !defined $image && !_is_storables($@);
     $@ = $eval_error;
-    return defined $image && length $image <= LARGEST ? pack('CNC', 0xc9, length $image, EXTENSION) . $image : ();
+    return (defined $image && length $image <= LARGEST ? pack('CNC', 0xc9, length $image, EXTENSION) . $image : undef, $params);
 }
 
 # The value of an image that is the rest of a message from $at on; nothing where it is none of what was asked for.
@@ -157,9 +176,10 @@ The longest image of parameters that a broker reads; how one begins behind the v
 
 =head2 image
 
-    my $bytes = CPANBridge::Frozen::image(\%parameters);
+    my ($bytes, $copy) = CPANBridge::Frozen::image(\%parameters);
 
-Parameters as an image with its head, or nothing where they have none.
+Parameters as an image with its head, undef where that is too large, and the copy of them that it was made of: nothing tied or otherwise
+magical is left in it. Nothing where they are more than lists, maps and plain values.
 
 =head2 would_help
 

@@ -109,8 +109,9 @@ sub is_bulk {
     return 0 if $] < 5.036 || ${^TAINT} || tied %$params;
     my $count = 0;
     for my $list (values %$params) {
-        next if tied $list || ref $list ne 'ARRAY' || tied @$list || !@$list;
+        next if tied $list || ref $list ne 'ARRAY' || tied @$list || !@$list || tied $list->[0];
         my $first = $list->[0];
+        next if ref $first eq 'ARRAY' ? tied @$first : ref $first eq 'HASH' && tied %$first;
         $count += @$list * (ref $first eq 'ARRAY' ? 1 + @$first : ref $first eq 'HASH' ? 1 + 2 * keys %$first : 1);
     }
     return $count >= ($INC{'Storable.pm'} ? 500 : 5_000);

@@ -115,8 +115,7 @@ sub _do_send_call {
         my ($session) = @_;
         my $limit = $self->_time_limit($options);
         my $deadline = CPANBridge::Lane::now() + $limit;
-        my ($error, $body) = CPANBridge::Envelope::encode($method, $params, $options, $limit, ($session->long_here || {})->{$method},
-            $session->image_here($method, $params));
+        my ($error, $body) = CPANBridge::Envelope::encode($method, $params, $options, $limit, ($session->long_here || {})->{$method});
         my $made = $session->new_ticket($method, \$body, $limit, $deadline, $options->{progress});
         $error ||= $session->send_all([$made], [$body], $deadline);
         return $error ? $made->settle($error) : $made;

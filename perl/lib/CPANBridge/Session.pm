@@ -128,7 +128,11 @@ sub call {
     while (1) {
         my $is_long = $self->{long} && $self->{long}{$method};
         # What is under way on the connection would be lost with an image that is more than the broker takes.
-        my $image = %{ $self->{tickets} } ? $self->image_here($method, $params) : $self->_image_of($method, $params);
+        my ($image, $copy) = $self->_image_of($method, $params);
+        # What is under way on the connection would be lost with an image that is more than the broker takes: before it has read one as long.
+        undef $image if defined $image && %{ $self->{tickets} } && !($self->is_connected && length $image <= ($self->{read_image} || 0));
+        # Also where it has to be a map in the end: each value is fetched once, and before anything here has matched.
+        $params = $copy if $copy;
         my ($error, $body) = CPANBridge::Envelope::encode($method, $params, $options, $timeout, $is_long, $image);
         return $error if $error;
         my @attempt = ($method, $body, $timeout, $deadline, $options->{progress});
@@ -151,20 +155,13 @@ sub call {
     }
 }
 
-# The image of a call's parameters, if they are better sent as one.
+# The image of a call's parameters, if they are better sent as one, and the copy of them that it was made of. Only `call` sends images: it can
+# send a map in its place, in the same order with other calls.
 sub _image_of {
     my ($self, $method, $params) = @_;
     return if ref $params ne 'HASH' || $self->{no_image} && $self->{no_image}{$method} || !CPANBridge::MessagePack::is_bulk($params);
     CPANBridge::Parts::need('Frozen');
     return CPANBridge::Frozen::image($params);
-}
-
-# The same where no call may be lost for it: once this connection's broker has read one as long.
-sub image_here {
-    my ($self, $method, $params) = @_;
-    my $most = $self->is_connected && $self->{read_image} or return;
-    my $image = $self->_image_of($method, $params);
-    return defined $image && length $image <= $most ? $image : ();
 }
 
 # Tries a call again as long as it certainly did not run.
@@ -355,8 +352,7 @@ sub _pipeline_of_tickets {
     for my $call (@$calls) {
         my $options = @$call > 2 ? { @$call[2 .. $#$call] } : \%none;
         my $limit = defined $options->{timeout} ? $options->{timeout} : $usual;
-        my ($error, $body) = CPANBridge::Envelope::encode($call->[0], $call->[1], $options, $limit, $long && $long->{ $call->[0] },
-            $self->image_here($call->[0], $call->[1]));
+        my ($error, $body) = CPANBridge::Envelope::encode($call->[0], $call->[1], $options, $limit, $long && $long->{ $call->[0] });
         my $ticket = $self->new_ticket($call->[0], \$body, $limit, $now + $limit, $options->{progress});
         # Nobody else is to be given it.
         $ticket->{awaited} = 1;
@@ -862,12 +858,6 @@ Notes that a method's result was so many bytes long: the next is asked for as an
 =head2 long_here
 
 The methods whose results are long, if this connection's broker is known to send images.
-
-=head2 image_here
-
-    my $image = $session->image_here($method, \%parameters);
-
-The parameters as an image, if they are many and this connection's broker has read one as long.
 
 =head2 send_refused
 

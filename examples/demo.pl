@@ -31,7 +31,7 @@ my $back = pack 'H*', $decrypted->{result}{decrypted_hex};
 print "  crypto.decrypt  $back\n";
 die "the text did not come back\n" if $back ne $text;
 
-print "\nTen more, each on a connection of its own:\n";
+print "\nTen more calls, each on a connection of its own:\n";
 for my $number (1 .. 10) {
     my $pong = one_shot()->call_python('test', 'ping', { number => $number });
     die "test.ping: $pong->{error}\n" if !$pong->{success};
@@ -39,7 +39,7 @@ for my $number (1 .. 10) {
 my $bridge = CPANBridge->new(socket => $socket);
 my $seen = $bridge->call('system.connections', {});
 printf "  %d connections so far; active now %d (this script's own), %d at the peak\n",
-    @{$seen}{qw(total_connections active_connections peak_connections)};
+    @{$seen}{qw(connections_accepted active_connections peak_connections)};
 die "a connection was left open\n" if $seen->{active_connections} != 1;
 
 print "\nRequests per second (test.echo, about $seconds s each):\n";

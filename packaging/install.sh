@@ -289,8 +289,28 @@ forget_user_units() {
 # Whether this is for the host that runs, and not for a package or somebody's home.
 on_this_host() { [ -z "$destdir" ] && [ $scope = host ] && [ "$(id -u)" = 0 ]; }
 
+# Where to go from here. A package, or what is installed for another root, is not for this shell.
+say_what_next() {
+    [ -z "$destdir" ] || return 0
+    echo "Installed: $bindir/cpan-bridge, the client in $perl_libdir, documents in $prefix/share/doc/cpan-bridge. Try: cpan-bridge status"
+    case :$PATH: in
+    *":$bindir:"*) ;;
+    *) echo "The shell does not look in $bindir by itself; it needs: export PATH='$bindir':\"\$PATH\"" ;;
+    esac
+    # shellcheck disable=SC2016
+    if ! "${PERL:-perl}" -e 'my $wanted = shift; exit !grep { $_ eq $wanted } @INC' "$perl_libdir" 2>/dev/null; then
+        echo "perl does not look in $perl_libdir by itself; scripts need: export PERL5LIB='$perl_libdir'"
+    fi
+    if [ $scope = user ] && [ -f "$userunitdir/cpan-bridge.socket" ]; then
+        case $userunitdir/ in
+        "$prefix"/*) ;;
+        *) echo "The units for \`systemctl --user\` are in $userunitdir, where systemd looks for them." ;;
+        esac
+    fi
+}
+
 case $action in
-install) install_all ;;
+install) install_all && say_what_next ;;
 uninstall) uninstall_all ;;
 *)
     echo "$0: install or uninstall" >&2

@@ -6,7 +6,8 @@
 use super::parameters::{Parameter, Parameters};
 use crate::protocol::error::{CallError, nearest, quote};
 use crate::protocol::head::Head;
-use crate::protocol::message::MapEntries;
+use crate::protocol::message::{MapEntries, element};
+use serde_path_to_error::{Path, Segment};
 
 /// The error for parameters that are no `P`.
 pub fn params<P: Parameters>(params: &[u8], described: &[Parameter]) -> CallError {
@@ -59,7 +60,13 @@ fn wrong_type<P: Parameters>(params: &[u8], given: &[(&str, &[u8])], described: 
             "the parameters are not what this function takes; `system.modules` describes them",
         );
     };
-    let came = Head::read(value).map_or("nothing", |(head, _)| head.type_name());
+    let came = type_of(value);
+    // A parameter of the right kind may hold something of a wrong one.
+    if let Some((place, inner)) = inside(error.path(), value) {
+        let kind = &parameter.kind;
+        let message = format!("parameter `{name}` is a {kind} of other values: {place} can't be {}", type_of(inner));
+        return CallError::invalid(name, message);
+    }
     let remark = match (parameter.kind.as_str(), came) {
         ("integer" | "number", "text") => "a text that is no such number",
         ("integer", "float") => "a number with a fraction or beyond 2^53",
@@ -67,6 +74,29 @@ fn wrong_type<P: Parameters>(params: &[u8], given: &[(&str, &[u8])], described: 
         _ => came,
     };
     CallError::invalid(name, format!("parameter `{name}` must be {}, not {remark}", parameter.kind))
+}
+
+fn type_of(value: &[u8]) -> &'static str {
+    Head::read(value).map_or("nothing", |(head, _)| head.type_name())
+}
+
+/// The value at fault within a parameter's, and where it stands; nothing if it is the parameter itself.
+fn inside<'a>(path: &Path, parameter: &'a [u8]) -> Option<(String, &'a [u8])> {
+    let (mut places, mut value) = (Vec::new(), parameter);
+    for segment in path.iter().skip(1) {
+        let (place, inner) = match segment {
+            Segment::Seq { index } => (format!("number {index} (counted from 0)"), element(value, *index)?),
+            Segment::Map { key } => (
+                format!("`{}`", quote(key)),
+                MapEntries::of(value)?.find_map(|(name, value)| (name == key).then_some(value))?,
+            ),
+            Segment::Enum { .. } | Segment::Unknown => return None,
+        };
+        places.push(place);
+        value = inner;
+    }
+    places.reverse();
+    (!places.is_empty()).then(|| (places.join(" in "), value))
 }
 
 #[cfg(test)]
@@ -79,6 +109,7 @@ mod tests {
     use rmpv::Value as V;
     use schemars::JsonSchema;
     use serde::Deserialize;
+    use std::collections::BTreeMap;
 
     #[derive(Deserialize, JsonSchema)]
     #[serde(deny_unknown_fields)]
@@ -93,6 +124,12 @@ mod tests {
         /// Whether.
         #[serde(default)]
         really: Option<Flag>,
+        /// Some.
+        #[serde(default)]
+        some: Vec<Integer>,
+        /// Named.
+        #[serde(default)]
+        named: BTreeMap<String, Vec<Integer>>,
     }
     crate::parameters!(Sample<'_>);
 
@@ -122,11 +159,35 @@ mod tests {
             (vec![("data", V::from("x")), ("really", V::from(2))], "really", "neither 0 nor 1"),
             (vec![("data", V::Map(vec![]))], "data", "must be bytes, not map"),
             (vec![("data", V::from("x")), ("data", V::from("x"))], "data", "given twice"),
+            (vec![("data", V::from("x")), ("some", V::from("x"))], "some", "must be list, not text"),
+            (
+                vec![("data", V::from("x")), ("some", list())],
+                "some",
+                "is a list of other values: number 1 (counted from 0) can't be text",
+            ),
+            (
+                vec![
+                    ("data", V::from("x")),
+                    ("named", V::Map(vec![(V::from("a"), V::Array(vec![])), (V::from("b"), list())])),
+                ],
+                "named",
+                "is a map of other values: number 1 (counted from 0) in `b` can't be text",
+            ),
         ] {
             let (named, message) = error_of(pairs);
             assert_eq!(named.as_deref(), Some(parameter), "{message}");
             assert!(message.contains(part), "{message}");
         }
+    }
+
+    fn list() -> V {
+        V::Array(vec![V::from(1), V::from("hunter2"), V::from(3)])
+    }
+
+    #[test]
+    fn long_names_are_cut() {
+        let (named, message) = error_of(vec![(&"e".repeat(100_000), V::from("x"))]);
+        assert!(named.unwrap().len() < 80 && message.len() < 300);
     }
 
     #[test]

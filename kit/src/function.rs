@@ -229,21 +229,29 @@ impl Function {
         }
     }
 
-    /// The same function, running elsewhere.
+    /// The same function, running elsewhere. One that touches files or the network never runs in the loop whatever it is given.
     pub fn runs(mut self, placement: Placement) -> Self {
         self.placement = placement;
-        self
+        self.off_the_loop()
     }
 
-    /// The same function, reaching the network.
+    /// The same function, reaching the network: on a worker.
     pub fn touches_network(mut self) -> Self {
         self.touches.network = true;
-        self
+        self.off_the_loop()
     }
 
-    /// The same function, opening the files that these parameters name.
+    /// The same function, opening the files that these parameters name: on a worker, unless [`Function::runs`] says when.
     pub fn touches_files(mut self, files: &'static [NamedFile]) -> Self {
         self.touches.files = files;
+        self.off_the_loop()
+    }
+
+    /// Files and networks make everybody wait who is in the loop.
+    fn off_the_loop(mut self) -> Self {
+        if self.placement == Placement::Inline && self.touches != Touches::default() {
+            self.placement = Placement::Worker;
+        }
         self
     }
 
@@ -348,6 +356,24 @@ mod tests {
         times: Option<Integer>,
     }
     crate::parameters!(Sample<'_>);
+
+    #[test]
+    fn what_touches_files_or_the_network_runs_on_a_worker() {
+        const FILES: &[NamedFile] = &[NamedFile { parameter: "file", way_out: "send it", send_content_as: None }];
+        let function = || Function::raw("new", "Makes one.", |_, _| Ok(()));
+        assert!(!function().wants_worker(b"\x80"));
+        assert!(function().touches_files(FILES).wants_worker(b"\x80"));
+        assert!(function().touches_network().wants_worker(b"\x80"));
+        assert!(function().touches_network().runs(Placement::Inline).wants_worker(b"\x80"));
+        let given = || function().runs(Placement::InlineWithout(&["file"]));
+        assert!(!given().touches_files(FILES).wants_worker(b"\x80"));
+        assert!(
+            function()
+                .touches_files(FILES)
+                .runs(Placement::InlineWithout(&["file"]))
+                .wants_worker(b"\x81\xa4file\xa2/x")
+        );
+    }
 
     #[test]
     fn what_a_call_may_touch_is_told_by_its_parameters() {

@@ -43,6 +43,9 @@ sub new {
     if ($class eq __PACKAGE__ && (my @unknown = grep { !$ARGUMENT{$_} } sort keys %args)) {
         _croak("unknown argument to CPANBridge->new: @unknown (known are " . join(', ', sort keys %ARGUMENT) . ')');
     }
+    for my $name (qw(timeout retry_count answer_memory max_json_size)) {
+        _croak("argument $name of CPANBridge->new is a number, not '$args{$name}'") if defined $args{$name} && $args{$name} !~ /\A\s*[-+]?(?:\.?[0-9]|inf)/i;
+    }
     my $session = CPANBridge::Lane::session(%args);
     # A value that is still the one it was made with was not chosen, so the package variable counts.
     @{$session}{qw(timeout retry_count)} = (defined $args{timeout} ? undef : $TIMEOUT, defined $args{retry_count} ? undef : $RETRY_COUNT);

@@ -45,7 +45,16 @@ for my $client ($bridge, $single) {
         [qr/\Atest\.echo: timeout is a number of seconds, not '[Ii]nf/, sub { $client->call('test.echo', {}, timeout => 9**9**9) }],
         [qr/\Atest\.echo: progress is a reference to a function/, sub { $client->call('test.echo', {}, progress => 1) }],
         [qr/\Atest\.echo: notify takes no options/, sub { $client->notify('test.echo', {}, timeout => 1) }],
+        # Tickets
+        [qr/\Await_for takes what send_call gave/, sub { $client->wait_for('a ticket') }],
+        [qr/\Await_for takes what send_call gave/, sub { $client->wait_for(undef) }],
+        [qr/\Await_for takes what send_call gave/, sub { $client->wait_for({}) }],
+        [qr/\Acancel takes what send_call gave/,   sub { $client->cancel('a ticket') }],
     );
+}
+# Settings
+for my $name (qw(timeout retry_count answer_memory max_json_size)) {
+    push @cases, map { my $value = $_; [qr/\Aargument $name of CPANBridge->new is a number, not '\Q$value\E'/, sub { CPANBridge->new($name => $value) }] } 'abc', '', 'x5';
 }
 for my $case (@cases) {
     my ($said, $code) = @$case;
@@ -64,6 +73,13 @@ sub first_line {
     return $op->line;
 }
 
+# What stands in a socket's place.
+{
+    my $bridge = CPANBridge->new(socket => __FILE__);
+    ok(!eval { $bridge->call('test.ping') }, 'a file is no socket');
+    like($@->message, qr/: it is no socket\z/, 'and is told so, with no advice that does not help');
+}
+
 # What may be written is taken.
 is_deeply($bridge->call('test.echo', { n => 1 }, timeout => $_), { n => 1 }, "timeout => $_") for 5, '5', 0.5 * 10, '2.5', '.5e1', ' 5', 1e12, 1e300;
 is_deeply($bridge->call('test.echo', { n => 1 }, timeout => undef, progress => undef), { n => 1 }, 'an option without a value is none');
@@ -73,7 +89,7 @@ is_deeply([$bridge->pipeline(['test.echo', { n => 1 }, timeout => 5], ['test.ech
 my $mute = TestBroker->fake(sub { 1 while defined TestBroker::read_frame($_[0]) });
 for my $socket ($broker->socket_path, $mute->socket_path) {
     my $client = CPANBridge->new(socket => $socket, timeout => 0.05);
-    my $said = qr/no answer within 0\.05 seconds, its time limit \(timeout\)/;
+    my $said = qr/no answer within 0\.05 seconds, its time limit/;
     eval { $client->call('test.sleep', { seconds => 30 }) };
     is($@->code, 'timeout', 'the time limit of an object');
     like($@->message, qr/\A$said\z/, '... is told');

@@ -71,7 +71,7 @@ is($watch->call('system.info')->{pid}, $broker->pid, 'in the same process');
 is($watch->call('crypto.decrypt', { cipher_id => $id, hex_ciphertext => $sealed })->{decrypted}, 'sealed before', 'no key was lost');
 
 my $said = `$ENV{CPAN_BRIDGE_BIN} reload --socket '$socket' 2>&1`;
-like($said, qr/^Reloaded: version \S+ in place of \S+, with 2 connections and 1 handles; handing over held calls up for \d+ ms$/, 'the command says so');
+like($said, qr/^Reloaded: version \S+ in place of \S+, with 2 connections and 1 handle; handing over held calls up for \d+ ms$/, 'the command says so');
 my $none = `$ENV{CPAN_BRIDGE_BIN} reload --socket '$socket.none' 2>&1`;
 is($? >> 8, 3, 'the command fails where no broker is');
 like($none, qr/no such socket; start one with/, 'and says what to do');

@@ -265,7 +265,11 @@ fn take_path(path: &Path, config: &Config) -> Result<(UnixListener, Identity, bo
     let was_left = remove_stale(path)?;
     let socket = listen(path)?;
     let metadata = fs::symlink_metadata(path).map_err(ListenError::system(path, "looking at the new socket"))?;
-    give_access(path, config)?;
+    if let Err(error) = give_access(path, config) {
+        // The next start is not to take it for that of a broker that was killed.
+        let _ = fs::remove_file(path);
+        return Err(error);
+    }
     Ok((socket, identity_of(&metadata), was_left))
 }
 
@@ -378,9 +382,18 @@ pub fn check(config: &Config) -> Result<(), ListenError> {
         return Err(ListenError::NoSocket(path.to_owned()));
     }
     if let Some(name) = &config.socket_group {
-        access::group_id("socket_group", name)?;
+        check_group(path, Gid::from_raw(access::group_id("socket_group", name)?))?;
     }
     Ok(())
+}
+
+/// Whether this process may give a file of its own to a group: root may, and who is in it.
+fn check_group(path: &Path, group: Gid) -> Result<(), ListenError> {
+    let is_in_it = || nix::unistd::getgroups().is_ok_and(|groups| groups.contains(&group));
+    if Uid::effective().is_root() || group == Gid::effective() || is_in_it() {
+        return Ok(());
+    }
+    Err(ListenError::system(path, "changing the socket's group")(Errno::EPERM.into()))
 }
 
 /// Whether a directory that is not there could be made.

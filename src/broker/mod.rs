@@ -71,7 +71,7 @@ mod work;
 mod workers;
 
 pub use access::{AccessError, listening_process, listening_user, user_name, user_of};
-pub use check::check;
+pub use check::{Findings, check};
 pub use handover::{HandoverError, Inheritance, Orders, Origin, READY, rehearse};
 pub use listener::ListenError;
 pub use process::{

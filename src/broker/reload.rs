@@ -258,8 +258,14 @@ impl Broker {
             .filter(|(kind, _)| self.registry.kind(kind).is_none())
             .map(|(kind, count)| format!("{count} {kind}"))
             .collect();
+        let calls = match running {
+            0 => {
+                return format!("there is {} after reload_grace; they can't move to another program", stuck.join(", "));
+            }
+            1 => "1 call still runs".to_owned(),
+            _ => format!("{running} calls still run"),
+        };
         let stuck = if stuck.is_empty() { String::new() } else { format!(", and there is {}", stuck.join(", ")) };
-        let calls = if running == 1 { "1 call still runs".to_owned() } else { format!("{running} calls still run") };
         let longest = self.work.jobs.longest_running(|_| true).map(|job| {
             let seconds = job.started.map_or(0.0, |started| started.elapsed().as_secs_f64());
             format!(

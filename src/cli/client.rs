@@ -1,9 +1,10 @@
 //! Calls to a running broker from the command line: one connection, one call at a time, as the protocol has it
 //! (`docs/protocol.md`).
 
-use super::places;
+use super::places::{self, host_user};
 use super::say::clean_line;
 use crate::broker;
+use crate::config::{default_socket, private_socket};
 use kit::protocol::Buffer;
 use kit::protocol::framing::FRAME_HEADER;
 use kit::protocol::reply::write_value;
@@ -289,8 +290,8 @@ impl Client {
 /// Why there is no connection, and what to do.
 fn why(socket: &Path, error: &io::Error) -> String {
     match error.kind() {
-        ErrorKind::NotFound => format!("there is no such socket; {}", how_to_start()),
-        ErrorKind::ConnectionRefused => format!("nobody listens there any more; {}", how_to_start()),
+        ErrorKind::NotFound => format!("there is no such socket; {}", how_to_start(socket)),
+        ErrorKind::ConnectionRefused => format!("nobody listens there any more; {}", how_to_start(socket)),
         ErrorKind::PermissionDenied => match group_of(socket) {
             Some(group) => format!(
                 "you may not connect to it; it is for group {group}. To be let in: `sudo usermod -aG {group} $USER`, then log in anew"
@@ -301,7 +302,10 @@ fn why(socket: &Path, error: &io::Error) -> String {
     }
 }
 
-fn how_to_start() -> String {
+fn how_to_start(socket: &Path) -> String {
+    if !scripts_start_one_at(socket) && host_user(socket).is_none() {
+        return format!("start one there with `cpan-bridge serve --socket {}`", socket.display());
+    }
     let own = "start one with `cpan-bridge serve`";
     let is_installed = |directory: &str| Path::new(directory).join("cpan-bridge.socket").exists();
     let units = ["/etc/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system"];
@@ -309,10 +313,16 @@ fn how_to_start() -> String {
         return format!("{own}, or one for the whole host with `sudo systemctl enable --now cpan-bridge.socket`");
     }
     // What the client goes by as well.
-    if std::env::var("CPAN_BRIDGE_AUTOSTART").is_ok_and(|value| value == "0") {
-        return format!("{own}; Perl scripts start none, because CPAN_BRIDGE_AUTOSTART=0");
+    let autostart = std::env::var("CPAN_BRIDGE_AUTOSTART").unwrap_or_default();
+    if ["0", "no", "off", "false"].iter().any(|no| autostart.eq_ignore_ascii_case(no)) {
+        return format!("{own}; Perl scripts start none, because CPAN_BRIDGE_AUTOSTART={autostart}");
     }
     format!("{own}; Perl scripts start one by themselves")
+}
+
+/// Whether scripts that find no broker at a socket start one there: where this user's own is expected, not where one was named.
+pub fn scripts_start_one_at(socket: &Path) -> bool {
+    [default_socket(), private_socket()].iter().any(|usual| usual == socket)
 }
 
 /// The group that a socket is for, if it is for one.

@@ -1,5 +1,6 @@
 //! Between what people type and read and what goes over the wire.
 
+use kit::protocol::error::quote;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Number, Value};
@@ -128,10 +129,16 @@ impl Arguments {
 }
 
 fn argument(text: &str) -> Result<(String, Argument), String> {
-    let (name, value) = text
-        .split_once('=')
-        .filter(|(name, _)| !name.is_empty())
-        .ok_or_else(|| format!("`{text}` is neither name=value nor a JSON object"))?;
+    let (name, value) = text.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or_else(|| {
+        // A whole object is one argument, and the only one.
+        let is_object = text.trim_start().starts_with('{');
+        let why = if is_object {
+            "stands for all parameters, so nothing else may stand beside it"
+        } else {
+            "is neither name=value nor a JSON object"
+        };
+        format!("`{}` {why}", quote(text))
+    })?;
     if let Some(name) = name.strip_suffix(':') {
         let value = serde_json::from_str(value).map_err(|error| format!("{name}: no JSON: {error}"))?;
         return Ok((name.to_owned(), Argument::Json(value)));

@@ -1,7 +1,7 @@
 //! `cpan-bridge reload`: has a running broker replaced by the program that is now installed.
 
 use super::client::{Client, Progress};
-use super::say::say;
+use super::say::{plural, say};
 use super::{configure_client, connection_flags, fail};
 use clap::{ArgMatches, Command};
 use serde::Deserialize;
@@ -33,7 +33,8 @@ impl Told {
         self.next = progress.done + 10;
         let most = progress.total.map(|total| format!(" of {total} at most")).unwrap_or_default();
         eprintln!(
-            "Waiting for calls that run to end: {} seconds{most}; others go on. `cpan-bridge calls` lists them",
+            "Waiting for running calls, and for handles that can't move, to end: {} seconds{most}; other calls go on. \
+             `cpan-bridge calls` and `cpan-bridge handles` list them",
             progress.done
         );
     }
@@ -69,8 +70,10 @@ pub fn run(flags: &ArgMatches) -> ExitCode {
     match answer {
         Ok(Reloaded { version, previous_version, connections, handles, pause }) => {
             say!(
-                "Reloaded: version {version} in place of {previous_version}, with {connections} connections and {handles} \
-                 handles; handing over held calls up for {:.0} ms",
+                "Reloaded: version {version} in place of {previous_version}, with {connections} connection{} and {handles} \
+                 handle{}; handing over held calls up for {:.0} ms",
+                plural(connections),
+                plural(handles),
                 pause * 1e3
             );
             ExitCode::SUCCESS

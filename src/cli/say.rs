@@ -132,6 +132,11 @@ macro_rules! say {
 
 pub(super) use say;
 
+/// The end of a noun that stands behind a number.
+pub fn plural(count: u64) -> &'static str {
+    if count == 1 { "" } else { "s" }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,7 +2,7 @@
 
 use super::say::{self, say};
 use super::{command, configure, fail, settings_flags};
-use crate::broker;
+use crate::broker::{self, Findings};
 use crate::config::settings::TABLE;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use clap_complete::Shell;
@@ -51,8 +51,8 @@ pub fn check(flags: &ArgMatches) -> ExitCode {
     };
     // As `serve` has them.
     config.socket = std::path::absolute(&config.socket).unwrap_or(config.socket);
-    let wrong = broker::check(&config);
-    for line in &wrong {
+    let Findings { wrong, doubtful } = broker::check(&config);
+    for line in wrong.iter().chain(&doubtful) {
         say::complain(&format!("cpan-bridge: {line}"));
     }
     let wanted = |source: &str| flags.get_flag("all") || source != "default";
@@ -61,7 +61,13 @@ pub fn check(flags: &ArgMatches) -> ExitCode {
         let settings =
             shown.map(|(name, value, source)| (name.to_owned(), json!({ "value": value, "source": source })));
         let settings: serde_json::Map<String, serde_json::Value> = settings.collect();
-        say!("{}", say::json(&json!({ "socket": config.socket, "settings": settings, "wrong": wrong }), false));
+        say!(
+            "{}",
+            say::json(
+                &json!({ "socket": config.socket, "settings": settings, "wrong": wrong, "doubtful": doubtful }),
+                false
+            )
+        );
         return if wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(2) };
     }
     for (name, value, source) in shown {
@@ -70,6 +76,10 @@ pub fn check(flags: &ArgMatches) -> ExitCode {
     if !wrong.is_empty() {
         say!("`serve` would refuse these settings");
         return ExitCode::from(2);
+    }
+    if !doubtful.is_empty() {
+        say!("`serve` would start with these settings, and warn of that; the socket is {}", config.socket.display());
+        return ExitCode::SUCCESS;
     }
     say!("The settings are sound; the socket is {}", config.socket.display());
     ExitCode::SUCCESS

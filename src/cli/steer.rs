@@ -1,6 +1,6 @@
 //! `cpan-bridge stop` and `metrics`: small commands that steer or show a running broker.
 
-use super::client::{Address, Client, ClientError};
+use super::client::{Address, Client, ClientError, scripts_start_one_at};
 use super::fail;
 use super::json::Json;
 use super::list::{with_address, with_socket};
@@ -56,6 +56,12 @@ fn stop(address: &Address) -> Result<(), ClientError> {
     broker.call::<Json>("system.shutdown", &Nothing::new())?;
     // It closes the connection when it ends.
     broker.wait_for_end()?;
-    say!("Stopped; the next script that needs a broker starts another, unless CPAN_BRIDGE_AUTOSTART=0 is set for it");
+    if scripts_start_one_at(&address.socket) {
+        say!(
+            "Stopped; the next script that needs a broker starts another, unless CPAN_BRIDGE_AUTOSTART=0 is set for it"
+        );
+    } else {
+        say!("Stopped");
+    }
     Ok(())
 }

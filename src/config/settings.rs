@@ -1,5 +1,7 @@
 //! The one list of settings: name, kind of value, default, what it does, why it is so.
 
+use kit::protocol::error::{nearest, quote};
+
 /// What kind of value a setting takes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kind {
@@ -74,6 +76,46 @@ impl Setting {
     pub fn variable(&self) -> String {
         format!("CPAN_BRIDGE_{}", self.name.to_ascii_uppercase())
     }
+}
+
+/// Variables that begin as settings do and are none: the clients', the installation's, and those that a broker gives to the next.
+const OTHER_VARIABLES: [&str; 14] = [
+    "ANSWER_MEMORY",
+    "AUTOSTART",
+    "BIN",
+    "CONFIG",
+    "DAEMON",
+    "DAEMON_TIMEOUT",
+    "DEBUG",
+    "DETACHED",
+    "FALLBACK",
+    "HANDOVER",
+    "REHEARSAL",
+    "STARTUP_TIMEOUT",
+    "TIMEOUT",
+    "USER",
+];
+
+/// What is wrong with the names of variables that are meant to be settings: nobody reads them.
+pub fn misspelt(variables: impl IntoIterator<Item = String>) -> Vec<String> {
+    let is_known = |variable: &str, name: &str| {
+        let is_setting = |setting: &Setting| setting.variable() == variable || setting.old_variable == Some(variable);
+        OTHER_VARIABLES.contains(&name) || TABLE.iter().any(is_setting)
+    };
+    let mut wrong = Vec::new();
+    for variable in variables {
+        let Some(name) = variable.strip_prefix("CPAN_BRIDGE_") else { continue };
+        if is_known(&variable, name) {
+            continue;
+        }
+        let name = name.to_ascii_lowercase();
+        let hint = nearest(&name, TABLE.iter().map(|setting| setting.name)).map_or_else(String::new, |nearest| {
+            format!("; did you mean CPAN_BRIDGE_{}?", nearest.to_ascii_uppercase())
+        });
+        wrong.push(format!("environment {}: no setting has that name{hint}", quote(&variable)));
+    }
+    wrong.sort();
+    wrong
 }
 
 const fn setting(
@@ -412,6 +454,21 @@ mod tests {
             assert!(!setting.doc.is_empty() && !setting.reason.is_empty());
             assert!(!setting.doc.ends_with('.'), "{}", setting.name);
         }
+    }
+
+    #[test]
+    fn variables_that_nobody_reads_are_told() {
+        let known =
+            TABLE.iter().flat_map(|setting| [Some(setting.variable()), setting.old_variable.map(str::to_owned)]);
+        let others = ["CPAN_BRIDGE_TIMEOUT", "CPAN_BRIDGE_BIN", "HOME", "CPANBRIDGE"].map(str::to_owned);
+        assert_eq!(misspelt(known.flatten().chain(others)), Vec::<String>::new());
+        assert_eq!(
+            misspelt(["CPAN_BRIDGE_WORKRS".to_owned(), "CPAN_BRIDGE_QQQQ".to_owned()]),
+            [
+                "environment CPAN_BRIDGE_QQQQ: no setting has that name",
+                "environment CPAN_BRIDGE_WORKRS: no setting has that name; did you mean CPAN_BRIDGE_WORKERS?"
+            ]
+        );
     }
 
     #[test]

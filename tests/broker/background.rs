@@ -46,7 +46,7 @@ fn it_is_found_by_its_name_and_shows_what_was_asked_for_alone() {
     let dir = tempfile::tempdir().unwrap();
     let socket = dir.path().join("broker.sock");
     let own = dir.path().join("bridge-of-another-name");
-    std::fs::copy(program().get_program(), &own).unwrap();
+    copy_program(Path::new(program().get_program()), &own);
     let mut command = program();
     let arguments = ["serve", "--daemonize", "--idle-exit", "60s", "--socket", socket.to_str().unwrap()];
     let mut started = std::process::Command::new(&own);
@@ -71,7 +71,7 @@ fn it_is_found_by_its_name_and_shows_what_was_asked_for_alone() {
     };
     assert!(!status().contains("installed anew"), "{}", status());
     let new = dir.path().join("new");
-    std::fs::copy(&own, &new).unwrap();
+    copy_program(&own, &new);
     std::fs::rename(&new, &own).unwrap();
     assert!(status().contains("was installed anew since the broker started: `cpan-bridge reload`"), "{}", status());
     client.call("system.reload", none()).unwrap();

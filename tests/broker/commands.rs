@@ -19,8 +19,16 @@ fn call_prints_the_result_and_exits_by_the_error() {
         (&["call", "crypto.encrypt", "cipher_id=x", "plaintext=y"], 6, "Invalid cipher ID"),
         (&["call", "test.panic"], 9, "a defect of the broker"),
         (&["call", "test.echo", "nonsense"], 2, "neither name=value nor a JSON object"),
-        (&["call", "--socket=/nonexistent/socket", "test.ping"], 3, "start one with `cpan-bridge serve`"),
-        (&["call", "test.echo", "a=1", "--socket=/nonexistent/socket"], 3, "start one with `cpan-bridge serve`"),
+        (
+            &["call", "--socket=/nonexistent/socket", "test.ping"],
+            3,
+            "start one there with `cpan-bridge serve --socket /nonexistent/socket`",
+        ),
+        (
+            &["call", "test.echo", "a=1", "--socket=/nonexistent/socket"],
+            3,
+            "start one there with `cpan-bridge serve --socket /nonexistent/socket`",
+        ),
         (&["call"], 2, "MODULE.FUNCTION"),
     ] {
         let output = run(&broker, arguments);
@@ -49,7 +57,7 @@ fn status_is_one_screen_and_an_exit_status() {
     assert_eq!(broker.wait().code(), Some(0));
     let output = run(&broker, &["status"]);
     assert_eq!(output.status.code(), Some(3));
-    assert!(String::from_utf8_lossy(&output.stdout).contains("start one with"), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("start one there with"), "{output:?}");
     let output = run(&broker, &["status", "--json"]);
     assert_eq!(json(&String::from_utf8_lossy(&output.stdout))["overall_status"], "unreachable");
     assert_eq!(output.status.code(), Some(3));

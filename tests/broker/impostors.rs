@@ -11,7 +11,7 @@ use std::process::{Child, Command, Output, Stdio};
 use tempfile::TempDir;
 
 /// A user who has made the directory in which another would look for its broker, and listens there. For each connection it
-/// says how many bytes came.
+/// says how many bytes came, and whether they were the victim's.
 struct Impostor {
     child: Child,
     said: BufReader<std::process::ChildStdout>,
@@ -25,7 +25,7 @@ impl Impostor {
         let script = r#"use Socket; $( = $) = "$ARGV[1] $ARGV[1]"; $< = $> = $ARGV[1]; umask 022; $| = 1;
             mkdir $ARGV[0] or die "$ARGV[0]: $!"; socket my $s, PF_UNIX, SOCK_STREAM, 0; my $path = "$ARGV[0]/broker.sock";
             bind $s, pack_sockaddr_un($path) or die "$path: $!"; chmod 0777, $path; listen $s, 100; print "ready\n";
-            while (1) { accept my $c, $s or next; my $n = sysread $c, my $got, 65536; print "got $n\n" }"#;
+            while (1) { accept my $c, $s or next; my $n = sysread $c, my $got, 65536; print "got $n", $got =~ /crypto|secret/ ? " of the call" : "", "\n" }"#;
         let mut command = Command::new("perl");
         command.args(["-e", script]).arg(&directory).arg(STRANGER.to_string()).process_group(0);
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
@@ -73,7 +73,7 @@ impl Victim {
     fn new(uid: u32) -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        fs::copy(env!("CARGO_BIN_EXE_cpan-bridge"), dir.path().join("cpan-bridge")).unwrap();
+        copy_program(Path::new(env!("CARGO_BIN_EXE_cpan-bridge")), &dir.path().join("cpan-bridge"));
         Self { dir, uid }
     }
 
@@ -152,8 +152,9 @@ fn a_directory_that_comes_and_goes_gets_nothing() {
     swapping.wait().unwrap();
     let away = impostor.directory.with_extension("away");
     let _ = fs::rename(&away, &impostor.directory);
+    // Root may ask whoever listens what he is, and `brokers` of another test does; the victim does not.
     let got = impostor.end();
-    assert!(got.lines().all(|line| line == "got 0"), "{got}");
+    assert!(!got.contains("of the call"), "{got}");
 }
 
 #[test]

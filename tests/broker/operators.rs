@@ -97,7 +97,7 @@ fn as_stranger(broker: &Broker, arguments: &[&str]) -> String {
     let place = tempfile::tempdir().unwrap();
     std::fs::set_permissions(place.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let copy = place.path().join("cpan-bridge");
-    std::fs::copy(env!("CARGO_BIN_EXE_cpan-bridge"), &copy).unwrap();
+    copy_program(env!("CARGO_BIN_EXE_cpan-bridge").as_ref(), &copy);
     let mut command = Command::new(copy);
     command.args(arguments).arg("--socket").arg(broker.socket()).uid(STRANGER).gid(STRANGER).current_dir("/");
     let output = command.output().unwrap();
@@ -279,6 +279,45 @@ fn settings_that_serve_refuses_are_not_sound() {
         std::fs::write(&file, content).unwrap();
         let (status, said) = check("check-config", &[]);
         assert!(status == Some(2) && said.contains(words), "{said}");
+    }
+}
+
+#[test]
+fn what_would_not_work_is_told_before_a_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("broker.sock");
+    let check = |flags: &[&str]| {
+        let mut program = program();
+        program.arg("check-config").arg("--socket").arg(&socket).args(flags).env("CPAN_BRIDGE_WORKRS", "3");
+        let output = program.output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (status, said, _) = check(&[]);
+    assert!(status == Some(0) && said.contains("did you mean CPAN_BRIDGE_WORKERS?"), "{said}");
+    let nowhere = dir.path().join("none/metrics").display().to_string();
+    let (status, said, shown) = check(&["--metrics-file", &nowhere]);
+    assert!(
+        status == Some(0) && said.contains("metrics_file: ") && shown.contains("and warn of that"),
+        "{said}{shown}"
+    );
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (status, said, _) = check(&["--metrics-listen", &taken.local_addr().unwrap().to_string()]);
+    assert!(status == Some(2) && said.contains("metrics_listen 127.0.0.1:"), "{said}");
+}
+
+#[test]
+fn a_start_that_fails_leaves_no_socket_behind() {
+    // Root may give its files to any group.
+    if nix::unistd::Uid::effective().is_root() || nix::unistd::Gid::effective().as_raw() == 0 {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("broker.sock");
+    for command in ["check-config", "serve"] {
+        let output = program().arg(command).arg("--socket").arg(&socket).arg("--socket-group=0").output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && said.contains("changing the socket's group"), "{said}");
+        assert!(!socket.exists());
     }
 }
 

@@ -15,6 +15,12 @@ use tempfile::TempDir;
 /// How long a test waits for what has to come. Only a broken broker takes as long.
 pub const PATIENCE: Duration = Duration::from_secs(40);
 
+/// Copies a program that is to be run. By another process: a file that is open for writing in this one is so in whatever it starts at the
+/// moment, and can't be run as long.
+pub fn copy_program(from: &std::path::Path, to: &std::path::Path) {
+    assert!(Command::new("cp").arg(from).arg(to).status().unwrap().success());
+}
+
 /// The program, without anything of the environment that would change its settings.
 pub fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cpan-bridge"));

@@ -15,7 +15,8 @@ my $top = dirname(dirname(dirname(abs_path(__FILE__))));
 require "$top/perl/t/lib/TestBroker.pm";
 
 GetOptions('timeout=i' => \(my $timeout = 120), 'verbose' => \my $verbose, 'help|h' => \my $help) or pod2usage(2);
-pod2usage(-verbose => 2, -exitval => 0) if $help;
+# Not by perldoc, which is a package of its own.
+pod2usage(-verbose => 2, -noperldoc => 1, -exitval => 0) if $help;
 @ARGV == 1 or pod2usage(-message => 'one suite, please', -exitval => 2);
 my $suite = abs_path($ARGV[0]);
 defined $suite && -d $suite or die "$ARGV[0]: there is no such directory\n";

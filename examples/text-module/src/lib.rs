@@ -1,9 +1,10 @@
 //! Module `text`: what a module looks like.
 
+use kit::files::Wanted;
 use kit::keep::{Keep, Shared, pack, unpack};
 use kit::protocol::lenient::{Integer, Text};
 use kit::protocol::{Buffer, CallError};
-use kit::{Call, Function, Kind, Module, Placement};
+use kit::{Call, Function, Kind, Module, NamedFile, Placement};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +15,13 @@ pub fn module() -> Module {
         Function::new::<Open<'static>, _>("open", "Begins to count words.", open),
         Function::new::<Count<'static>, _>("count", "Counts more words.", count)
             .runs(Placement::InlineUpTo(10_000))
+            .on_handle("counter_id"),
+        Function::new::<CountFile<'static>, _>("count_file", "Counts a file's words.", count_file)
+            .touches_files(&[NamedFile {
+                parameter: "file",
+                way_out: "read it and send its text to text.count",
+                send_content_as: None,
+            }])
             .on_handle("counter_id"),
         Function::new::<Close<'static>, _>("close", "Ends a count; ending it twice is no error.", close)
             .on_handle("counter_id"),
@@ -121,11 +129,41 @@ struct Counted {
 }
 
 fn count(call: &mut Call<'_>, params: Count<'_>) -> Result<Counted, CallError> {
-    let counter = COUNTER.get(call, &params.counter_id)?;
-    let words = params.text.split_whitespace().filter(|word| word.starts_with(&counter.prefix));
+    count_words(call, &params.counter_id, &params.text)
+}
+
+fn count_words(call: &mut Call<'_>, counter_id: &str, text: &str) -> Result<Counted, CallError> {
+    let counter = COUNTER.get(call, counter_id)?;
+    let words = text.split_whitespace().filter(|word| word.starts_with(&counter.prefix));
     counter.words += words.count() as u64;
     Ok(Counted { words: counter.words })
 }
+
+// --- A file that a caller names
+
+/// The parameters of `text.count_file`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct CountFile<'a> {
+    /// The counter.
+    #[serde(borrow)]
+    counter_id: Text<'a>,
+    /// Its absolute path; at most a MiB of text.
+    #[serde(borrow)]
+    file: Text<'a>,
+}
+
+fn count_file(call: &mut Call<'_>, params: CountFile<'_>) -> Result<Counted, CallError> {
+    let wanted =
+        Wanted { parameter: "file", path: &params.file, failed: "the words can't be counted", most: 1024 * 1024 };
+    let content = wanted.read()?;
+    match str::from_utf8(&content) {
+        Ok(text) => count_words(call, &params.counter_id, text),
+        Err(_) => Err(CallError::invalid("file", "the words can't be counted: it is no UTF-8")),
+    }
+}
+
+// --- The state's end
 
 /// The parameters of `text.close`.
 #[derive(Deserialize, JsonSchema)]
@@ -147,7 +185,7 @@ fn close(call: &mut Call<'_>, params: Close<'_>) -> Result<Closed, CallError> {
     Ok(Closed { closed: COUNTER.free(call, &params.counter_id)? })
 }
 
-kit::parameters!(Repeat<'_>, Open<'_>, Count<'_>, Close<'_>);
+kit::parameters!(Repeat<'_>, Open<'_>, Count<'_>, CountFile<'_>, Close<'_>);
 
 #[cfg(test)]
 mod tests {

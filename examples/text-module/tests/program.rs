@@ -63,8 +63,12 @@ fn scripts_call_it_and_its_state_survives_a_reload() {
     assert!(more("an apple and a pear").contains('4'));
     // Above the table's bound a worker has it, which is the same to the function.
     assert!(more(&"b ".repeat(10_000)).contains('4'));
+    let file = broker.1.join("words");
+    std::fs::write(&file, "an ape among bears").unwrap();
+    let of_file = broker.call("text.count_file", &format!(r#"{{"counter_id": "{id}", "file": "{}"}}"#, file.display()));
+    assert!(of_file.contains('7'), "{of_file}");
     assert!(broker.run(&["reload"]).status.success());
-    assert!(more("again").contains('5'));
+    assert!(more("again").contains('8'));
     let perl = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../perl/lib");
     let script = format!(
         "print CPANBridge->new(socket => '{}')->call('text.close', {{ counter_id => '{id}' }})->{{closed}}",

@@ -145,9 +145,9 @@ impl CallError {
         Failure { code, message: message.into(), data: None, detail: BTreeMap::new() }.into()
     }
 
-    /// `invalid_params` about one parameter.
+    /// `invalid_params` about one parameter. The name may be one that the caller made up: it is cut as [`quote`] does it.
     pub fn invalid(parameter: &str, message: impl Into<String>) -> Self {
-        let data = ErrorData { parameter: Some(parameter.to_owned()), ..ErrorData::default() };
+        let data = ErrorData { parameter: Some(quote(parameter)), ..ErrorData::default() };
         let mut error = Self::new(Code::InvalidParams, message);
         error.0.data = Some(Box::new(data));
         error

@@ -461,6 +461,19 @@ impl<'a> Iterator for MapEntries<'a> {
     }
 }
 
+/// The element of a list whose bytes a [`Scanner`] has accepted.
+pub(crate) fn element(list: &[u8], index: usize) -> Option<&[u8]> {
+    let Ok((Head::Array(count), size)) = Head::read(list) else { return None };
+    let mut elements = MapEntries { rest: &list[size..], left: 0 };
+    if index >= count {
+        return None;
+    }
+    for _ in 0..index {
+        elements.value()?;
+    }
+    elements.value()
+}
+
 fn bytes_of(value: &[u8]) -> Option<&[u8]> {
     match Head::read(value) {
         Ok((Head::Str(length) | Head::Bin(length), size)) => value.get(size..size + length),

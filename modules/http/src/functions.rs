@@ -51,7 +51,7 @@ pub fn module() -> Module {
         in_session(Function::new::<Download<'static>, _>("download", "Fetches into a file.", download)).touches_files(
             &[NamedFile {
                 parameter: "path",
-                way_out: "take the body in pieces: http_helper.request with `stream`, then http_helper.read",
+                way_out: "take the body in pieces: http.request with `stream`, then http.read",
                 send_content_as: None,
             }],
         ),

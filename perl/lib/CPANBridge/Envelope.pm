@@ -122,7 +122,7 @@ sub _line {
 # Whichever of the two finds it out first, the broker or the client, a script is told in its own words.
 sub too_late {
     my ($method, $limit) = @_;
-    return error('timeout', $method, sprintf 'no answer within %g seconds, its time limit (timeout)', $limit);
+    return error('timeout', $method, sprintf 'no answer within %g seconds, its time limit', $limit);
 }
 
 sub broker_error {

@@ -43,6 +43,8 @@ sub line    { return $_[0]->{line} }
 sub as_string {
     my ($self) = @_;
     my $method = defined $self->{method} ? "$self->{method}: " : '';
+    # One line, whatever the script has taken for a method's name.
+    $method =~ s/[\x00-\x1f\x7f]+/ /g;
     return "$method$self->{message} ($self->{code}) at $self->{file} line $self->{line}.\n";
 }
 

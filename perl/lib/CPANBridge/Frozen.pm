@@ -30,9 +30,14 @@ sub header {
     my $eval_error = $@;
     local $!;
     local $SIG{__DIE__} = 'DEFAULT';
-    # By the functions that are C: those of the module around them would take a signal's handler that dies for their own mistake.
-    my $image = eval { CPANBridge::Loader::core('Storable.pm'); Storable->VERSION(3); Storable::mstore([]) };
-    die $@ if !defined $image && !_is_storables($@);
+    # By the functions that are C: those of the module around them would take a signal's handler that dies for their own mistake. What fails
+    # twice in the same words is no handler's doing: Storable can't be had, for one of many reasons, or is another's.
+    my ($image, @why);
+    while (!defined $image && @why < 2) {
+        $image = eval { CPANBridge::Loader::core('Storable.pm'); Storable->VERSION(3); Storable::mstore([]) };
+        push @why, $@ if !defined $image;
+    }
+    die $why[0] if @why && (defined $image || !_is_storables($why[0]) && (ref $why[0] || ref $why[1] || $why[0] ne $why[1]));
     $@ = $eval_error;
     # Behind the version: how long the byte order is, that, and four sizes.
     return $HEADER = defined $image && length $image > 2 ? substr $image, 0, 7 + ord substr $image, 2, 1 : '';
@@ -92,14 +97,14 @@ sub _copy_within {
     return 1;
 }
 
-# Parameters as an image, with the head of MessagePack, and the copy that it was made of. Nothing where they have none, or one that is too
-# large.
+# Parameters as an image, with the head of MessagePack, and the copy that it was made of. The image is undef where they have none, or one
+# that is too large; the copy is good for a map in any case: what is not copied in it was not looked at.
 sub image {
     my ($original) = @_;
     return if length header() < 2 || substr(header(), 2) ne NATIVE;
     my $room = LARGEST;
     my $params = {%$original};
-    return if !_copy_within($params, CPANBridge::MessagePack::MAX_DEPTH, \$room);
+    return (undef, $params) if !_copy_within($params, CPANBridge::MessagePack::MAX_DEPTH, \$room);
     my $eval_error = $@;
     local $!;
     local $SIG{__DIE__} = 'DEFAULT';
@@ -178,8 +183,8 @@ The longest image of parameters that a broker reads; how one begins behind the v
 
     my ($bytes, $copy) = CPANBridge::Frozen::image(\%parameters);
 
-Parameters as an image with its head, undef where that is too large, and the copy of them that it was made of: nothing tied or otherwise
-magical is left in it. Nothing where they are more than lists, maps and plain values.
+Parameters as an image with its head, undef where they have none or too large a one, and a copy of them to send instead: what is tied or
+otherwise magical was looked at for it, and is not to be looked at again. Nothing where no images are made.
 
 =head2 would_help
 

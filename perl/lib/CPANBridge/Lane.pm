@@ -60,7 +60,12 @@ sub timeval {
 # the wait for a broker whose queue is full, as the script's setting does; reads are given a limit if there is one for them.
 sub dial {
     my ($path, $wait, $read) = @_;
-    $wait = $CPANBridge::DAEMON_TIMEOUT if $wait > $CPANBridge::DAEMON_TIMEOUT;
+    {
+        # Scripts may have set it to anything.
+        no warnings;
+        my $most = $CPANBridge::DAEMON_TIMEOUT;
+        $wait = $most if defined $most && length $most && $wait > $most;
+    }
     if (length $path > 107) {
         # ENAMETOOLONG: a longer one is no address.
         $! = 36;

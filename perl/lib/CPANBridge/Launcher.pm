@@ -118,7 +118,7 @@ sub start {
     # Somebody else's SIGCHLD handler may have been faster; then whether it worked shows when connecting.
     return (1, '') if $reaped != $pid || $? == 0;
     $text =~ s/\s+\z//;
-    return (0, length $text ? $text : "$program ended with status " . ($? >> 8));
+    return (0, length $text ? $text : $? >> 8 == 127 ? "$program can't be run" : "$program ended with status " . ($? >> 8));
 }
 
 # Lets a program answer one request: bytes to its standard input, and its answer back, of so many bytes at most. Returns (answer) or

@@ -7,7 +7,7 @@ use CPANBridge::Connection ();
 use CPANBridge::Lane ();
 use CPANBridge::Launcher ();
 use CPANBridge::Places ();
-use Errno qw(EACCES ENOENT);
+use Errno qw(EACCES ECONNREFUSED ENOENT);
 
 our $VERSION = '0.100';
 
@@ -29,15 +29,14 @@ sub connect {    ## no critic (ProhibitBuiltinHomonyms)
     my $may_start = $self->_may_start($named);
     my $until = CPANBridge::Lane::now() + $patience;
     $until = $deadline if $until > $deadline;
-    my ($why, $is_closed);
+    my ($why, $is_absent, $is_free);
     while (1) {
-        (my $connection, $why) = $self->_try($deadline, $named, $path);
+        (my $connection, $why, $is_absent, $is_free) = $self->_try($deadline, $named, $path);
         return $connection if $connection;
-        $is_closed = $! == EACCES;
         last if $may_start || CPANBridge::Lane::now() >= $until;
         select undef, undef, undef, PAUSE;
     }
-    return (undef, $why . _advice($named, $path, $is_closed)) if !$may_start;
+    return (undef, $why . _advice($named, $path, $is_absent || $is_free)) if !$may_start;
     my $connection;
     # A place may be taken by somebody else between the look at it and the start there.
     for my $try ($named ? 1 : (1 .. 3)) {
@@ -107,7 +106,7 @@ sub _try {
     return (undef, $telling || $first);
 }
 
-# (connection), or (undef, why not, whether nothing is there).
+# (connection), or (undef, why not, whether nothing is there, whether a broker that starts there puts its own in the place of what is).
 sub _try_one {
     my ($self, $deadline, $named, $path) = @_;
     if (!$named) {
@@ -119,7 +118,9 @@ sub _try_one {
     my ($connection, $stranger) = CPANBridge::Connection->open($path, $deadline - CPANBridge::Lane::now(), $self);
     return $connection if $connection;
     return (undef, $self->_refusal($path, $stranger)) if defined $stranger;
-    return (undef, "can't connect to $path: $!" . ($! == EACCES ? _let_in($path) : ''), $! == ENOENT);
+    my $is_other = do { local $!; -e $path && !-S _ };
+    return (undef, "can't connect to $path: it is no socket") if $is_other;
+    return (undef, "can't connect to $path: $!" . ($! == EACCES ? _let_in($path) : ''), $! == ENOENT, $! == ECONNREFUSED);
 }
 
 sub _refusal {
@@ -152,17 +153,20 @@ sub _may_start {
     my $autostart = $self->{autostart};
     # An operator who has stopped a broker for good can say so for all scripts that do not say themselves.
     my $wished = $ENV{CPAN_BRIDGE_AUTOSTART};
-    $autostart = $wished if !defined $autostart && defined $wished && $wished ne '';
+    $autostart = !_is_no($wished) if !defined $autostart && defined $wished && $wished ne '';
     return $named ? $autostart : !defined $autostart || $autostart;
 }
 
-# What whoever reads it can do: nobody can start a broker in a place that is closed to him.
+# The words for no that people write into an environment.
+sub _is_no { return defined $_[0] && $_[0] =~ /\A(?:0|no|off|false)\z/i }
+
+# What whoever reads it can do: nobody can start a broker in a place that is closed to him or taken.
 sub _advice {
-    my ($named, $path, $is_closed) = @_;
+    my ($named, $path, $can_start) = @_;
     return "; CPAN_BRIDGE_AUTOSTART=$ENV{CPAN_BRIDGE_AUTOSTART} says that scripts start none: start one (cpan-bridge serve), or unset it"
-        if !$named && defined $ENV{CPAN_BRIDGE_AUTOSTART} && $ENV{CPAN_BRIDGE_AUTOSTART} eq '0';
+        if !$named && _is_no($ENV{CPAN_BRIDGE_AUTOSTART});
     return '; start a broker (cpan-bridge serve), or create the object with autostart => 1' if !$named;
-    return '' if $is_closed;
+    return '' if !$can_start;
     return "; start a broker there (cpan-bridge serve --socket $path), or create the object with autostart => 1";
 }
 

@@ -39,6 +39,12 @@ sub _check_name {
     return;
 }
 
+sub _check_ticket {
+    my ($method, $ticket) = @_;
+    Carp::croak("$method takes what send_call gave") if !UNIVERSAL::isa($ticket, 'CPANBridge::Ticket');
+    return;
+}
+
 my %OPTION = map { $_ => 1 } qw(progress timeout);
 
 sub _checked_options {
@@ -126,6 +132,7 @@ sub _do_send_call {
 sub _do_wait_for {
     my ($self, $ticket) = @_;
     my $is_inside = $self->{ +KEY }{user};
+    _check_ticket(wait_for => $ticket);
     Carp::croak('wait_for within another call of the same object') if $is_inside && !$ticket->is_done;
     Carp::croak('wait_for a ticket of another object') if !$ticket->is_done && ($ticket->{session} || 0) != ($self->{ +KEY }{serial} || -1);
     if (!$is_inside) {
@@ -162,6 +169,7 @@ sub _do_notify {
 
 sub _do_cancel {
     my ($self, $ticket) = @_;
+    _check_ticket(cancel => $ticket);
     return if $self->{ +KEY }{user} || ($ticket->{session} || 0) != ($self->{ +KEY }{serial} || -1);
     # What can't be told any more is as good as given up.
     # It is a key of a hash elsewhere, which leaves a string's mark on numbers of older versions of Perl.

@@ -14,7 +14,7 @@ use TAP::Parser;
 my $top = dirname(dirname(dirname(abs_path(__FILE__))));
 require "$top/perl/t/lib/TestBroker.pm";
 
-GetOptions('timeout=i' => \(my $timeout = 120), 'verbose' => \my $verbose, 'help|h' => \my $help) or pod2usage(2);
+GetOptions('timeout=i' => \(my $timeout = 120), 'verbose' => \my $verbose, 'original' => \my $original, 'help|h' => \my $help) or pod2usage(2);
 # Not by perldoc, which is a package of its own.
 pod2usage(-verbose => 2, -noperldoc => 1, -exitval => 0) if $help;
 @ARGV == 1 or pod2usage(-message => 'one suite, please', -exitval => 2);
@@ -39,23 +39,39 @@ push @files, 'test.pl' if -e "$tree/test.pl";
 
 my $broker = TestBroker->start('--log-level', 'error');
 $ENV{CPAN_BRIDGE_SOCKET} = $broker->socket_path;
+my $perl5lib = $ENV{PERL5LIB};
 $ENV{PERL5LIB} = join ':', "$top/perl/lib", "$top/perl/compat", defined $ENV{PERL5LIB} ? $ENV{PERL5LIB} : ();
 # Suites have test modules beside their tests, and old ones expect to be run where they stand.
 $ENV{PERL_USE_UNSAFE_INC} = 1;
 my $before = getcwd();
 chdir $tree or die "$tree: $!\n";
 
-my %all = (files => 0, whole => 0, planned => 0, passed => 0);
+my %all = (files => 0, whole => 0, planned => 0, passed => 0, original => 0, behind => 0);
 for my $file (@files) {
     my $seen = run($file);
     $all{files}++;
     $all{whole}++ if $seen->{whole};
     $all{$_} += $seen->{$_} for qw(planned passed);
-    printf "%-40s %5d of %5d passed%s\n", $file, @{$seen}{qw(passed planned)}, $seen->{note} ? "; $seen->{note}" : '';
+    my $beside = $original ? beside_original($file, $seen) : '';
+    printf "%-40s %5d of %5d passed%s%s\n", $file, @{$seen}{qw(passed planned)}, $beside, $seen->{note} ? "; $seen->{note}" : '';
 }
 chdir $before or die "$before: $!\n";
 printf "%d of %d files, %d of %d tests passed\n", @all{qw(whole files passed planned)};
-exit($all{whole} == $all{files} ? 0 : 1);
+printf "the original passes %d, of which %d do not pass here\n", @all{qw(original behind)} if $original;
+exit($original ? $all{behind} == 0 ? 0 : 1 : $all{whole} == $all{files} ? 0 : 1);
+
+# What comes of a file with the host's own modules, and how many tests pass with those alone.
+sub beside_original {
+    my ($file, $ours) = @_;
+    local @ENV{qw(PERL5LIB CPAN_BRIDGE_SOCKET)} = ($perl5lib, '/nonexistent/broker.sock');
+    delete $ENV{PERL5LIB} if !defined $perl5lib;
+    my $seen = run($file);
+    my %passed = map { $_ => 1 } split ' ', $ours->{which};
+    my @behind = grep { !$passed{$_} } split ' ', $seen->{which};
+    $all{original} += $seen->{passed};
+    $all{behind} += @behind;
+    return sprintf ' (original %d%s)', $seen->{passed}, @behind ? '; behind it in ' . join ' ', @behind > 12 ? (@behind[0 .. 11], '...') : @behind : '';
+}
 
 # What came of one file. A test that was skipped, or that never came because the file ended before, has not passed.
 sub run {
@@ -69,7 +85,7 @@ sub run {
         close $read;
         setpgrp 0, 0;
         my $result = look_at(TAP::Parser->new({ source => $file, switches => [$taint ? $taint : ()], merge => $verbose ? 0 : 1 }));
-        print {$write} join "\0", map { defined $_ ? $_ : '' } @{$result}{qw(planned passed whole note)};
+        print {$write} join "\0", map { defined $_ ? $_ : '' } @{$result}{qw(planned passed whole note which)};
         close $write;
         # Without the broker's end, which is the parent's.
         require POSIX;
@@ -86,9 +102,9 @@ sub run {
     };
     kill 'KILL', -$pid if !$in_time;
     waitpid $pid, 0;
-    return { planned => 1, passed => 0, whole => 0, note => "not done after $timeout seconds" } if !$in_time;
+    return { planned => 1, passed => 0, whole => 0, which => '', note => "not done after $timeout seconds" } if !$in_time;
     my %seen;
-    @seen{qw(planned passed whole note)} = split /\0/, $said, -1;
+    @seen{qw(planned passed whole note which)} = split /\0/, $said, -1;
     $seen{$_} ||= 0 for qw(planned passed whole);
     return \%seen;
 }
@@ -102,16 +118,16 @@ sub taint_of {
 
 sub look_at {
     my ($parser) = @_;
-    my ($skipped, $last) = (0, '');
+    my ($skipped, $last, %skipped) = (0, '');
     while (my $result = $parser->next) {
         print $result->as_string, "\n" if $verbose;
         $last = $result->as_string if $result->is_unknown && $result->as_string =~ /\S/;
         next if !$result->is_test;
-        $skipped++ if $result->has_skip;
+        $skipped++, $skipped{ $result->number } = 1 if $result->has_skip;
     }
     my $planned = $parser->tests_planned || $parser->tests_run;
-    my $passed = () = $parser->actual_passed;
-    $passed -= $skipped;
+    my @which = grep { !$skipped{$_} } $parser->actual_passed;
+    my $passed = @which;
     my @failed = $parser->actual_failed;
     my $note
         = $parser->skip_all               ? 'skipped: ' . $parser->skip_all
@@ -124,7 +140,7 @@ sub look_at {
     $planned = 1 if $parser->skip_all || !$planned;
     my $whole = !$parser->has_problems && !$parser->skip_all && !$skipped && $passed == $planned;
     $note =~ s/[\0\n].*//s;
-    return { planned => $planned, passed => $passed, whole => $whole ? 1 : 0, note => substr $note, 0, 120 };
+    return { planned => $planned, passed => $passed, whole => $whole ? 1 : 0, note => substr($note, 0, 120), which => "@which" };
 }
 
 __END__
@@ -135,7 +151,7 @@ run.pl - runs a CPAN distribution's own tests on the stand-ins
 
 =head1 SYNOPSIS
 
-    CPAN_BRIDGE_BIN=target/debug/cpan-bridge perl tests/conformance/run.pl [--timeout 120] [--verbose] DIRECTORY
+    CPAN_BRIDGE_BIN=target/debug/cpan-bridge perl tests/conformance/run.pl [--timeout 120] [--verbose] [--original] DIRECTORY
 
 =head1 DESCRIPTION
 
@@ -143,6 +159,9 @@ DIRECTORY is a checked-out distribution. Its tests run in a copy without its C<l
 F<perl/compat> first, against a broker of their own. For each file it says how many tests passed of how many, and what was wrong; at the end
 the sums. A test that was skipped, or never came, has not passed. The exit status is 0 if every file passed as a whole, 1 if not, 2 for a
 wrong use.
+
+With C<--original> each file runs a second time, with the host's own modules, and what passes with those alone is told: then the exit status
+is 0 if nothing does.
 
 C<make conformance SUITE=DIRECTORY> builds the broker and runs this.
 

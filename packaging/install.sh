@@ -310,7 +310,10 @@ say_what_next() {
 }
 
 case $action in
-install) install_all && say_what_next ;;
+install)
+    install_all
+    say_what_next
+    ;;
 uninstall) uninstall_all ;;
 *)
     echo "$0: install or uninstall" >&2

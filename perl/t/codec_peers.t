@@ -2,6 +2,7 @@
 use strict;
 use warnings;
 use lib 'perl/t/lib', 'perl/lib';
+use Storable ();
 use Test::More;
 use CPANBridge;
 use CPANBridge::MessagePack;
@@ -36,7 +37,9 @@ my @values = map { value(0) } 1 .. 400;
 my @different = grep {
     my $sent = { value => $values[$_] };
     my $back = $bridge->call('test.echo', $sent);
-    CPANBridge::MessagePack->new(canonical => 1)->pack($back) ne CPANBridge::MessagePack->new(canonical => 1)->pack($sent);
+    my ($came, $went) = map { CPANBridge::MessagePack->new(canonical => 1)->pack($_) } $back, $sent;
+    # What went as an image of Storable's has integers for integral floating-point numbers, as a clone has.
+    $came ne $went && $came ne CPANBridge::MessagePack->new(canonical => 1)->pack(Storable::dclone($sent));
 } 0 .. $#values;
 is_deeply(\@different, [], "the broker gives back what it got ($seed)");
 

@@ -75,7 +75,7 @@ $ENV{PERL5LIB} = '' if !defined $ENV{PERL5LIB};
     is(`$^X -MCPANBridge -e 'print CPANBridge->new->call("test.ping")->{message}'`, 'pong', 'the installed client calls it');
     is(`$^X -MCPANBridge::Compat -MLWP::UserAgent -e 'print \$INC{"LWP/UserAgent.pm"}'`, "$stage$lib/CPANBridge/compat/LWP/UserAgent.pm", 'the stand-ins are found');
     like(`cpan-bridge status`, qr/^healthy/, 'status');
-    like(`cpan-bridge stop`, qr{\AStopped;}, 'stop');
+    like(`cpan-bridge stop`, qr{\AStopped\n}, 'stop');
     waitpid $pid, 0;
 }
 chdir $top or die $!;

@@ -74,6 +74,6 @@ my $said = `$ENV{CPAN_BRIDGE_BIN} reload --socket '$socket' 2>&1`;
 like($said, qr/^Reloaded: version \S+ in place of \S+, with 2 connections and 1 handle; handing over held calls up for \d+ ms$/, 'the command says so');
 my $none = `$ENV{CPAN_BRIDGE_BIN} reload --socket '$socket.none' 2>&1`;
 is($? >> 8, 3, 'the command fails where no broker is');
-like($none, qr/no such socket; start one with/, 'and says what to do');
+like($none, qr/no such socket; start one there with/, 'and says what to do');
 
 done_testing;

@@ -19,7 +19,7 @@ BEGIN {
     delete $ENV{XDG_RUNTIME_DIR};
     my $top = Cwd::abs_path(File::Basename::dirname(__FILE__) . '/../../..');
     my $built = defined $ENV{CARGO_TARGET_DIR} ? File::Spec->rel2abs($ENV{CARGO_TARGET_DIR}, $top) : "$top/target";
-    die "CPAN_BRIDGE_BIN=$binary: there is no such program\n" if defined $binary && !-x $binary;
+    die "CPAN_BRIDGE_BIN=$binary: there is no such program\n" if defined $binary && !-x $binary && -e "$top/Cargo.toml";
     ($binary) = grep { defined && -x } $binary, "$built/debug/cpan-bridge", "$built/release/cpan-bridge";
     # The client's own distribution is tested with the program that is installed, and may come to a host before it.
     if (!defined $binary && !-e "$top/Cargo.toml") {

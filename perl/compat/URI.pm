@@ -1,6 +1,6 @@
 package URI;
 
-# A stand-in for URI 5.x (RFC 3986), written from the original's documentation and from what it was seen to do. An object is a
+# A stand-in for URI 5.x (RFC 3986), written from the original's documentation, its tests, and what it was seen to do. An object is a
 # reference to its text.
 
 use strict;
@@ -19,17 +19,24 @@ use overload
 
 our ($ABS_REMOTE_LEADING_DOTS, $ABS_ALLOW_RELATIVE_SCHEME, $DEFAULT_QUERY_FORM_DELIMITER);
 
+# Whether brackets stand as they are everywhere, as before 5.11; else only around a host's address.
+use constant HAS_RESERVED_SQUARE_BRACKETS => $ENV{URI_HAS_RESERVED_SQUARE_BRACKETS} ? 1 : 0;
+
 our $SCHEME = qr/[a-zA-Z][a-zA-Z0-9.+\-]*/;
 # What may stand in a URI as it is; the rest is escaped.
-our $CHARACTERS = q(;/?:@&=+$,[\]A-Za-z0-9\-_.!~*'()%);
+our $CHARACTERS = q(;/?:@&=+$,A-Za-z0-9\-_.!~*'()%) . (HAS_RESERVED_SQUARE_BRACKETS ? '[\]' : '');
+our $CHARACTERS_ESCAPED = q(^;/?:@&=+$,A-Za-z0-9\-_.!~*'());
 
-my %CLASS = (
-    http   => 'URI::http',
-    https  => 'URI::https',
-    ftp    => 'URI::ftp',
-    file   => 'URI::file',
-    mailto => 'URI::mailto',
-);
+# What modules beside URI build their own patterns of.
+our $reserved   = HAS_RESERVED_SQUARE_BRACKETS ? q(;/?:@&=+$,[]) : q(;/?:@&=+$,);
+our $mark       = q(-_.!~*'());
+our $unreserved = "A-Za-z0-9\Q$mark\E";
+our $uric       = quotemeta($reserved) . "$unreserved%";
+our $uric4host  = $uric . (HAS_RESERVED_SQUARE_BRACKETS ? '' : quotemeta '[]');
+our $scheme_re  = '[a-zA-Z][a-zA-Z0-9.+\-]*';
+
+# By scheme; false where there is none, which is looked for once.
+my %CLASS;
 
 sub _same_object {
     my ($left, $right) = @_;
@@ -48,31 +55,65 @@ sub new {
     if ($text =~ /\A($SCHEME):/) {
         $found = $1;
     }
-    elsif (defined $scheme && (ref $scheme || length $scheme)) {
-        $found = ref $scheme ? $scheme->scheme : $scheme =~ /\A($SCHEME)(?::|\z)/ ? $1 : $scheme;
+    elsif (ref $scheme) {
+        return ref($scheme)->_init($text, _has_base($scheme) ? $scheme : $scheme->scheme);
     }
-    my $self = _class($found)->_init($text, $found);
-    return $self;
+    elsif (defined $scheme && length $scheme) {
+        $found = $scheme =~ /\A($SCHEME)(?::|\z)/ ? $1 : undef;
+    }
+    return _class($found)->_init($text, $found);
 }
+
+sub _has_base { return UNIVERSAL::isa($_[0], 'URI::WithBase') || UNIVERSAL::isa($_[0], 'URI::URL') }
 
 sub _class {
     my ($scheme) = @_;
-    my $class = defined $scheme ? $CLASS{ lc $scheme } || 'URI::_foreign' : 'URI::_generic';
-    if (defined $scheme && $class eq 'URI::_foreign') {
-        # A class of the script's own.
-        (my $own = 'URI::' . lc $scheme) =~ s/[^\w:]/_/g;
-        $class = $own if $own->can('_init');
-    }
+    require URI::_generic;
+    return 'URI::_generic' if !defined $scheme;
+    my $class = _class_of($scheme);
+    return $class if defined $class;
+    require URI::_foreign;
+    return 'URI::_foreign';
+}
+
+# The class of a scheme, if there is one, ours or the script's own.
+sub _class_of {
+    my ($scheme) = @_;
+    my $name = lc $scheme;
+    return $CLASS{$name} if exists $CLASS{$name};
+    # Names of classes have no such characters, and none begins with one of these.
+    (my $class = $name) =~ s/\+/_P/g;
+    $class =~ s/\./_O/g;
+    $class =~ s/-/_/g;
+    $class = "URI::$class";
+    return $CLASS{$name} = _loaded($class) ? $class : undef;
+}
+
+# Whether there is such a class, which is loaded if it must be. One that is there and broken says so.
+sub _loaded {
+    my ($class) = @_;
+    return 1 if $class->can('_init');
     (my $file = "$class.pm") =~ s{::}{/}g;
-    $file = 'URI/_generic.pm' if $class eq 'URI::_foreign';
-    require $file if !$class->can('_init');
-    return $class;
+    my $eval_error = $@;
+    my $is_there = do { local $SIG{__DIE__} = 'DEFAULT'; eval { require $file; 1 } };
+    die $@ if !$is_there && $@ !~ /\ACan't locate \Q$file\E in \@INC/;
+    $@ = $eval_error;
+    return $is_there && $class->can('_init') ? 1 : 0;
 }
 
 sub _init {
     my ($class, $text, $scheme) = @_;
-    $text = _escaped($text);
+    # In front of the first slashes behind a scheme nothing is a server's.
+    if ($text =~ m{\A((?:$SCHEME:)?//)([^/?#]*)(.*)\z}s) {
+        my ($before, $authority, $rest) = ($1, $2, $3);
+        $text = $before . $class->_escaped_authority($authority) . _escaped($rest);
+    }
+    else {
+        $text = _escaped($text);
+    }
     $text = "$scheme:$text" if defined $scheme && $text !~ /\A$SCHEME:/ && !$class->_has_no_scheme;
+    # It is ASCII now, whatever Perl's flag says, which spreads.
+    utf8::downgrade($text, 1);
     return bless \$text, $class;
 }
 
@@ -81,8 +122,20 @@ sub _has_no_scheme { return 0 }
 sub _escaped {
     my ($text) = @_;
     $text =~ s/([^$CHARACTERS#])/URI::Escape::escape_char($1)/ge;
+    utf8::downgrade($text);
     return $text;
 }
+
+# An address in brackets stands as it is (RFC 3986, 3.2.2).
+sub _escaped_authority {
+    my ($class, $authority) = @_;
+    my ($user, $host, $port) = $authority =~ /\A(.*@)?(.*?)(:[0-9]*)?\z/s;
+    my $is_address = $host =~ /\A\[[0-9a-fA-FvV.:%A-Za-z_~\-]*\]\z/;
+    $host = $is_address ? '[' . _escaped(substr $host, 1, -1) . ']' : $class->_escaped_host($host);
+    return (defined $user ? _escaped($user) : '') . $host . (defined $port ? $port : '');
+}
+
+sub _escaped_host { my ($class, $host) = @_; return _escaped($host) }
 
 sub new_abs {
     my ($class, $uri, $base) = @_;
@@ -92,8 +145,12 @@ sub new_abs {
 
 sub implementor {
     my ($scheme, $class) = @_;
+    if (!defined $scheme || $scheme !~ /\A$SCHEME\z/) {
+        require URI::_generic;
+        return 'URI::_generic';
+    }
     $CLASS{ lc $scheme } = $class if defined $class;
-    return _class($scheme);
+    return _class_of($scheme);
 }
 
 sub clone { my ($self) = @_; my $text = $$self; return bless \$text, ref $self }
@@ -124,7 +181,11 @@ sub scheme {
     return defined $old ? lc $old : undef;
 }
 
-sub has_recognized_scheme { my ($self) = @_; return ref $self ne 'URI::_foreign' && defined $self->_scheme ? 1 : '' }
+sub has_recognized_scheme { my ($self) = @_; return ref($self) =~ /\AURI::_/ ? '' : 1 }
+
+# As older versions of Perl freeze and thaw an object that is a reference to a text.
+sub STORABLE_freeze { my ($self) = @_; return $$self }
+sub STORABLE_thaw { my ($self, undef, $text) = @_; $$self = $text; return }
 
 sub opaque {
     my ($self, @value) = @_;
@@ -171,7 +232,7 @@ sub as_iri {
 sub _iri_part {
     my ($escaped) = @_;
     my $bytes = URI::Escape::uri_unescape($escaped);
-    return utf8::decode($bytes) ? $bytes : $escaped;
+    return utf8::decode($bytes) ? $bytes : uc $escaped;
 }
 
 sub canonical {
@@ -215,19 +276,26 @@ URI - a stand-in for URI, core Perl only
 
 =head1 DESCRIPTION
 
-The interface is the original's (L<https://metacpan.org/pod/URI>), for URIs of the schemes C<http>, C<https>, C<ftp>, C<file>, C<mailto>, for
-those of other schemes with a path, and for relative ones.
+The interface is the original's (L<https://metacpan.org/pod/URI>). There is a class for each of the schemes C<data>, C<file>, C<ftp>, C<ftpes>,
+C<ftps>, C<geo>, C<gopher>, C<http>, C<https>, C<icap>, C<icaps>, C<irc>, C<ircs>, C<ldap>, C<ldapi>, C<ldaps>, C<mailto>, C<mms>, C<news>,
+C<nntp>, C<nntps>, C<otpauth>, C<pop>, C<rlogin>, C<rsync>, C<rtsp>, C<rtspu>, C<scp>, C<sftp>, C<sip>, C<sips>, C<smb>, C<smtp>, C<snews>,
+C<ssh>, C<telnet>, C<tn3270>, C<urn> (with C<isbn> and C<oid>), C<ws> and C<wss>, with the methods that the original's has; other schemes have
+those of a URI with a path. C<URI::Escape>, C<URI::Heuristic>, C<URI::IRI>, C<URI::QueryParam>, C<URI::Split>, C<URI::URL>, C<URI::WithBase> and
+C<URI::file>, for the paths of Unix, Windows, MS-DOS, OS/2, QNX and the first MacOS, are there as well.
 
 =head1 METHODS
 
 C<new>, C<new_abs>, C<clone>, C<scheme>, C<has_recognized_scheme>, C<opaque>, C<path>, C<fragment>, C<as_string>, C<as_iri>, C<canonical>, C<eq>,
 C<abs>, C<rel>, C<secure>, C<implementor>; of URIs with a path C<authority>, C<path_query>, C<path_segments>, C<query>, C<query_form>,
 C<query_keywords>, C<query_param>, C<query_param_append>, C<query_param_delete>, C<query_form_hash>; of those with a server
-C<userinfo>, C<host>, C<port>, C<host_port>, C<default_port>, C<user>, C<password>: as in the original.
+C<userinfo>, C<host>, C<ihost>, C<port>, C<host_port>, C<default_port>; of those that are logged in to C<user>, C<password>: as in the original,
+and so are the variables C<$URI::ABS_REMOTE_LEADING_DOTS>, C<$URI::ABS_ALLOW_RELATIVE_SCHEME>, C<$URI::DEFAULT_QUERY_FORM_DELIMITER>,
+C<$URI::file::DEFAULT_AUTHORITY>, C<$URI::reserved> and its kin, and C<URI_HAS_RESERVED_SQUARE_BRACKETS> in the environment.
 
 =head1 WHAT DIFFERS
 
-Names of hosts with characters beyond ASCII are kept as they are, not turned into their C<xn--> form. The classes of other
-schemes are not there.
+Where versions of the original differ it is as in 5.17, Debian 12's: a field of a form without a value is an empty one. Of its mistakes that
+later versions have mended these are not made here: a server of C<host:> is C<host>, C<password(undef)> leaves no colon, C<canonical> takes
+zeros from the front of a port, C<authority(undef)> makes no server of a path that begins with two slashes. C<urn:isbn> needs Business::ISBN.
 
 =cut

@@ -11,7 +11,8 @@ my @files;
 find({ no_chdir => 1, wanted => sub { push @files, $_ if /\.pm\z/ } }, $lib, $compat);
 ok(@files >= 50, 'there are modules');
 # What the stand-ins need besides, and what each other are.
-my %in_compat = map { $_ => 1 } qw(Cwd Digest::MD5 Digest::SHA Encode Exporter Fcntl MIME::Base64 MIME::QuotedPrint Scalar::Util Time::Local);
+my %in_compat = map { $_ => 1 } qw(Cwd Digest::MD5 Digest::SHA Encode Exporter Fcntl MIME::Base64 MIME::QuotedPrint Net::Domain Scalar::Util Sys::Hostname
+    Time::Local);
 my %stand_in = map { my ($name) = m{/compat/(.*)\.pm\z}; defined $name ? do { $name =~ s{/}{::}g; ($name => 1) } : () } @files;
 
 # Kept short on purpose: packagers split even core modules off. Loaded only when needed: B, POSIX, Time::HiRes, JSON::PP, Storable.
@@ -19,7 +20,7 @@ my %allowed = map { $_ => 1 } qw(strict warnings overload constant Carp Errno So
     B Fcntl POSIX Time::HiRes Time::Local JSON::PP JSON::PP::Boolean Storable);
 
 # What the original loads if it is there, and so do we.
-my %optional = map { $_ => 1 } qw(Crypt::FileHandle Crypt::PBKDF2 Crypt::PBKDF2::Hash::HMACSHA1 Crypt::PBKDF2::Hash::HMACSHA2);
+my %optional = map { $_ => 1 } qw(Business::ISBN Crypt::FileHandle Crypt::PBKDF2 Crypt::PBKDF2::Hash::HMACSHA1 Crypt::PBKDF2::Hash::HMACSHA2);
 for my $file (sort @files) {
     my $is_stand_in = $file =~ m{\A\Q$compat\E/};
     my $output = qx{$^X -I$lib -I$compat -wc $file 2>&1};

@@ -24,13 +24,14 @@ sub uri_escape {
     my $pattern;
     if (defined $characters) {
         $pattern = ref $characters eq 'Regexp' ? $characters : $PATTERN{$characters} ||= do {
-            (my $class = $characters) =~ s{(?<!\\)(\\\\)*/}{(defined $1 ? $1 : '') . '\\/'}ge;
-            $class =~ s/\[(?!:)/\\[/g;
-            my $compiled = eval { qr/[$class]/ };
+            # What a class of a pattern has inside: brackets stand for themselves, but in `[:alpha:]`, and so does a last backslash.
+            (my $class = $characters) =~ s{(\[:\^?\w+:\]|\\.)|(\\\z|[\[\]])}{defined $1 ? $1 : "\\$2"}gse;
+            my $compiled = do { local $SIG{__DIE__}; eval { qr/[$class]/ } };
             Carp::croak("uri_escape: $@") if !$compiled;
             $compiled;
         };
-        $text =~ s/($pattern)/defined $escapes{$1} ? $escapes{$1} : _too_wide($1)/ge;
+        # A pattern of the script's own may match more than one character.
+        $text =~ s/($pattern)/defined $escapes{$1} ? $escapes{$1} : join '', map { defined $escapes{$_} ? $escapes{$_} : _too_wide($_) } split m{}, $1/ge;
     }
     else {
         # RFC 3986, 2.3: everything but the unreserved characters.

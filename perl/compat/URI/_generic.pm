@@ -8,12 +8,10 @@ use warnings;
 use Carp ();
 use URI ();
 use URI::Escape ();
+use URI::_query ();
 
 our $VERSION = '5.17';
-our @ISA = ('URI');
-
-# A scheme that has no class.
-@URI::_foreign::ISA = ('URI::_generic');
+our @ISA = ('URI', 'URI::_query');
 
 my $PATH_CHARACTERS = $URI::CHARACTERS;
 
@@ -39,7 +37,7 @@ sub _join {
 
 sub _escape_part {
     my ($text, $characters) = @_;
-    $text = "$text";
+    $text = defined $text ? "$text" : '';
     $text =~ s/([^$characters])/URI::Escape::escape_char($1)/ge;
     utf8::downgrade($text, 1);
     return $text;
@@ -50,10 +48,17 @@ sub authority {
     my @parts = $self->_parts;
     my $old = $parts[1];
     if (@value) {
-        $parts[1] = defined $value[0] ? _escape_part($value[0], q(;:@&=+$,[\]A-Za-z0-9\-_.!~*'()%)) : undef;
+        $parts[1] = defined $value[0] ? $self->_new_authority("$value[0]") : undef;
         $self->_join(@parts);
     }
     return $old;
+}
+
+sub _new_authority {
+    my ($self, $authority) = @_;
+    $authority = $self->_escaped_authority($authority);
+    $authority =~ s{([/?#])}{URI::Escape::escape_char($1)}ge;
+    return $authority;
 }
 
 sub path {
@@ -107,136 +112,6 @@ sub _segment {
     return URI::_segment->new($first, @parameters);
 }
 
-sub query {
-    my ($self, @value) = @_;
-    my @parts = $self->_parts;
-    my $old = $parts[3];
-    if (@value) {
-        $parts[3] = defined $value[0] ? _escape_part($value[0], $URI::CHARACTERS) : undef;
-        $self->_join(@parts);
-    }
-    return $old;
-}
-
-sub _form_escape {
-    my ($text) = @_;
-    $text = '' if !defined $text;
-    $text = "$text";
-    $text =~ s/([;\/?:@&=+,\$\[\]%])/URI::Escape::escape_char($1)/ge;
-    $text =~ s/([^$URI::CHARACTERS ])/URI::Escape::escape_char($1)/ge;
-    $text =~ s/ /+/g;
-    return $text;
-}
-
-sub _form_unescape {
-    my ($text) = @_;
-    $text =~ tr/+/ /;
-    return URI::Escape::uri_unescape($text);
-}
-
-sub query_form {
-    my ($self, @new) = @_;
-    my $old = $self->query;
-    if (@new) {
-        my $delimiter;
-        my $first = $new[0];
-        if (ref $first eq 'ARRAY') {
-            (undef, $delimiter) = @new;
-            @new = @$first;
-        }
-        elsif (ref $first eq 'HASH') {
-            (undef, $delimiter) = @new;
-            @new = map { $_ => $first->{$_} } sort keys %$first;
-        }
-        elsif (@new % 2) {
-            $delimiter = pop @new;
-        }
-        my @terms;
-        while (my ($name, $values) = splice @new, 0, 2) {
-            my $key = _form_escape($name);
-            my @values = ref $values eq 'ARRAY' ? @$values : $values;
-            push @terms, map { "$key=" . _form_escape($_) } @values;
-        }
-        if (@terms) {
-            $delimiter = $1 if !defined $delimiter && defined $old && $old =~ /([&;])/;
-            $delimiter = $URI::DEFAULT_QUERY_FORM_DELIMITER || '&' if !defined $delimiter;
-            $self->query(join $delimiter, @terms);
-        }
-        else {
-            $self->query(undef);
-        }
-    }
-    return if !defined $old || !length $old || !defined wantarray;
-    return if $old !~ /=/;
-    return map { _form_unescape($_) } map { /=/ ? split(/=/, $_, 2) : ($_ => '') } split /[&;]/, $old;
-}
-
-sub query_keywords {
-    my ($self, @new) = @_;
-    my $old = $self->query;
-    if (@new) {
-        @new = @{ $new[0] } if @new == 1 && ref $new[0] eq 'ARRAY';
-        my @escaped = map { my $word = $_; $word =~ s/([;\/?:@&=+,\$\[\]%])/URI::Escape::escape_char($1)/ge; $word } @new;
-        $self->query(@escaped ? join '+', @escaped : undef);
-    }
-    return if !defined $old || !defined wantarray;
-    return if $old =~ /=/;
-    return map { URI::Escape::uri_unescape($_) } split /\+/, $old, -1;
-}
-
-# --- What URI::QueryParam adds
-
-sub query_param {
-    my ($self, @args) = @_;
-    my @pairs = $self->query_form;
-    if (!@args) {
-        my (%seen, $index);
-        return grep { !($index++ % 2) && !$seen{$_}++ } @pairs;
-    }
-    my ($name, @values) = @args;
-    my @old = map { $pairs[2 * $_ + 1] } grep { $pairs[2 * $_] eq $name } 0 .. $#pairs / 2;
-    if (@values) {
-        my @new = map { ref $_ eq 'ARRAY' ? @$_ : $_ } @values;
-        my @kept;
-        while (my ($key, $value) = splice @pairs, 0, 2) {
-            push @kept, $key, $value if $key ne $name;
-            push @kept, $key, shift @new if $key eq $name && @new;
-        }
-        push @kept, map { $name => $_ } @new;
-        $self->query_form(\@kept);
-    }
-    return wantarray ? @old : $old[0];
-}
-
-sub query_param_append {
-    my ($self, $name, @values) = @_;
-    my @pairs = $self->query_form;
-    push @pairs, map { $name => $_ } map { ref $_ eq 'ARRAY' ? @$_ : $_ } @values;
-    $self->query_form(\@pairs);
-    return;
-}
-
-sub query_param_delete {
-    my ($self, $name) = @_;
-    my (@pairs, @old, @kept) = $self->query_form;
-    while (my ($key, $value) = splice @pairs, 0, 2) {
-        $key eq $name ? push @old, $value : push @kept, $key, $value;
-    }
-    $self->query_form(\@kept);
-    return @old;
-}
-
-sub query_form_hash {
-    my ($self, @new) = @_;
-    my (%form, @pairs);
-    @pairs = $self->query_form;
-    while (my ($key, $value) = splice @pairs, 0, 2) {
-        $form{$key} = !exists $form{$key} ? $value : ref $form{$key} ? [@{ $form{$key} }, $value] : [$form{$key}, $value];
-    }
-    $self->query_form(@new == 1 ? %{ $new[0] } : @new) if @new;
-    return \%form;
-}
-
 # --- Relative references (RFC 3986, 5)
 
 sub abs {    ## no critic (ProhibitBuiltinHomonyms)
@@ -247,7 +122,7 @@ sub abs {    ## no critic (ProhibitBuiltinHomonyms)
     if (defined $scheme) {
         return $self if !$URI::ABS_ALLOW_RELATIVE_SCHEME || lc($scheme) ne lc(($base->_scheme || '') . ':');
         (my $rest = $$self) =~ s/\A$URI::SCHEME://;
-        return URI->new($rest, $base->scheme)->abs($base) if $rest !~ m{\A/};
+        return URI->new($rest, $base->scheme)->abs($base) if $rest !~ m{\A//};
         return $self;
     }
     my ($base_scheme, $base_authority, $base_path, $base_query) = $base->can('_parts') ? $base->_parts : return $self;
@@ -259,7 +134,8 @@ sub abs {    ## no critic (ProhibitBuiltinHomonyms)
         }
         elsif ($path !~ m{\A/}) {
             (my $folder = $base_path) =~ s{[^/]*\z}{};
-            $folder = '/' if defined $base_authority && !length $folder;
+            # Also without an authority, as the original has it.
+            $folder = "/$folder" if $folder !~ m{\A/};
             $path = _without_dots("$folder$path");
         }
     }
@@ -299,7 +175,7 @@ sub _without_dots {
 
 sub rel {
     my ($self, $base) = @_;
-    Carp::croak('Missing base argument') if !defined $base;
+    Carp::croak('Missing base argument') if !defined $base || $base eq '';
     my $result = $self->clone;
     $base = URI->new($base) if !ref $base;
     my ($scheme, $authority, $path) = map { defined $_ ? $_ : '' } ($result->canonical->_parts)[0 .. 2];
@@ -307,8 +183,11 @@ sub rel {
     return $result if !length $scheme && !length $authority && $path !~ m{\A/};
     return $result if $scheme ne $base_scheme || $authority ne $base_authority;
     my (undef, undef, $own, $query, $fragment) = $result->_parts;
-    my @target = split m{/}, $path, -1;
-    my @from   = split m{/}, $base_path, -1;
+    # Behind a scheme there is a root, told or not.
+    my ($target, $from) = map { m{\A/} ? $_ : "/$_" } $path, $base_path;
+    return _reference(ref $self, '', $query, $fragment) if $target eq $from && defined $fragment && !defined $query && !defined(($base->_parts)[3]);
+    my @target = split m{/}, $target, -1;
+    my @from   = split m{/}, $from, -1;
     my $file = pop @target;
     pop @from;
     while (@target && @from && $target[0] eq $from[0]) {
@@ -317,10 +196,15 @@ sub rel {
     }
     my $relative = join '/', ('..') x @from, @target, defined $file ? $file : '';
     $relative = "./$relative" if !length $relative || $relative =~ m{\A/};
+    return _reference(ref $self, $relative, $query, $fragment);
+}
+
+sub _reference {
+    my ($class, $path, $query, $fragment) = @_;
     my $text = '';
     my $reference = bless \$text, 'URI::_generic';
-    $reference->_join(undef, undef, $relative, $query, $fragment);
-    return bless $reference, ref $self;
+    $reference->_join(undef, undef, $path, $query, $fragment);
+    return bless $reference, $class;
 }
 
 1;

@@ -13,13 +13,41 @@ our @ISA = ('URI::_generic');
 
 sub default_port { return undef }    ## no critic (ProhibitExplicitReturnUndef)
 
+# Names beyond ASCII go as IDNA has them, and as their UTF-8 where it has none.
+sub _escaped_host {
+    my ($class, $host) = @_;
+    if ($host =~ /[^\x00-\x7f]/) {
+        require URI::_idna;
+        my $name = do { local ($@, $SIG{__DIE__}); eval { URI::_idna::encode($host) } };
+        if (defined $name) {
+            $host = $name;
+        }
+        else {
+            utf8::upgrade($host);
+        }
+    }
+    return URI::_escaped($host);
+}
+
+sub as_iri {
+    my ($self) = @_;
+    my $text = $self->SUPER::as_iri;
+    if (my ($scheme, $authority, $rest) = $text =~ m{\A($URI::SCHEME:)?//([^/?#]*)(.*)\z}s) {
+        return $text if $authority !~ /xn--/i;
+        require URI::_idna;
+        my ($user, $host) = $authority =~ /\A(.*@)?(.*)\z/s;
+        $text = (defined $scheme ? $scheme : '') . '//' . (defined $user ? $user : '') . URI::_idna::decode($host) . $rest;
+    }
+    return $text;
+}
+
 sub _server {
     my ($self) = @_;
     my $authority = $self->authority;
     return if !defined $authority;
     my ($userinfo, $server) = $authority =~ /\A(?:(.*)@)?([^@]*)\z/s;
-    my ($host, $port) = $server =~ /\A(\[[^\]]*\]|[^:]*)(?::(.*))?\z/s;
-    return ($userinfo, defined $host ? $host : $server, $port);
+    my ($host, $port) = $server =~ /\A(.*?)(?::([0-9]*))?\z/s;
+    return ($userinfo, $host, $port);
 }
 
 sub _set_server {
@@ -27,6 +55,15 @@ sub _set_server {
     $host = '' if !defined $host;
     $self->authority((defined $userinfo ? "$userinfo\@" : '') . $host . (defined $port ? ":$port" : ''));
     return;
+}
+
+# An address of IPv6 by itself has brackets then, and only the last `@` ends a user.
+sub _new_authority {
+    my ($self, $authority) = @_;
+    my ($user, $server) = $authority =~ /\A(?:(.*)@)?([^@]*)\z/s;
+    $user =~ s/@/%40/g if defined $user;
+    $server = "[$server]" if $server =~ /\A[0-9a-fA-F:.]*:[0-9a-fA-F:.]*:[0-9a-fA-F:.]*\z/;
+    return $self->SUPER::_new_authority((defined $user ? "$user\@" : '') . $server);
 }
 
 sub userinfo {
@@ -45,8 +82,9 @@ sub host {
     my ($userinfo, $old, $port) = $self->_server;
     if (@value) {
         my $new = defined $value[0] ? $value[0] : '';
-        if ($new =~ s/(?<!:):(\d+)\z// || $new =~ s/(\]):(\d+)\z/$1/) {
-            $port = defined $2 ? $2 : $1;
+        # What ends in a port says the port as well; without brackets it may be an address.
+        if ($new =~ s/\A(\[.*\]|[^:]*):(\d+)\z/$1/) {
+            $port = $2;
         }
         $new = "[$new]" if $new =~ /:/ && $new !~ /\A\[/;
         $new =~ s/@/%40/g;
@@ -57,58 +95,37 @@ sub host {
     return URI::Escape::uri_unescape($old);
 }
 
-sub ihost { my $self = shift; return $self->host(@_) }
+sub ihost {
+    my ($self, @value) = @_;
+    my $old = $self->host(@value);
+    return $old if !defined $old || $old !~ /xn--/i;
+    require URI::_idna;
+    return URI::_idna::decode($old);
+}
 
 sub _port {
     my ($self, @value) = @_;
     my ($userinfo, $host, $old) = $self->_server;
-    $self->_set_server($userinfo, $host, $value[0]) if @value;
-    return $old;
+    # No port of no server is nothing.
+    $self->_set_server($userinfo, $host, $value[0]) if @value && (defined $value[0] || defined $host);
+    return defined $old ? $old : ();
 }
 
 sub port {
     my ($self, @value) = @_;
-    my $old = $self->_port(@value);
+    my ($old) = $self->_port(@value);
     return defined $old && length $old ? $old : $self->default_port;
 }
 
 sub host_port {
     my ($self, @value) = @_;
     my $old = $self->host;
-    my $port = $self->port;
+    my ($port) = $self->_port;
     $self->host($value[0]) if @value;
+    $port = $self->port if !defined $port || !length $port;
     return undef if !defined $old;    ## no critic (ProhibitExplicitReturnUndef)
-    $old = "[$old]" if $old =~ /:/;
+    $old = "[$old]" if $old =~ /:.*:/;
     return defined $port ? "$old:$port" : $old;
-}
-
-# User and password as they stand; and a new one, escaped but for what may stand.
-sub _credentials {
-    my ($self, $may_stand, @value) = @_;
-    my $userinfo = $self->userinfo;
-    my ($user, $password) = defined $userinfo ? split(/:/, $userinfo, 2) : ();
-    my $new = @value && defined $value[0] ? URI::Escape::uri_escape($value[0], "^A-Za-z0-9\\-._~$may_stand") : undef;
-    return ($user, $password, $new);
-}
-
-sub user {
-    my ($self, @value) = @_;
-    my ($user, $password, $new) = $self->_credentials('', @value);
-    if (@value) {
-        my $nobody = !defined $new && !defined $password;
-        $self->userinfo($nobody ? undef : join ':', defined $new ? $new : '', defined $password ? $password : ());
-    }
-    return defined $user ? URI::Escape::uri_unescape($user) : undef;
-}
-
-sub password {
-    my ($self, @value) = @_;
-    my ($user, $password, $new) = $self->_credentials(':', @value);
-    if (@value) {
-        $user = '' if !defined $user;
-        $self->userinfo(defined $new ? "$user:$new" : length $user ? $user : undef);
-    }
-    return defined $password ? URI::Escape::uri_unescape($password) : undef;
 }
 
 sub canonical {
@@ -117,10 +134,12 @@ sub canonical {
     my ($userinfo, $host, $port) = $other->_server;
     return $other if !defined $host;
     my $default = $self->default_port;
-    my $redundant = defined $port && (!length $port || defined $default && $port eq $default);
-    return $other if $host !~ /[A-Z]/ && !$redundant;
+    my $plain = $port;
+    $plain =~ s/\A0+(?=[0-9])// if defined $plain;
+    undef $plain if defined $plain && (!length $plain || defined $default && $plain eq $default);
+    return $other if $host !~ /[A-Z]/ && (defined $plain ? $plain eq $port : !defined $port);
     $other = $other->clone if URI::_same_object($other, $self);
-    $other->_set_server($userinfo, lc $host, $redundant ? undef : $port);
+    $other->_set_server($userinfo, lc $host, $plain);
     return $other;
 }
 

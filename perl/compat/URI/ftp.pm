@@ -5,12 +5,16 @@ package URI::ftp;
 use strict;
 use warnings;
 
-use URI::_server ();
+use URI::_login ();
 
 our $VERSION = '5.17';
-our @ISA = ('URI::_server');
+our @ISA = ('URI::_login');
 
 sub default_port { return 21 }
+# A `?` is nothing special in it (RFC 1738, 3.2.2).
+sub path { my $self = shift; return $self->path_query(@_) }
+
+sub encrypt_mode { return undef }    ## no critic (ProhibitExplicitReturnUndef)
 
 # Whom a server takes everybody for who says nothing (RFC 1635).
 sub user {

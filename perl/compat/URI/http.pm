@@ -15,7 +15,7 @@ sub default_port { return 80 }
 sub canonical {
     my ($self) = @_;
     my $other = $self->SUPER::canonical;
-    return $other if length $other->path || !defined $other->authority;
+    return $other if length $other->path_query || !defined $other->authority;
     $other = $other->clone if URI::_same_object($other, $self);
     $other->path('/');
     return $other;

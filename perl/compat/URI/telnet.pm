@@ -1,0 +1,15 @@
+package URI::telnet;
+
+# telnet (RFC 4248). See URI.
+
+use strict;
+use warnings;
+
+use URI::_login ();
+
+our $VERSION = '5.17';
+our @ISA = ('URI::_login');
+
+sub default_port { return 23 }
+
+1;

@@ -18,12 +18,17 @@ sub add {
     return;
 }
 
+sub _differ {
+    my ($left, $right) = @_;
+    return defined $left && defined $right ? $left ne $right : defined $left || defined $right;
+}
+
 # Entries that have all of these, and the others.
 sub _sort_out {
     my ($self, %wanted) = @_;
     my (@found, @rest);
     for my $entry (@$self) {
-        my $differs = grep { !exists $entry->{$_} || $entry->{$_} ne $wanted{$_} } keys %wanted;
+        my $differs = grep { !exists $entry->{$_} || _differ($entry->{$_}, $wanted{$_}) } keys %wanted;
         $differs ? push @rest, $entry : push @found, $entry;
     }
     return (\@found, \@rest);
@@ -82,13 +87,30 @@ my %MATCH = (
         return undef if !$response;    ## no critic (ProhibitExplicitReturnUndef)
         return 1 if $v eq '*/*';
         my $type = $response->content_type;
-        return 2 if $v eq 'html' ? $response->content_is_html : $v eq 'xhtml' && $response->content_is_xhtml;
-        return 3 if $v =~ m{\A(.+/)\*\z} && index($type, $1) == 0;
+        return 3 if $v eq 'html' && $response->content_is_html;
+        return 4 if $v eq 'xhtml' && $response->content_is_xhtml;
+        return 2 if $v =~ m{\A(.+/)\*\z} && index($type, $1) == 0;
         return $type eq $v ? 10 : undef;
     },
     m_header__ => sub { my ($v, undef, $request, undef, $name) = @_; my $got = $request && $request->header($name); return defined $got && $got eq $v ? 1 : undef },
     m_response_header__ => sub { my ($v, undef, undef, $response, $name) = @_; my $got = $response && $response->header($name); return defined $got && $got eq $v ? 1 : undef },
 );
+
+# From the one that tells most to the one that tells least.
+my @RANKED = qw(
+    m_host_port m_host m_domain m_path m_path_prefix m_path_match m_port m_scheme m_uri__ m_media_type m_code m_response_header__ m_header__ m_method
+    m_secure m_proxy
+);
+my %PLACE = map { $RANKED[$_] => $_ } 0 .. $#RANKED;
+
+sub _by_rank {
+    my ($left, $right) = @_;
+    for my $place (0 .. $#RANKED) {
+        my $order = ($right->[$place] || 0) <=> ($left->[$place] || 0);
+        return $order if $order;
+    }
+    return 0;
+}
 
 sub matching {
     my ($self, $uri, $request, $response) = @_;
@@ -106,7 +128,7 @@ sub matching {
     my @scored;
     ENTRY:
     for my $entry (@$self) {
-        my @score;
+        my @score = (0) x @RANKED;
         for my $key (grep { /\Am_/ } keys %$entry) {
             my ($kind, $argument) = $key =~ /\A(m_(?:response_header|header|uri)__)(.*)\z/ ? ($1, $2) : ($key);
             my $match = $MATCH{$kind} or next ENTRY;
@@ -116,13 +138,11 @@ sub matching {
                 $best = $score if defined $score && (!defined $best || $score > $best);
             }
             next ENTRY if !defined $best;
-            push @score, $best;
+            $score[$PLACE{$kind}] += $best;
         }
-        my $sum = 0;
-        $sum += $_ for @score;
-        push @scored, [$entry, $sum];
+        push @scored, [$entry, \@score];
     }
-    my @sorted = map { $_->[0] } sort { $b->[1] <=> $a->[1] } @scored;
+    my @sorted = map { $_->[0] } sort { _by_rank($a->[1], $b->[1]) } @scored;
     return wantarray ? @sorted : $sorted[0];
 }
 

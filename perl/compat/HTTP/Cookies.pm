@@ -73,7 +73,7 @@ sub add_cookie_header {
                 my $cookie = $paths->{$cookie_path}{$key};
                 next if $cookie->[SECURE] && !$is_secure;
                 next if $cookie->[EXPIRES] && $cookie->[EXPIRES] < $now;
-                next if defined $cookie->[PORT] && length $cookie->[PORT] && !grep { $_ eq $port } split /[\s,]+/, $cookie->[PORT];
+                next if defined $cookie->[PORT] && !grep { $_ eq $port } $cookie->[PORT] =~ /(\d+)/g;
                 next if $cookie->[VERSION] > 0 && $self->{netscape_only};
                 my $value = $cookie->[VALUE];
                 if (!@cookies && $cookie->[VERSION] > 0) {
@@ -91,13 +91,21 @@ sub add_cookie_header {
                 if ($cookie->[VERSION] > 0) {
                     push @cookies, qq(\$Path="$cookie_path") if $cookie->[PATH_SPEC];
                     push @cookies, qq(\$Domain="$domain") if $domain =~ /\A\./ || !$exact;
-                    push @cookies, '$Port' . (length $cookie->[PORT] ? qq(="$cookie->[PORT]") : '') if defined $cookie->[PORT];
+                    push @cookies, '$Port' . ($cookie->[PORT] !~ /\A_/ ? qq(="$cookie->[PORT]") : '') if defined $cookie->[PORT];
                 }
             }
         }
-        $exact = 0;
-        # .www.acme.com, .acme.com, and with that acme.com, for cookies that name it either way
-        $domain = $domain =~ s/\A\.// ? _above($domain) : ".$domain";
+        # .www.acme.com, .acme.com and acme.com
+        if ($exact) {
+            $exact = 0;
+            $domain = ".$domain";
+        }
+        elsif ($domain =~ s/\A\.//) {
+            $domain = _above($domain) if $domain eq _host($request, $url);
+        }
+        else {
+            $domain = _above($domain);
+        }
     }
     return $request if !@cookies;
     if (my $given = $request->header('Cookie')) {
@@ -157,9 +165,11 @@ sub extract_cookies {
     my $port = $url->port;
     if (!$self->{hide_netscape}) {
         my $now = time;
+        # Servers that know both headers send both.
+        my %is_known = map { $_->[0] => 1 } @set2;
         for my $text (@netscape) {
             my @words = _netscape_words($text, $now) or next;
-            push @set2, \@words;
+            push @set2, \@words if !$is_known{ $words[0] };
         }
     }
     for my $words (@set2) {
@@ -174,10 +184,9 @@ sub _netscape_words {
     my ($text, $now) = @_;
     my @words;
     my ($expires, $is_first) = (undef, 1);
-    # Quotes may hold what else would end a value.
-    for my $part ($text =~ /\G\s*((?:"(?:[^"\\]|\\.)*"|[^;"]|")*)(?:;|\z)/g) {
-        next if $part !~ /\S/;
+    for my $part (_parts($text)) {
         my ($name, $value) = split /\s*=\s*/, $part, 2;
+        $name =~ s/\s+\z//;
         if (defined $value) {
             $value =~ s/\s+\z//;
             $value =~ s/\\(.)/$1/g if $value =~ s/\A"(.*)"\z/$1/;
@@ -187,13 +196,17 @@ sub _netscape_words {
         }
         if (!$is_first && lc $name eq 'expires') {
             my $time = HTTP::Date::str2time($value);
+            # Before there was a time to count from is past as well.
+            my ($year) = defined $time ? () : HTTP::Date::parse_date($value);
+            $time = 0 if defined $year && $year < 1970;
             if (defined $time) {
                 push @words, 'Max-Age' => $time - $now;
                 $expires = 1;
             }
         }
         elsif (!$is_first && lc $name eq 'max-age') {
-            push @words, $name => $value;
+            # As the original has it: such a cookie stays, and for how long it does not say; one that is over goes.
+            push @words, $name => $value if $value !~ /\A[1-9][0-9]*\z/;
             $expires = 1;
         }
         elsif (!$is_first && lc $name eq 'secure') {
@@ -210,6 +223,18 @@ sub _netscape_words {
     return if !@words;
     push @words, Discard => undef if !$expires;
     return (@words, _netscape => 1);
+}
+
+# What stands between semicolons; quotes may hold what else would end a value.
+sub _parts {
+    my ($text) = @_;
+    return grep { /\S/ } $text =~ /\G\s*((?:"(?:[^"\\]|\\.)*"|[^;"]|")*)(?:;|\z)/g;
+}
+
+# The same without the quotes.
+sub _split_text {
+    my ($text) = @_;
+    return [map { my $part = $_; $part =~ s/"((?:[^"\\]|\\.)*)"/my $inner = $1; $inner =~ s{\\(.)}{$1}gs; $inner/ges; $part } _parts($text)];
 }
 
 sub _take {
@@ -235,8 +260,8 @@ sub _take {
     my ($domain, $path, $path_is_given) = ($known{domain}, $known{path}, 0);
     if (defined $path && length $path && $path =~ m{\A/}) {
         $path_is_given = 1;
-        return if !$is_netscape && index($request_path, $path) != 0;
         $path = _normal_path($path);
+        return if !$is_netscape && index($request_path, $path) != 0 && index(_normal_path($request_path), $path) != 0;
     }
     else {
         # Up to the last slash.
@@ -246,7 +271,8 @@ sub _take {
     if (defined $domain && length $domain && $domain =~ /\./ || defined $domain && $domain =~ /\A\.?local(?:host)?\z/i) {
         $domain = lc $domain;
         if ($domain ne $host) {
-            return if $domain =~ /\A\d+(?:\.\d+){3}\z/;
+            # There is nothing above an address.
+            return if $domain =~ /\A\.?\d+(?:\.\d+)*\z/ || $host =~ /\A\d+(?:\.\d+){3}\z/;
             $domain = ".$domain" if $domain !~ /\A\./;
             # A name of one part is all the world's: .com
             return if $domain !~ /\A\..*\../ && $domain ne '.local';
@@ -261,11 +287,12 @@ sub _take {
     }
     my $port = $known{port};
     if (exists $known{port}) {
-        if (defined $port) {
+        if (defined $port && length $port) {
             return if !grep { $_ eq $request_port } split /\s*,\s*/, $port;
         }
         else {
-            $port = '_';
+            # That of the server that sent it.
+            $port = "_$request_port";
         }
     }
     my $version = $is_netscape ? 0 : defined $known{version} ? $known{version} : 1;
@@ -276,7 +303,7 @@ sub _take {
 sub set_cookie {
     my ($self, $version, $key, $value, $path, $domain, $port, $path_spec, $secure, $max_age, $discard, $rest) = @_;
     return $self if !defined $path || $path !~ m{\A/} || defined $key && $key =~ /\A\$/;
-    return $self if defined $port && length $port && $port !~ /\A_?\d+(?:,\d+)*\z/ && $port ne '_';
+    return $self if defined $port && $port !~ /\A_?\d+(?:\s*,\s*\d+)*\z/;
     my $expires;
     if (defined $max_age) {
         if ($max_age <= 0) {
@@ -426,6 +453,9 @@ sub DESTROY {
     eval { $self->save } if $self->{autosave};
     return;
 }
+
+# The other formats of files come with it.
+require HTTP::Cookies::Netscape;
 
 1;
 

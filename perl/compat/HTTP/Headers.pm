@@ -39,9 +39,9 @@ sub new {
     return $self;
 }
 
-# The key of a field, and how it is spelt from now on: as it was seen first. A leading colon keeps a name as it is.
+# The key of a field, and how it is spelt in these headers from now on: as it was seen first. A leading colon keeps a name as it is.
 sub _key {
-    my ($name) = @_;
+    my ($name, $self) = @_;
     # As most are written.
     return $KNOWN{$name} if defined $name && $KNOWN{$name} && $TRANSLATE_UNDERSCORE;
     Carp::croak('Illegal field name \'' . (defined $name ? $name : '') . '\'')
@@ -49,12 +49,27 @@ sub _key {
     return $name if $name =~ /\A:/;
     $name =~ tr/_/-/ if $TRANSLATE_UNDERSCORE;
     my $key = lc $name;
-    if (!$SPELT{$key}) {
-        $name =~ s/\b(\w)/\u$1/g;
-        $SPELT{$key} = $name;
-    }
+    return $key if $SPELT{$key} || !$self || $self->{'::std_case'}{$key};
+    $name =~ s/\b(\w)/\u$1/g;
+    $self->{'::std_case'}{$key} = $name;
     return $key;
 }
+
+# As the original's, for modules beside it: what a field was, and what it becomes (`SET`, `PUSH`, `INIT`, `GET`).
+sub _header {
+    my ($self, $name, $value, $how) = @_;
+    $how = defined $value ? 'SET' : 'GET' if !defined $how;
+    return $self->_values(_key($name, $self)) if $how eq 'GET';
+    return $self->_set($name, $value, $how =~ /\APUSH/ ? 'push' : lc $how);
+}
+
+sub _spelt {
+    my ($self, $key) = @_;
+    return $SPELT{$key} || ($self->{'::std_case'} || {})->{$key} || $key;
+}
+
+# Keys of fields; what is kept beside them begins with two colons.
+sub _fields { my ($self) = @_; return grep { !/\A::/ } keys %$self }
 
 sub _values {
     my ($self, $key) = @_;
@@ -70,7 +85,7 @@ sub _store {
 
 sub _set {
     my ($self, $name, $value, $how) = @_;
-    my $key = _key($name);
+    my $key = _key($name, $self);
     my @old = $self->_values($key);
     return @old if $how eq 'init' && @old;
     if (defined $value) {
@@ -87,7 +102,7 @@ sub header {
     Carp::croak('Usage: $h->header($field, ...)') if !@_;
     my (@old, %seen);
     if (@_ == 1) {
-        @old = $self->_values(_key($_[0]));
+        @old = $self->_values(_key($_[0], $self));
     }
     else {
         while (@_) {
@@ -104,7 +119,7 @@ sub push_header {
     my $self = shift;
     while (@_) {
         my ($name, $value) = splice @_, 0, 2;
-        my $key = _key($name);
+        my $key = _key($name, $self);
         # The head of every response comes by here, and nearly every field of it is new and plain.
         if (defined $value && !ref $value && !defined $self->{$key}) {
             $self->{$key} = $value;
@@ -126,7 +141,7 @@ sub remove_header {
     my ($self, @names) = @_;
     my @values;
     for my $name (@names) {
-        my $key = _key($name);
+        my $key = _key($name, $self);
         push @values, $self->_values($key);
         delete $self->{$key};
     }
@@ -135,10 +150,11 @@ sub remove_header {
 
 sub remove_content_headers {
     my ($self) = @_;
-    my @keys = grep { $IS_ENTITY{$_} || /\Acontent-/ } keys %$self;
+    my @keys = grep { $IS_ENTITY{$_} || /\Acontent-/ } $self->_fields;
     return delete @{$self}{@keys} if !defined wantarray;
     my $removed = ref($self)->new;
     $removed->{$_} = delete $self->{$_} for @keys;
+    $removed->{'::std_case'} = { %{ $self->{'::std_case'} } } if $self->{'::std_case'};
     return $removed;
 }
 
@@ -148,26 +164,28 @@ sub clone {
     my ($self) = @_;
     my $clone = ref($self)->new;
     $self->scan(sub { $clone->push_header(@_) });
+    $clone->{'::std_case'} = { %{ $self->{'::std_case'} } } if $self->{'::std_case'};
     return $clone;
 }
 
 sub _sorted_keys {
     my ($self) = @_;
-    return sort { ($RANK{$a} || 999) <=> ($RANK{$b} || 999) || $a cmp $b } keys %$self;
+    return sort { ($RANK{$a} || 999) <=> ($RANK{$b} || 999) || $a cmp $b } $self->_fields;
 }
 
 sub header_field_names {
     my ($self) = @_;
-    my @keys = wantarray ? $self->_sorted_keys : return scalar keys %$self;
-    return map { $SPELT{$_} || $_ } @keys;
+    my @keys = wantarray ? $self->_sorted_keys : return scalar(my @all = $self->_fields);
+    return map { $self->_spelt($_) } @keys;
 }
 
 sub scan {
     my ($self, $code) = @_;
     for my $key ($self->_sorted_keys) {
-        for my $value ($self->_values($key)) {
-            $code->($SPELT{$key} || $key, $value);
-        }
+        my $name = $self->_spelt($key);
+        my $value = $self->{$key};
+        # Of several the script gets the values themselves.
+        ref $value eq 'ARRAY' ? $code->($name, $_) : $code->($name, $value) for ref $value eq 'ARRAY' ? @$value : 1;
     }
     return;
 }
@@ -185,7 +203,7 @@ sub as_string {
     my @lines;
     for my $key ($self->_sorted_keys) {
         # Fields of internal use are not shown with their colon.
-        (my $name = $SPELT{$key} || $key) =~ s/\A://;
+        (my $name = $self->_spelt($key)) =~ s/\A://;
         push @lines, "$name: " . _folded($_, $eol) for $self->_values($key);
     }
     return join $eol, @lines, '';
@@ -198,7 +216,7 @@ sub _folded {
     $value =~ s/\s+\z//;
     $value =~ s/\n(?:\015?\n)+/\n/g;
     $value =~ s/\n([^\040\t])/\n $1/g;
-    $value =~ s/\015?\n/$eol/g;
+    $value =~ s/\n/$eol/g;
     return $value;
 }
 
@@ -212,7 +230,8 @@ for my $name (qw(From Server User_Agent Content_Encoding Content_Language Conten
     no strict 'refs';
     *{$method} = sub {
         my ($self, @value) = @_;
-        return (@value ? $self->_set($field, $value[0], 'set') : $self->_values(_key($field)))[0];
+        return ($self->_header($field, $value[0], defined $value[1] ? $value[1] : 'SET'))[0] if @value;
+        return ($self->_values(_key($field, $self)))[0];
     };
 }
 
@@ -226,7 +245,7 @@ for my $name (qw(Date Expires If_Modified_Since If_Unmodified_Since Last_Modifie
 sub _date_header {
     my ($self, $field, @time) = @_;
     require HTTP::Date;
-    my ($old) = $self->_values(_key($field));
+    my ($old) = $self->_values(_key($field, $self));
     $self->_set($field, defined $time[0] ? HTTP::Date::time2str($time[0]) : undef, 'set') if @time;
     $old =~ s/;.*// if defined $old;
     return HTTP::Date::str2time($old);
@@ -250,7 +269,13 @@ sub referer {
     my ($self, @value) = @_;
     if (@value && defined $value[0] && $value[0] =~ /#/) {
         # Fragments are nobody else's business.
-        ($value[0] = "$value[0]") =~ s/#.*//s;
+        if (ref $value[0]) {
+            $value[0] = $value[0]->clone;
+            $value[0]->fragment(undef);
+        }
+        else {
+            $value[0] =~ s/#.*//s;
+        }
     }
     return (@value ? $self->_set('Referer', $value[0], 'set') : $self->_values('referer'))[0];
 }
@@ -312,7 +337,7 @@ sub proxy_authorization_basic { my $self = shift; return $self->_basic('Proxy-Au
 sub _basic {
     my ($self, $field, @credentials) = @_;
     require MIME::Base64;
-    my ($old) = $self->_values(_key($field));
+    my ($old) = $self->_values(_key($field, $self));
     if (@credentials) {
         my ($user, $password) = @credentials;
         Carp::croak("Basic authorization user name can't contain ':'") if defined $user && $user =~ /:/;

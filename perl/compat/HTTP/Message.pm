@@ -11,6 +11,9 @@ use HTTP::Headers ();
 our $VERSION = '6.44';
 our $AUTOLOAD;
 
+# How many bytes content may unfold to, in messages that are made from now on; undef for any.
+our $MAXIMUM_BODY_SIZE;
+
 my $EOL = "\015\012";
 
 sub new {
@@ -27,7 +30,7 @@ sub new {
     else {
         Carp::croak('Bad header argument: ' . $headers);
     }
-    my $self = bless { _headers => $headers, _content => '' }, $class;
+    my $self = bless { _headers => $headers, _content => '', _max_body_size => $MAXIMUM_BODY_SIZE }, $class;
     $self->add_content($content) if defined $content;
     return $self;
 }
@@ -50,7 +53,8 @@ sub parse {
         }
     }
     my $self = bless { _headers => HTTP::Headers->new, _content => '' }, $class;
-    # Each on its own: the same name may come again.
+    # As they are spelt, and each on its own: the same name may come again.
+    local $HTTP::Headers::TRANSLATE_UNDERSCORE = 0;
     $self->{_headers}->push_header(splice @headers, 0, 2) while @headers;
     $self->add_content($text);
     $self->{_max_line_length} = 0;
@@ -81,6 +85,8 @@ sub _elem {
     return $old;
 }
 
+sub max_body_size { my $self = shift; return $self->_elem('_max_body_size', @_) }
+
 sub headers           { return $_[0]->{_headers} }
 sub headers_as_string { my $self = shift; return $self->headers->as_string(@_) }
 
@@ -94,7 +100,7 @@ sub content {
         return $old;
     }
     $self->_replace_content($_[1]) if @_ > 1;
-    Carp::carp('Useless content call in void context') if @_ == 1;
+    Carp::carp('Useless content call in void context') if @_ == 1 && $^W;
     return;
 }
 
@@ -125,6 +131,7 @@ sub add_content {
     my $more = ref $_[0] ? ${ $_[0] } : $_[0];
     _must_be_bytes($more);
     $more = '' if !defined $more;
+    Carp::croak("Can't append to " . ref($self->{_content}) . ' content') if ref $self->{_content} && ref $self->{_content} ne 'SCALAR';
     if (ref $self->{_content} eq 'SCALAR') {
         ${ $self->{_content} } .= $more;
     }
@@ -167,10 +174,21 @@ my %INFLATE = (
     'x-bzip2' => ['IO::Uncompress::Bunzip2', 'bunzip2', 'MultiStream' => 1],
 );
 
+my %DEFLATE = (
+    gzip      => ['IO::Compress::Gzip',    'gzip',  -Minimal => 1],
+    'x-gzip'  => ['IO::Compress::Gzip',    'gzip',  -Minimal => 1],
+    deflate   => ['IO::Compress::Deflate', 'deflate'],
+    bzip2     => ['IO::Compress::Bzip2',   'bzip2'],
+    'x-bzip2' => ['IO::Compress::Bzip2',   'bzip2'],
+);
+
 sub _load {
     my ($module) = @_;
     (my $file = "$module.pm") =~ s{::}{/}g;
-    return eval { require $file; 1 };
+    my $eval_error = $@;
+    my $is_there = do { local $SIG{__DIE__} = 'DEFAULT'; eval { require $file; 1 } };
+    $@ = $eval_error;
+    return $is_there;
 }
 
 sub decodable {
@@ -182,9 +200,10 @@ sub decodable {
 }
 
 sub _inflate {
-    my ($coding, $input) = @_;
+    my ($coding, $input, $most) = @_;
     my ($module, $function, @options) = @{ $INFLATE{$coding} };
     _load($module) or die "Can't decode $coding: $module is not installed\n";
+    return _inflate_within($module, $input, $most, @options) if defined $most;
     my $output;
     my $work = $module->can($function);
     return \$output if $work->($input, \$output, @options, Transparent => 0);
@@ -193,6 +212,17 @@ sub _inflate {
         return \$output if IO::Uncompress::RawInflate::rawinflate($input, \$output, Transparent => 0);
     }
     die "Can't $function content: $coding\n";
+}
+
+# The same in pieces, and no further than that.
+sub _inflate_within {
+    my ($module, $input, $most, @options) = @_;
+    my $stream = $module->new($input, @options, Transparent => 0) or die "Can't decode content\n";
+    my $output = '';
+    while ((my $count = $stream->read($output, 65_536, length $output)) > 0) {
+        die "Decoded content would be larger than $most octets\n" if length $output > $most;
+    }
+    return \$output;
 }
 
 sub decode {
@@ -212,19 +242,22 @@ sub encode {
     return 1 if !@codings;
     my $content = $self->content;
     for my $coding (@codings) {
-        if ($coding eq 'identity') {
+        if ($coding eq 'identity' || $coding eq 'none') {
             next;
         }
         elsif ($coding eq 'base64') {
             require MIME::Base64;
             $content = MIME::Base64::encode_base64($content);
         }
-        elsif ($coding eq 'gzip' || $coding eq 'x-gzip' || $coding eq 'deflate') {
-            my ($module, $function) = $coding eq 'deflate' ? ('IO::Compress::Deflate', 'deflate') : ('IO::Compress::Gzip', 'gzip');
+        elsif ($coding eq 'rot13') {
+            $content =~ tr/A-Za-z/N-ZA-Mn-za-m/;
+        }
+        elsif (my $way = $DEFLATE{$coding}) {
+            my ($module, $function, @options) = @$way;
             return 0 if !_load($module);
             my $packed;
             my $work = $module->can($function);
-            $work->(\$content, \$packed, $coding eq 'deflate' ? () : (-Minimal => 1)) or return 0;
+            $work->(\$content, \$packed, @options) or return 0;
             $content = $packed;
         }
         else {
@@ -250,24 +283,44 @@ sub _charset_of_bom {
     return;
 }
 
+# What a page says of itself (HTML, 4.2.5.4): the first element that does, comments left out. A page that says so in ASCII is in no form of
+# UTF-16.
+sub _charset_of_meta {
+    my ($head) = @_;
+    $head =~ s/<!--.*?(?:-->|\z)//gs;
+    while ($head =~ /<meta\b([^>]*)>/gi) {
+        my $attributes = $1;
+        my ($charset) = $attributes =~ /\bcharset\s*=\s*["']?\s*([\w.:\-]+)/i or next;
+        return $charset =~ /\Autf-?(?:16|32)/i ? 'UTF-8' : $charset;
+    }
+    return;
+}
+
 sub content_charset {
     my ($self) = @_;
     my $charset = $self->content_type_charset;
     return $charset if defined $charset;
     my $bytes = $self->decoded_content(ref => 1, charset => 'none');
+    return undef if !$bytes || !length $$bytes;    ## no critic (ProhibitExplicitReturnUndef)
     if ($self->content_is_xml) {
         my $bom = _charset_of_bom($bytes);
         return $bom if $bom;
-        return 'UTF-16BE' if $$bytes =~ /\A\x00<\x00\?/;
-        return 'UTF-16LE' if $$bytes =~ /\A<\x00\?\x00/;
-        return $1 if $$bytes =~ /\A\s*(?:<\?xml[^>]*?\s)encoding\s*=\s*["']([\w.-]+)["']/;
+        # XML 1.0, appendix F.
+        return 'UTF-32BE' if $$bytes =~ /\A\x00\x00\x00</;
+        return 'UTF-32LE' if $$bytes =~ /\A<\x00\x00\x00/;
+        return 'UTF-16BE' if $$bytes =~ /\A(?:\x00\s)*\x00</;
+        return 'UTF-16LE' if $$bytes =~ /\A(?:\s\x00)*<\x00/;
+        if ($$bytes =~ /\A\s*<\?xml([^>]*?)\?>/ && $1 =~ /\sencoding\s*=\s*(["'])(.*?)\1/s) {
+            (my $charset = $2) =~ s/\A\s+|\s+\z//g;
+            return $charset if length $charset;
+        }
         return 'UTF-8';
     }
     if ($self->content_is_html) {
         my $bom = _charset_of_bom($bytes);
         return $bom if $bom;
-        my $head = substr $$bytes, 0, 8192;
-        return $1 if $head =~ /<meta\b[^>]*\bcharset\s*=\s*["']?\s*([\w.:-]+)/i;
+        my $charset = _charset_of_meta(substr $$bytes, 0, 8192);
+        return $charset if defined $charset;
     }
     elsif ($self->content_type eq 'application/json') {
         # RFC 4627, 3: the first two characters are ASCII.
@@ -302,12 +355,13 @@ sub _decoded {
     my ($self, $options) = @_;
     my $content = $self->content_ref;
     die "Can't decode ref content\n" if ref $content ne 'SCALAR';
+    my $most = exists $options->{max_body_size} ? $options->{max_body_size} : $self->max_body_size;
     if (my $encoding = $self->header('Content-Encoding')) {
         $encoding =~ s/\A\s+|\s+\z//g;
         for my $coding (reverse split /\s*,\s*/, lc $encoding) {
             next if !length $coding || $coding eq 'identity' || $coding eq 'none';
             if ($INFLATE{$coding}) {
-                $content = _inflate($coding, $content);
+                $content = _inflate($coding, $content, $most);
             }
             elsif ($coding eq 'base64') {
                 require MIME::Base64;
@@ -318,6 +372,10 @@ sub _decoded {
                 require MIME::QuotedPrint;
                 my $decoded = MIME::QuotedPrint::decode_qp($$content);
                 $content = \$decoded;
+            }
+            elsif ($coding eq 'compress' || $coding eq 'x-compress') {
+                # Of LZW there is nothing in core Perl.
+                die "Can't uncompress content: $coding\n";
             }
             else {
                 die "Don't know how to decode Content-Encoding '$coding'\n";
@@ -338,19 +396,21 @@ sub _characters {
     my ($self, $content, $charset, $options, $is_xml) = @_;
     require Encode;
     if ($charset =~ /\A(?:us-)?ascii\z/ || $charset eq 'iso-8859-1' || $charset eq 'latin1') {
-        # Bytes are the characters they stand for.
+        # Bytes are the characters they stand for, also for `lc` and its kin.
         my $copy = $$content;
+        utf8::upgrade($copy);
         return \$copy if !$options->{charset_strict};
     }
     my $check = $options->{charset_strict} ? Encode::FB_CROAK() : Encode::FB_DEFAULT();
     my $found = Encode::find_encoding($charset);
     if (!$found && $options->{alt_charset}) {
+        return $content if lc $options->{alt_charset} eq 'none';
         $found = Encode::find_encoding($options->{alt_charset});
     }
     die "Unknown encoding '$charset'\n" if !$found;
     my $bytes = $$content;
     my $text = $found->decode($bytes, $check | Encode::LEAVE_SRC());
-    $text =~ s/\A\x{FEFF}//;
+    $text =~ s/\A\x{FEFF}// if $is_xml;
     if ($is_xml && $text =~ /\A\s*<\?xml\b/) {
         # The declaration speaks of bytes that are no more. The original takes it out where it has these quotes.
         $text =~ s/(\A\s*<\?xml[^>]*?)\s+encoding\s*=\s*"[^"]*"/$1/;
@@ -496,14 +556,16 @@ sub as_string {
 sub dump {    ## no critic (ProhibitBuiltinHomonyms)
     my ($self, %options) = @_;
     my $content = $self->content;
-    my $most = exists $options{maxlength} ? $options{maxlength} : 512;
-    # A few bytes more are shown rather than counted.
-    my $left = defined $most ? length($content) - $most : 0;
+    my $most = defined $options{maxlength} ? $options{maxlength} : 512;
+    # A few bytes more are shown rather than counted; 0 is no limit.
+    my $left = $most > 0 ? length($content) - $most : 0;
     $content = substr $content, 0, $most if $left > 8;
+    my $nothing = defined $options{no_content} ? $options{no_content} : '(no content)';
     $content =~ s/\\/\\\\/g;
     $content =~ s/\t/\\t/g;
     $content =~ s/\r/\\r/g;
-    $content =~ s/\x00(?!\d)/\\0/g;
+    # In octal where no digit follows.
+    $content =~ s/([\x00-\x08\x0b-\x1f])(?![0-9])/sprintf '\\%o', ord $1/ge;
     $content =~ s/([\x00-\x08\x0b-\x1f\x7f-\xff])/sprintf '\\x%02X', ord $1/ge;
     if ($left > 8) {
         $content .= "...\n(+ $left more bytes not shown)";
@@ -512,7 +574,13 @@ sub dump {    ## no critic (ProhibitBuiltinHomonyms)
         # Line ends at the end would not be seen.
         $content =~ s/(\n+)\z/'\\n' x length $1/e;
     }
-    $content = '(no content)' if !length $content;
+    if (!length $content) {
+        $content = $nothing;
+    }
+    elsif ($content eq $nothing) {
+        # Content that says the same is told apart.
+        $content =~ s/\A(.)/sprintf '\\x%02X', ord $1/es;
+    }
     my $prefix = defined $options{prefix} ? $options{prefix} : '';
     my @head = $options{preheader} ? "$options{preheader}\n" : ();
     my $text = join '', @head, $self->headers->as_string, "\n", $content, "\n";
@@ -522,18 +590,28 @@ sub dump {    ## no critic (ProhibitBuiltinHomonyms)
     return;
 }
 
-# Everything else is the headers'.
-sub AUTOLOAD {
-    my $self = $_[0];
-    (my $method = $AUTOLOAD) =~ s/.*:://;
-    return if $method eq 'DESTROY';
-    Carp::croak(qq(Can't locate object method "$method" via package "$self")) if !ref $self;
-    Carp::croak(qq(Can't locate object method "$method" via package ") . ref($self) . '"')
-        if $method =~ /\A_/ || !HTTP::Headers->can($method);
+# Everything else is the headers', under the same names.
+sub _of_headers {
+    my ($method) = @_;
+    return if !defined $method || $method !~ /\A[A-Za-z]\w*\z/ || !HTTP::Headers->can($method);
+    my $code = sub { my $message = shift; return $message->{_headers}->$method(@_) };
     ## no critic (ProhibitNoStrict)
     no strict 'refs';
-    *{$AUTOLOAD} = sub { my $message = shift; return $message->{_headers}->$method(@_) };
-    goto &$AUTOLOAD;
+    *{ __PACKAGE__ . "::$method" } = $code;
+    return $code;
+}
+
+sub can {    ## no critic (ProhibitBuiltinHomonyms)
+    my ($self, $method) = @_;
+    return $self->SUPER::can($method) || _of_headers($method);
+}
+
+sub AUTOLOAD {
+    (my $method = $AUTOLOAD) =~ s/.*:://;
+    return if $method eq 'DESTROY';
+    my $class = ref $_[0] || $_[0];
+    my $code = _of_headers($method) or Carp::croak(qq(Can't locate object method "$method" via package "$class"));
+    goto &$code;
 }
 
 sub DESTROY { return }

@@ -21,13 +21,13 @@ sub new {
 
 sub parse {
     my ($class, $text) = @_;
-    Carp::carp('Undefined argument to ' . $class . '->parse()') if !defined $text && $^W;
+    Carp::carp('Undefined argument to parse()') if !defined $text && $^W;
     $text = '' if !defined $text;
     my $line = $text =~ s/\A(.*)\n// ? $1 : do { my $all = $text; $text = ''; $all };
     my $self = $class->SUPER::parse($text);
     $line =~ s/\r\z//;
     my ($method, $uri, $protocol) = split ' ', $line;
-    $self->method($method);
+    $self->method($method) if defined $method;
     $self->uri($uri) if defined $uri;
     $self->protocol($protocol) if $protocol;
     return $self;
@@ -85,7 +85,8 @@ sub accept_decodable {
 
 sub as_string {
     my ($self, $eol) = @_;
-    my $line = ($self->method || '-') . ' ' . (defined $self->uri ? $self->uri->as_string : '-');
+    my $method = $self->method;
+    my $line = (defined $method && length $method ? $method : '-') . ' ' . (defined $self->uri ? $self->uri->as_string : '-');
     my $protocol = $self->protocol;
     $line .= " $protocol" if $protocol;
     return join defined $eol ? $eol : "\n", $line, $self->SUPER::as_string(@_[1 .. $#_]);
@@ -93,7 +94,8 @@ sub as_string {
 
 sub dump {    ## no critic (ProhibitBuiltinHomonyms)
     my ($self, @options) = @_;
-    my @line = ($self->method || '-', defined $self->uri ? $self->uri->as_string : '-', $self->protocol || ());
+    my $method = $self->method;
+    my @line = (defined $method && length $method ? $method : '-', defined $self->uri ? $self->uri->as_string : '-', $self->protocol || ());
     return $self->SUPER::dump(preheader => "@line", @options);
 }
 

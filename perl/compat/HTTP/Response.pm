@@ -21,7 +21,13 @@ sub new {
 
 sub parse {
     my ($class, $text) = @_;
-    $text = '' if !defined $text;
+    if (!defined $text) {
+        if ($^W) {
+            require Carp;
+            Carp::carp('Undefined argument to parse()');
+        }
+        $text = '';
+    }
     my $line = $text =~ s/\A(.*)\n// ? $1 : do { my $all = $text; $text = ''; $all };
     my $self = $class->SUPER::parse($text);
     $line =~ s/\r\z//;
@@ -89,6 +95,7 @@ sub filename {
             $file = _mime_words($file) if defined $file && $file =~ /=\?/;
         }
     }
+    my $given = $file;
     if (!defined $file || !length $file) {
         my ($uri) = map { my $value = $self->header($_); defined $value && length $value ? $value : () } 'Content-Location';
         $uri = $self->request->uri if !defined $uri && $self->request;
@@ -98,10 +105,10 @@ sub filename {
             ($file) = $path =~ m{([^/]+)/?\z};
         }
     }
-    return undef if !defined $file;    ## no critic (ProhibitExplicitReturnUndef)
+    return $given if !defined $file;
     # A name, not a way: nothing that a server says leads to another directory.
     $file =~ s{.*[/\\]}{};
-    return length $file && $file !~ /\A\.+\z/ ? $file : undef;
+    return length $file && $file !~ /\A\.+\z/ ? $file : defined $given && !length $given ? '' : undef;
 }
 
 # RFC 2047.
@@ -169,7 +176,7 @@ sub current_age {
         $age += $received - $asked if defined $asked && defined $received;
     }
     $age += (defined $time ? $time : time) - $received if defined $received;
-    return $age;
+    return $age < 0 ? 0 : $age;
 }
 
 sub freshness_lifetime {
@@ -194,8 +201,8 @@ sub freshness_lifetime {
         return $options{h_max} if $lifetime > $options{h_max};
         return $lifetime;
     }
-    return $options{h_min} if $self->is_redirect || !$self->is_success;
-    return $options{h_default};
+    return $options{h_min} if defined $self->{_rc} && ($self->is_redirect || !$self->is_success);
+    return $options{h_default} < $options{h_min} ? $options{h_min} : $options{h_default};
 }
 
 sub is_fresh {

@@ -4,6 +4,8 @@ package HTTP::Cookies::Netscape;
 
 use strict;
 use warnings;
+# HTTP::Cookies loads it as well.
+no warnings 'redefine';
 
 use Carp ();
 use HTTP::Cookies ();
@@ -23,7 +25,7 @@ sub load {
     while (my $line = readline $in) {
         $line =~ s/[\r\n]+\z//;
         # How browsers mark those that scripts in pages can't see.
-        $line =~ s/\A#HttpOnly_//;
+        $line =~ s/\A\s*#\s*HttpOnly_//;
         next if $line =~ /\A\s*(?:#|\z)/;
         my ($domain, undef, $path, $secure, $expires, $key, $value) = split /\t/, $line;
         next if !defined $key;

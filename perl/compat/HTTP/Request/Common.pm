@@ -64,6 +64,7 @@ sub request_type_with_data {
     }
     elsif (lc $type eq 'form-data') {
         $type = 'multipart/form-data';
+        $request->header('Content-Type' => $type);
     }
     if (ref $content) {
         if ($type =~ m{\Amultipart/form-data\s*(?:;|\z)}i) {

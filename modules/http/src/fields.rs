@@ -178,7 +178,9 @@ impl Fields {
             let name = HeaderName::from_bytes(name).map_err(|_| wrong("is no header's name"))?;
             let value = HeaderValue::from_bytes(value)
                 .map_err(|_| wrong("has a value with line ends or other control characters"))?;
-            if !["content-length", "transfer-encoding", "connection", "upgrade"].contains(&name.as_str()) {
+            // Of what is about the connection only its end is the script's to say.
+            let is_close = name == "connection" && value.as_bytes().eq_ignore_ascii_case(b"close");
+            if is_close || !["content-length", "transfer-encoding", "connection", "upgrade"].contains(&name.as_str()) {
                 headers.push((name, value));
             }
         }
@@ -216,6 +218,8 @@ mod tests {
         let header = |name: &str, value: &[u8]| Fields(vec![(name.as_bytes().to_vec(), value.to_vec())]).headers();
         assert_eq!(header("X-A", b"b").unwrap().len(), 1);
         assert_eq!(header("Content-Length", b"5").unwrap().len(), 0);
+        assert_eq!(header("Connection", b"Upgrade").unwrap().len(), 0);
+        assert_eq!(header("Connection", b"Close").unwrap().len(), 1);
         for (name, value) in
             [("X-A", &b"b\r\nX-B: c"[..]), ("X-A", b"b\nc"), ("X-A\r\nX-B", b"c"), ("X A", b"c"), ("", b"c")]
         {

@@ -11,6 +11,10 @@ use HTTP::Headers ();
 our $VERSION = '6.44';
 our $AUTOLOAD;
 
+# The class of URIs, for modules beside it.
+no warnings 'once';
+$HTTP::URI_CLASS ||= $ENV{PERL_HTTP_URI_CLASS} || 'URI';
+
 # How many bytes content may unfold to, in messages that are made from now on; undef for any.
 our $MAXIMUM_BODY_SIZE;
 

@@ -12,13 +12,14 @@ use HTTP::Config ();
 use HTTP::Headers ();
 use HTTP::Request ();
 use HTTP::Response ();
+use LWP::MemberMixin ();
 use LWP::Protocol ();
 use LWP::UserAgent::Handlers ();
 use LWP::UserAgent::Proxies ();
 use URI ();
 
 our $VERSION = '6.68';
-our @ISA = ('LWP::UserAgent::Handlers', 'LWP::UserAgent::Proxies');
+our @ISA = ('LWP::UserAgent::Handlers', 'LWP::UserAgent::Proxies', 'LWP::MemberMixin');
 
 # As they are set, and what they are if they are not.
 my %SIMPLE = (
@@ -32,7 +33,6 @@ my %SIMPLE = (
     requests_redirectable => ['GET', 'HEAD'],
     send_te               => 1,
     show_progress         => undef,
-    timeout               => 180,
     use_eval              => 1,
 );
 
@@ -51,7 +51,7 @@ sub new {
     my ($class, @options) = @_;
     Carp::croak('Options to LWP::UserAgent should be key/value pairs, not hash reference') if ref $options[0] eq 'HASH';
     my %options = @options;
-    my $self = bless { def_headers => undef, no_proxy => [], proxy => {} }, $class;
+    my $self = bless { def_headers => undef, no_proxy => [], proxy => {}, timeout => exists $options{timeout} ? delete $options{timeout} : 180 }, $class;
     for my $name (keys %SIMPLE) {
         my $default = $SIMPLE{$name};
         $self->{$name} = exists $options{$name} ? delete $options{$name} : ref $default ? [@$default] : $default;
@@ -137,9 +137,30 @@ sub ssl_opts {
 sub conn_cache {
     my ($self, @value) = @_;
     my $old = $self->{conn_cache};
-    $self->{conn_cache} = ref $value[0] eq 'HASH' ? do { require LWP::ConnCache; LWP::ConnCache->new(%{ $value[0] }) } : $value[0]
-        if @value;
+    if (@value) {
+        $self->{conn_cache} = ref $value[0] eq 'HASH' ? do { require LWP::ConnCache; LWP::ConnCache->new(%{ $value[0] }) } : $value[0];
+        $self->_tell_kept;
+    }
     return $old;
+}
+
+sub timeout {
+    my ($self, @value) = @_;
+    my $old = $self->{timeout};
+    if (@value) {
+        $self->{timeout} = $value[0];
+        $self->_tell_kept;
+    }
+    return $old;
+}
+
+# Connections that are kept have this object's limit.
+sub _tell_kept {
+    my ($self) = @_;
+    my $cache = $self->{conn_cache} or return;
+    return if !eval { $cache->can('get_connections') };
+    $_->timeout($self->{timeout}) for grep { ref && eval { $_->can('timeout') } } $cache->get_connections;
+    return;
 }
 
 sub cookie_jar {
@@ -154,10 +175,21 @@ sub cookie_jar {
             $jar = $class->new(%$jar);
         }
         $self->{cookie_jar} = $jar;
-        $self->set_my_handler('request_prepare', $jar ? sub { my ($request) = @_; $jar->add_cookie_header($request); return } : undef);
+        $self->set_my_handler('request_prepare', $jar ? sub { my ($request) = @_; _add_cookies($jar, $request); return } : undef);
         $self->set_my_handler('response_done', $jar ? sub { my ($response) = @_; $jar->extract_cookies($response); return } : undef);
     }
     return $old;
+}
+
+# A request that is sent again has those of last time.
+sub _add_cookies {
+    my ($jar, $request) = @_;
+    my $own = exists $request->{own_cookie} && defined $request->{sent_cookie} && ($request->header('Cookie') || '') eq $request->{sent_cookie}
+        ? $request->{own_cookie} : $request->header('Cookie');
+    $request->header(Cookie => $own);
+    $jar->add_cookie_header($request);
+    @{$request}{qw(own_cookie sent_cookie)} = ($own, scalar $request->header('Cookie'));
+    return;
 }
 
 sub default_headers {
@@ -325,6 +357,7 @@ sub simple_request {
 
 sub send_request {
     my ($self, $request, $arg, $size) = @_;
+    require HTTP::Date;
     my $scheme = $request->uri->scheme;
     $self->progress('begin', $request);
     my $response = $self->run_handlers('request_send', $request);
@@ -341,9 +374,14 @@ sub _transmit {
     my ($self, $scheme, $request, $arg, $size) = @_;
     require HTTP::Date;
     return _new_response($request, 500, "Access to '$scheme' URIs has been disabled") if !$self->_is_allowed(lc $scheme);
-    my $class = LWP::Protocol::implementor($scheme)
-        or return _new_response($request, 501, "Protocol scheme '$scheme' is not supported");
-    my $work = sub { $class->request($self, $request, scalar $self->_proxy_for($request), $arg, $size, $self->{timeout}) };
+    my $proxy = $self->_proxy_for($request);
+    # A proxy's own scheme says who speaks to it; the broker speaks to those of http and https.
+    my ($through) = defined $proxy ? $proxy =~ /\A([A-Za-z][\w.+\-]*):/ : ();
+    my $is_ours = !defined $through || $scheme =~ /\Ahttps?\z/i && $through =~ /\A(?:https?|socks\w*|connect)\z/i;
+    my $speaks = $is_ours ? $scheme : lc $through;
+    my $class = LWP::Protocol::implementor($speaks)
+        or return _new_response($request, 501, "Protocol scheme '$speaks' is not supported");
+    my $work = sub { $class->new($speaks, $self)->request($request, $proxy, $arg, $size, $self->{timeout}) };
     return $work->() if !$self->{use_eval};
     my $response = eval { $work->() };
     return $response if $response;
@@ -476,7 +514,9 @@ sub _authenticate {
             $response->header('Client-Warning' => "Unsupported authentication scheme '$scheme'");
             next;
         }
-        return $class->authenticate($self, $is_proxy, \%parameter, $response, $request, $arg, $size);
+        my $again = $class->authenticate($self, $is_proxy, \%parameter, $response, $request, $arg, $size);
+        # What one of them is no good for another may be.
+        return $again if $again != $response;
     }
     return $response;
 }

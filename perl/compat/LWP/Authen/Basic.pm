@@ -9,41 +9,58 @@ our $VERSION = '6.68';
 
 sub authenticate {
     my ($class, $ua, $is_proxy, $parameters, $response, $request, $arg, $size) = @_;
-    my $realm = $parameters->{realm};
+    my $realm = defined $parameters->{realm} ? $parameters->{realm} : '';
     my $url = $is_proxy ? _proxy_uri($request) : $request->uri_canonical;
     return $response if !$url;
-    my ($user, $password) = $ua->get_basic_credentials($realm, $url, $is_proxy);
-    return $response if !defined $user || !defined $password;
     my $field = $is_proxy ? 'Proxy-Authorization' : 'Authorization';
-    my $value = $class->auth_header($user, $password, $request, $ua, $parameters);
-    # Once more with the same is of no use.
-    return $response if ($request->header($field) || '') eq $value;
-    for (my $earlier = $response->previous; $earlier; $earlier = $earlier->previous) {
-        my $sent = $earlier->request && $earlier->request->header($field);
-        return $response if defined $sent && $sent eq $value;
+    my @where = ($is_proxy ? (m_proxy => "$url") : (m_host_port => $url->host_port), realm => $realm, owner => $class);
+    my $was_sent = $request->header($field);
+    # Sends what is known then along with requests that it is for, before anybody asks (RFC 7617, 2.2).
+    my $handler = $ua->get_my_handler('request_prepare', @where, sub {
+        $_[0]{callback} = sub {
+            my ($later, $agent, $known) = @_;
+            my ($user, $password) = $agent->credentials($url->host_port, $realm);
+            $later->header($field => $class->auth_header($user, $password, $later, $agent, $known)) if defined $user;
+            return;
+        };
+    });
+    $class->_renew($ua, $handler, $parameters);
+    my $is_known = !defined $was_sent && $ua->credentials($url->host_port, $realm);
+    if (!$is_known) {
+        my ($user, $password) = $ua->get_basic_credentials($realm, $url, $is_proxy);
+        if (!defined $user || !defined $password) {
+            $ua->remove_handler('request_prepare', @where);
+            return $response;
+        }
+        # Once more with the same is of no use.
+        return $response if defined $was_sent && $class->_is_refused($was_sent, $user, $password, $request, $ua, $handler);
+        $ua->credentials($url->host_port, $realm, $user, $password);
     }
-    my $again = $request->clone;
-    $again->header($field => $value);
-    my $answer = $ua->request($again, $arg, $size, $response);
-    $class->_remember($ua, $is_proxy, $url, $field, [$user, $password, $parameters]) if $answer->code != $response->code;
-    return $answer;
+    _widen($handler, $url) if !$is_proxy;
+    return $ua->request($request->clone, $arg, $size, $response);
 }
 
-# What was good for one page is sent along to those beside it and below, before anybody asks (RFC 7617, 2.2).
-sub _remember {
-    my ($class, $ua, $is_proxy, $url, $field, $credentials) = @_;
-    my ($user, $password, $parameters) = @$credentials;
+# What was good for one page is for those beside it and below.
+sub _widen {
+    my ($handler, $url) = @_;
     my $folder = $url->can('path') ? $url->path : '/';
     $folder =~ s{[^/]*\z}{};
-    my %where = (owner => __PACKAGE__, m_host_port => $url->host_port, $is_proxy ? () : (m_path_prefix => $folder || '/'));
-    %where = (owner => __PACKAGE__, m_proxy => "$url") if $is_proxy;
-    $ua->remove_handler('request_prepare', %where);
-    $ua->add_handler(request_prepare => sub {
-        my ($request) = @_;
-        $request->header($field => $class->auth_header($user, $password, $request, $ua, $parameters)) if !defined $request->header($field);
-        return;
-    }, %where);
+    $folder = '/' if !length $folder;
+    my $prefixes = $handler->{m_path_prefix} ||= [];
+    return if grep { index($folder, $_) == 0 } @$prefixes;
+    @$prefixes = ((grep { index($_, $folder) != 0 } @$prefixes), $folder);
     return;
+}
+
+sub _renew {
+    my ($class, $ua, $handler, $parameters) = @_;
+    $handler->{auth_param} = $parameters;
+    return;
+}
+
+sub _is_refused {
+    my ($class, $was_sent, $user, $password, $request, $ua, $handler) = @_;
+    return $was_sent eq $class->auth_header($user, $password, $request, $ua, $handler);
 }
 
 sub _proxy_uri {
@@ -52,7 +69,8 @@ sub _proxy_uri {
 }
 
 sub auth_header {
-    my ($class, $user, $password, $request, $ua, $parameters) = @_;
+    my ($class, $user, $password, $request, $ua, $handler) = @_;
+    my $parameters = ($handler || {})->{auth_param};
     require MIME::Base64;
     my $pair = "$user:$password";
     # Bytes, however Perl keeps them, unless the server asks for UTF-8 (RFC 7617, 2.1). Wide characters die, as ever.

@@ -10,17 +10,27 @@ use LWP::Authen::Basic ();
 our $VERSION = '6.68';
 our @ISA = ('LWP::Authen::Basic');
 
+# A challenge to what was a Digest already is a refusal, unless only its nonce was too old.
 sub authenticate {
     my ($class, $ua, $is_proxy, $parameters, $response, $request, $arg, $size) = @_;
-    my $field = $is_proxy ? 'Proxy-Authorization' : 'Authorization';
-    # A challenge to what was a Digest already is a refusal, unless only its nonce was too old.
-    my $sent = $request->header($field);
+    my $sent = $request->header($is_proxy ? 'Proxy-Authorization' : 'Authorization');
     return $response if defined $sent && $sent =~ /\ADigest /i && lc($parameters->{stale} || '') ne 'true';
     return $class->SUPER::authenticate($ua, $is_proxy, $parameters, $response, $request, $arg, $size);
 }
 
+# Uses of a nonce are counted as long as it is good.
+sub _renew {
+    my ($class, $ua, $handler, $parameters) = @_;
+    my $old = ($handler->{auth_param} || {})->{nonce};
+    delete $ua->{authen_md5_nonce_count}{$old} if defined $old && $old ne (defined $parameters->{nonce} ? $parameters->{nonce} : '');
+    return $class->SUPER::_renew($ua, $handler, $parameters);
+}
+
+sub _is_refused { return 0 }
+
 sub auth_header {
-    my ($class, $user, $password, $request, $ua, $parameters) = @_;
+    my ($class, $user, $password, $request, $ua, $handler) = @_;
+    my $parameters = $handler->{auth_param};
     my $algorithm = uc($parameters->{algorithm} || 'MD5');
     my $digest = $algorithm =~ /\ASHA-256/ ? do { require Digest::SHA; \&Digest::SHA::sha256_hex } : do { require Digest::MD5; \&Digest::MD5::md5_hex };
     my $uri = $request->uri->path_query;
@@ -35,7 +45,8 @@ sub auth_header {
     my $response = $digest->($with_auth ? "$who:$nonce:$count:$own:auth:$what" : "$who:$nonce:$what");
     my @fields = (
         [username => $user, 1], [realm => $realm, 1], [nonce => $nonce, 1], [uri => $uri, 1], [response => $response, 1],
-        [algorithm => $algorithm, 0],
+        # Quoted, as the original has it.
+        [algorithm => $algorithm, 1],
         defined $parameters->{opaque} ? [opaque => $parameters->{opaque}, 1] : (),
         $with_auth ? ([qop => 'auth', 0], [nc => $count, 0], [cnonce => $own, 1]) : (),
     );

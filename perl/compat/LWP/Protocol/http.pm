@@ -9,19 +9,22 @@ use CPANBridge::HTTP::Exchange ();
 use CPANBridge::TLS ();
 use HTTP::Date ();
 use HTTP::Response ();
+use LWP::Protocol ();
 use LWP::Protocol::Collector ();
 
 our $VERSION = '6.68';
+our @ISA = ('LWP::Protocol');
 
 sub request {
-    my ($class, $ua, $request, $proxy, $arg, $size, $timeout) = @_;
+    my ($self, $request, $proxy, $arg, $size, $timeout) = @_;
+    my $ua = $self->{ua};
     my $collector = LWP::Protocol::Collector->new($ua, $arg, $size);
     my $streams = $collector->wants_pieces;
     my $response;
     my %order = (
         method   => $request->method,
         url      => _url($request),
-        headers  => _headers($request),
+        headers  => _headers($request, $ua),
         body     => _body($request),
         timeout  => $timeout,
         max_size => $ua->max_size,
@@ -39,9 +42,22 @@ sub request {
         $reply = {};
     }
     die _complaint($reply, $ua) if $reply->{error};
+    _note_kept($ua->{conn_cache}, $request->uri, $timeout) if $ua->{conn_cache};
     $collector->whole($response, $reply->{content}) if !$streams;
     $collector->broken($response, $reply->{aborted}) if $reply->{aborted};
     return $collector->finish($response);
+}
+
+# What the broker keeps now, where the script looks for it.
+sub _note_kept {
+    my ($cache, $uri, $timeout) = @_;
+    return if !eval { $cache->can('deposit') };
+    my ($type, $key) = ($uri->scheme, $uri->host_port);
+    require LWP::Protocol::Kept;
+    my $kept = $cache->withdraw($type, $key) || LWP::Protocol::Kept->new(host => $uri->host, port => $uri->port);
+    $kept->timeout($timeout);
+    $cache->deposit($type, $key, $kept);
+    return;
 }
 
 sub _url {
@@ -52,7 +68,7 @@ sub _url {
 }
 
 sub _headers {
-    my ($request) = @_;
+    my ($request, $ua) = @_;
     my %headers;
     $request->headers->scan(sub {
         my ($name, $value) = @_;
@@ -63,6 +79,8 @@ sub _headers {
     });
     # They follow from the body.
     delete @headers{qw(Content-Length Transfer-Encoding Connection TE)};
+    # Who asked for nothing else has a connection for each request, which servers that speak to one client at a time go by.
+    $headers{Connection} = 'close' if !$ua->{conn_cache};
     return \%headers;
 }
 

@@ -70,15 +70,16 @@ sub run_handlers {
     my ($self, $phase, $object) = @_;
     return if !$self->{handlers} && !$object->{handlers};
     my @handlers = $self->handlers($phase, $object);
+    # Handlers may put another request, or response, in the place of the caller's.
     if (defined wantarray && $phase =~ /\A(?:request_send|response_redirect)\z/) {
         for my $handler (@handlers) {
-            my $result = $handler->{callback}->($object, $self, $handler);
+            my $result = $handler->{callback}->($_[2], $self, $handler);
             return $result if $result;
         }
         return;
     }
     for my $handler (@handlers) {
-        $handler->{callback}->($object, $self, $handler);
+        $handler->{callback}->($_[2], $self, $handler);
     }
     return;
 }

@@ -43,6 +43,8 @@ sub _proxy {
 
 sub env_proxy {
     my ($self) = @_;
+    # By scheme, the variable that it came from. Capitals come first.
+    my %from;
     for my $name (sort keys %ENV) {
         my $variable = lc $name;
         # What a web server's client may set by a header is nobody's proxy.
@@ -56,6 +58,12 @@ sub env_proxy {
         }
         elsif (length $value) {
             next if $scheme !~ /\A[a-z][\w.+\-]*\z/;
+            if (defined(my $first = $from{$scheme})) {
+                Carp::carp("Environment contains multiple differing definitions for '$variable'.\n"
+                    . "Using value from '$first' ($ENV{$first}) and ignoring '$name' ($value)") if $ENV{$first} ne $value;
+                next;
+            }
+            $from{$scheme} = $name;
             $value = "http://$value" if $value !~ m{\A[A-Za-z][\w.+\-]*://};
             $self->proxy($scheme, $value);
         }

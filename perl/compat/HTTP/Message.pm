@@ -14,6 +14,11 @@ our $AUTOLOAD;
 # The class of URIs, for modules beside it.
 no warnings 'once';
 $HTTP::URI_CLASS ||= $ENV{PERL_HTTP_URI_CLASS} || 'URI';
+{
+    # They count on its being loaded.
+    (my $file = "$HTTP::URI_CLASS.pm") =~ s{::}{/}g;
+    require $file;
+}
 
 # How many bytes content may unfold to, in messages that are made from now on; undef for any.
 our $MAXIMUM_BODY_SIZE;

@@ -54,8 +54,7 @@ sub uri {
             # No URI is one too.
         }
         elsif (!ref $uri) {
-            require URI;
-            $uri = URI->new($uri);
+            $uri = $HTTP::URI_CLASS->new($uri);
         }
         elsif (eval { $uri->can('clone') } && $uri->can('canonical')) {
             $uri = $uri->clone;

@@ -602,7 +602,7 @@ sub dump {    ## no critic (ProhibitBuiltinHomonyms)
 # Everything else is the headers', under the same names.
 sub _of_headers {
     my ($method) = @_;
-    return if !defined $method || $method !~ /\A[A-Za-z]\w*\z/ || !HTTP::Headers->can($method);
+    return if !defined $method || $method !~ /\A[A-Za-z_]\w*\z/ || !HTTP::Headers->can($method);
     my $code = sub { my $message = shift; return $message->{_headers}->$method(@_) };
     ## no critic (ProhibitNoStrict)
     no strict 'refs';

@@ -81,11 +81,13 @@ sub parse_rules {
 sub _path_of {
     my ($rule, $uri) = @_;
     return undef if !$rule->can('host_port') || ($rule->scheme || '') ne ($uri->scheme || '') || lc $rule->host_port ne lc $uri->host_port;    ## no critic (ProhibitExplicitReturnUndef)
-    return $rule->path_query;
+    my $path = $rule->path_query;
+    return length $path ? $path : '/';
 }
 
 sub is_me {
     my ($self, $name) = @_;
+    return 0 if !defined $self->{agent};
     return index(lc $self->{agent}, lc $name) >= 0 ? 1 : 0;
 }
 

@@ -196,6 +196,16 @@ ok(!eval { LWP::Protocol::create('none-of-that', $ua) }, 'no object without a cl
     is($rules->allowed('http://h.example/x'), 1, 'nothing is disallowed');
     $rules->parse('http://h.example/robots.txt', '', time - 10);
     is($rules->allowed('http://h.example/x'), -1, 'what was said is old');
+    {
+        package NamedElsewhere;
+        our @ISA = ('WWW::RobotRules');
+        sub agent { return 'walker' }
+    }
+    my $elsewhere = NamedElsewhere->new;
+    $elsewhere->parse('http://h.example/robots.txt', $text);
+    is($elsewhere->allowed('http://h.example/private'), 0, 'the name is the one that the class gives');
+    $rules->parse('http://h.example/robots.txt', "User-agent: *\nDisallow: /a" . ' ' x 200_000 . "b#\n" . ' ' x 200_000 . "#\n" . ' ' x 200_000 . "\n");
+    is($rules->allowed('http://h.example/a'), 1, 'long runs of blanks are read at once');
 
     my @asked;
     my $robot = LWP::RobotUA->new(agent => 'walker/1.0', from => 'a@b.example', delay => 1, use_sleep => 0);

@@ -48,14 +48,16 @@ sub parse_rules {
     my ($is_me, $is_anyone, $seen_rule, $seen_me) = (0, 0, 0, 0);
     $text =~ s/\r\n?/\n/g;
     for my $line (split /\n/, $text) {
-        next if $line =~ /\A\s*#/;
-        $line =~ s/\s*#.*//;
-        if ($line =~ /\A\s*\z/) {
+        next if $line =~ /\A\s*+#/;
+        # What counts, with a run of blanks looked at once: a line may be as long as a server likes.
+        my ($said) = (split /#/, $line, 2)[0];
+        ($said) = defined $said ? $said =~ /\A\s*+(.*\S)/s : ();
+        if (!defined $said) {
             # A record's end.
             last if $seen_me && $is_me;
             ($is_me, $is_anyone, $seen_rule) = (0, 0, 0);
         }
-        elsif ($line =~ /\A\s*User-Agent\s*:\s*(.*?)\s*\z/i) {
+        elsif ($said =~ /\AUser-Agent\s*+:\s*+(.*)\z/is) {
             my $name = $1;
             if ($seen_rule) {
                 last if $seen_me && $is_me;
@@ -64,7 +66,7 @@ sub parse_rules {
             $is_anyone = 1 if $name eq '*';
             $is_me = $seen_me = 1 if $name ne '*' && $self->is_me($name);
         }
-        elsif ($line =~ /\A\s*Disallow\s*:\s*(.*?)\s*\z/i) {
+        elsif ($said =~ /\ADisallow\s*+:\s*+(.*)\z/is) {
             $seen_rule = 1;
             next if !$is_me && !$is_anyone;
             my $path = $1;
@@ -87,8 +89,8 @@ sub _path_of {
 
 sub is_me {
     my ($self, $name) = @_;
-    return 0 if !defined $self->{agent};
-    return index(lc $self->{agent}, lc $name) >= 0 ? 1 : 0;
+    my $agent = $self->agent;    # a class of one's own may keep it elsewhere
+    return defined $agent && index(lc $agent, lc $name) >= 0 ? 1 : 0;
 }
 
 # 1, 0, or -1 if nothing is known.

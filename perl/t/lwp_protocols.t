@@ -164,6 +164,65 @@ ok(!eval { LWP::Protocol::create('none-of-that', $ua) }, 'no object without a cl
     my $menu = $ua->get("gopher://$gopher/")->content;
     like($menu, qr{<A HREF="gopher://host:70/0/text">Some &lt;text></A>}, 'a menu');
 
+    # Servers that answer nothing, or more than anybody reads
+    my $silent = server(sub { my ($connection) = @_; while (<$connection>) { } });
+    my $hasty = LWP::UserAgent->new(timeout => 1);
+    is($hasty->get("gopher://$silent/0/x")->header('X-Died'), 'read timeout', 'a server that says nothing');
+    my $endless = server(sub {
+        my ($connection) = @_;
+        local $SIG{PIPE} = 'DEFAULT';
+        POSIX::_exit(0) if !fork && do { 1 while print {$connection} 'x' x 65_536; 1 };
+    });
+    like($hasty->get("gopher://$endless/1/x")->header('X-Died') || $hasty->get("gopher://$endless/1/x")->status_line, qr/menu is longer than/, 'an endless menu');
+    my $capped = LWP::UserAgent->new(max_size => 100_000)->get("gopher://$endless/0/x");
+    is($capped->header('Client-Aborted'), 'max_size', 'an endless text, up to max_size');
+    is($hasty->get('gopher://127.0.0.1:1/0/x')->code, 500, 'nobody there');
+
+    # Through a proxy of HTTP
+    my @answers = (
+        "HTTP/1.1 100 Continue\r\nX-Way: 1\r\n\r\nHTTP/1.0 200 OK\r\nContent-Type: text/plain\r\nX-Long: a\r\n b\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 4000\r\n\r\ncut",
+        "SMTP\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nX: " . 'x' x 200_000,
+        "HTTP/1.1 200 OK\r\n" . "X: y\r\n" x 2_000,
+        "HTTP/1.1 100 Go on\r\n\r\n" x 2_000,
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 3, 4\r\n\r\nabcd",
+        "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabcd",
+    );
+    my $proxy = server(sub {
+        my ($connection) = @_;
+        my ($head, $length) = ('', 0);
+        while (defined(my $line = <$connection>)) {
+            $head .= $line;
+            $length = $1 if $line =~ /\AContent-Length: (\d+)/;
+            last if $line eq "\r\n";
+        }
+        read $connection, $head, $length, length $head if $length;
+        my $which = $head =~ m{/answer/(\d+)} ? $1 : 0;
+        local $SIG{PIPE} = 'IGNORE';
+        print {$connection} $answers[$which], $which ? () : $head;
+    });
+    my $by = LWP::UserAgent->new(agent => 'test/1', timeout => 10);
+    $by->proxy(ftp => "http://us%40er:pass\@$proxy/");
+    my $through = $by->post('ftp://host.example/a%20b#part', X => "1\n2", Content => 'sent');
+    is($through->code, 200, 'ftp through a proxy');
+    is($through->header('X-Long'), 'a b', 'its head');
+    is($through->header('X-Way'), undef, 'and no other');
+    my ($line, @lines) = split /\r\n/, $through->content;
+    is($line, 'POST ftp://host.example/a%20b HTTP/1.0', 'the proxy is asked for the whole address');
+    is_deeply([sort @lines], [sort 'Connection: close', 'Content-Length: 4', 'Content-Type: application/x-www-form-urlencoded', 'Host: host.example:21',
+        'Proxy-Authorization: Basic dXNAZXI6cGFzcw==', 'User-Agent: test/1', 'X: 1 2', '', 'sent'], 'and told who asks');
+    like($by->get('ftp://host.example/answer/1')->header('X-Died'), qr/EOF before the body's end/, 'a body that is cut off');
+    my @wrong = (2 => qr/does not speak HTTP/, 3 => qr/line is longer than/, 4 => qr/more than 1000 lines/, 5 => qr/more than 1000 lines/, 6 => qr/transfer coding/, 7 => qr/length that is none/);
+    while (my ($which, $says) = splice @wrong, 0, 2) {
+        like($by->get("ftp://host.example/answer/$which")->status_line, qr/\A500 .*$says/, "a wrong answer: $which");
+    }
+    is($by->get('ftp://host.example/answer/8')->content, 'abc', 'no more than the length says');
+    is($by->head('ftp://host.example/answer/8')->content, '', 'a head alone');
+    $by->proxy(ftp => 'https://proxy.example/');
+    is($by->get('ftp://host.example/')->code, 501, 'a proxy of https does http and https alone');
+
     my $nntp = server(sub {
         my ($connection) = @_;
         print {$connection} "200 ready\r\n";

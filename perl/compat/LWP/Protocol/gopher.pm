@@ -6,11 +6,13 @@ use strict;
 use warnings;
 
 use HTTP::Response ();
-use IO::Socket::INET ();
 use LWP::Protocol ();
+use LWP::Protocol::Stream ();
 
 our $VERSION = '6.68';
 our @ISA = ('LWP::Protocol');
+
+use constant MENU_LIMIT => 4_194_304;
 
 my %TYPE = (0 => 'text/plain', 1 => 'text/html', 4 => 'application/mac-binhex40', 5 => 'application/zip', 6 => 'application/octet-stream',
     7 => 'text/html', 9 => 'application/octet-stream', g => 'image/gif', h => 'text/html', I => 'image/jpeg', s => 'audio/basic');
@@ -27,19 +29,18 @@ sub request {
     $response->header('Content-Type' => $TYPE{$type}, Server => 'Gopher');
     $response->request($request);
     return $response if $method eq 'HEAD';
-    my $socket = IO::Socket::INET->new(PeerAddr => $uri->host, PeerPort => $uri->port, Proto => 'tcp', Timeout => $timeout || 60)
-        or return HTTP::Response->new(500, "Can't connect to " . $uri->host_port . ": $@");
+    my $stream = LWP::Protocol::Stream->new($uri->host, $uri->port, $timeout);
     my $what = join "\t", map { my $part = defined $_ ? $_ : ''; $part =~ s/[\r\n\0]//g; $part } $uri->selector, defined $uri->search ? $uri->search : ();
-    print {$socket} "$what\r\n" or return HTTP::Response->new(500, "write failed: $!");
+    $stream->send_all("$what\r\n");
     if ($type eq '1' || $type eq '7') {
-        my $content = do { local $/; readline $socket };
-        return $self->collect_once($arg, $response, _menu(defined $content ? $content : ''));
+        my $menu = '';
+        while (length(my $bytes = $stream->read_some)) {
+            $menu .= $bytes;
+            die "the menu is longer than ${\MENU_LIMIT} bytes\n" if length $menu > MENU_LIMIT;
+        }
+        return $self->collect_once($arg, $response, _menu($menu));
     }
-    return $self->collect($arg, $response, sub {
-        my $bytes = '';
-        my $count = sysread $socket, $bytes, $size || 65_536;
-        return defined $count && $count > 0 ? \$bytes : \'';
-    });
+    return $self->collect($arg, $response, sub { return \$stream->read_some });
 }
 
 # A menu as a page.

@@ -18,6 +18,11 @@ our @ISA = ('LWP::Protocol');
 sub request {
     my ($self, $request, $proxy, $arg, $size, $timeout) = @_;
     my $ua = $self->{ua};
+    if ($request->uri->scheme !~ /\Ahttps?\z/i) {
+        require LWP::Protocol::Forwarded;
+        return LWP::Protocol::Forwarded->new($self->{scheme}, $ua)
+            ->forward($request, $proxy, $arg, $timeout, _url($request), _headers($request, $ua), _body($request), sub { return _response($_[0], $request) });
+    }
     my $collector = LWP::Protocol::Collector->new($ua, $arg, $size);
     my $streams = $collector->wants_pieces;
     my $response;

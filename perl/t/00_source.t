@@ -19,8 +19,9 @@ my %stand_in = map { my ($name) = m{/compat/(.*)\.pm\z}; defined $name ? do { $n
 my %allowed = map { $_ => 1 } qw(strict warnings overload constant Carp Errno Socket File::Basename File::Spec
     B Fcntl POSIX Time::HiRes Time::Local JSON::PP JSON::PP::Boolean Storable);
 
-# What the original loads if it is there, and so do we.
-my %optional = map { $_ => 1 } qw(Business::ISBN Crypt::FileHandle Crypt::PBKDF2 Crypt::PBKDF2::Hash::HMACSHA1 Crypt::PBKDF2::Hash::HMACSHA2);
+# What the original loads if it is there, and so do we; IO::Socket::IP is core since 5.20.
+my %optional = map { $_ => 1 } qw(Business::ISBN Crypt::FileHandle Crypt::PBKDF2 Crypt::PBKDF2::Hash::HMACSHA1 Crypt::PBKDF2::Hash::HMACSHA2
+    IO::Socket::IP);
 for my $file (sort @files) {
     my $is_stand_in = $file =~ m{\A\Q$compat\E/};
     my $output = qx{$^X -I$lib -I$compat -wc $file 2>&1};

@@ -47,8 +47,11 @@ for my $scheme (qw(http https)) {
     is_deeply([$head->content, $head->header('Content-Length')], ['', length $large], "$scheme: its head");
     my $posted = $ua->post($nginx->$scheme('/received'), Content => $large);
     is($posted->content, 'POST ' . length $large, "$scheme: a large body is taken");
-    my @connections = map { $ua->get($nginx->$scheme('/connection'))->content } 1 .. 5;
+    my $keeps = LWP::UserAgent->new(ssl_opts => { SSL_ca_file => $nginx->{ca} }, keep_alive => 1);
+    my @connections = map { $keeps->get($nginx->$scheme('/connection'))->content } 1 .. 5;
     is_deeply([grep { $_ ne $connections[0] } @connections], [], "$scheme: one connection for all");
+    my %own = map { $ua->get($nginx->$scheme('/connection'))->content => 1 } 1 .. 5;
+    is(scalar keys %own, 5, "$scheme: one for each, where the script does not want them kept");
     my $dir = tempdir(CLEANUP => 1);
     my $mirrored = $ua->mirror($nginx->$scheme('/large.bin'), "$dir/mirror");
     is($mirrored->code, 200, "$scheme: mirrored");

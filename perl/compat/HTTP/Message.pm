@@ -212,6 +212,8 @@ sub _inflate {
     my ($coding, $input, $most) = @_;
     my ($module, $function, @options) = @{ $INFLATE{$coding} };
     _load($module) or die "Can't decode $coding: $module is not installed\n";
+    # An answer without a body has the head of one: to HEAD, or of a redirect.
+    return \(my $nothing = '') if !length $$input;
     return _inflate_within($module, $input, $most, @options) if defined $most;
     my $output;
     my $work = $module->can($function);
@@ -292,15 +294,19 @@ sub _charset_of_bom {
     return;
 }
 
-# What a page says of itself (HTML, 4.2.5.4): the first element that does, comments left out. A page that says so in ASCII is in no form of
-# UTF-16.
+# What a page says of itself (HTML, 4.2.5.4, 13.2.3.2): the first element that does, comments left out. A page that says so in ASCII is in no form
+# of UTF-16, and who says ISO-8859-1 means what Windows has of it.
 sub _charset_of_meta {
     my ($head) = @_;
     $head =~ s/<!--.*?(?:-->|\z)//gs;
     while ($head =~ /<meta\b([^>]*)>/gi) {
         my $attributes = $1;
         my ($charset) = $attributes =~ /\bcharset\s*=\s*["']?\s*([\w.:\-]+)/i or next;
-        return $charset =~ /\Autf-?(?:16|32)/i ? 'UTF-8' : $charset;
+        return 'UTF-8' if $charset =~ /\Autf-?(?:16|32)/i;
+        require Encode;
+        my $encoding = Encode::find_encoding(lc $charset eq 'iso-8859-1' ? 'windows-1252' : $charset) or next;
+        my $name = $encoding->mime_name;
+        return defined $name ? $name : $encoding->name;
     }
     return;
 }
@@ -391,8 +397,10 @@ sub _decoded {
             }
         }
     }
-    my $is_xml = $self->content_is_xml;
-    if ($self->content_is_text || $is_xml) {
+    # text/xml stays as it is written, as with the original.
+    my $is_text = $self->content_is_text;
+    my $is_xml = !$is_text && $self->content_is_xml;
+    if ($is_text || $is_xml) {
         my $charset = $options->{charset} || $self->content_type_charset || $options->{default_charset}
             || $self->content_charset || 'ISO-8859-1';
         $charset = lc $charset;

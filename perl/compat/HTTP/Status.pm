@@ -130,7 +130,7 @@ sub is_error        { return $_[0] && $_[0] >= 400 && $_[0] < 600 }
 sub is_client_error { return $_[0] && $_[0] >= 400 && $_[0] < 500 }
 sub is_server_error { return $_[0] && $_[0] >= 500 && $_[0] < 600 }
 
-my %CACHEABLE = map { $_ => 1 } 200, 203, 204, 206, 300, 301, 404, 405, 410, 414, 451, 501;
+my %CACHEABLE = map { $_ => 1 } 200, 203, 204, 206, 300, 301, 308, 404, 405, 410, 414, 451, 501;
 sub is_cacheable_by_default { return $CACHEABLE{ $_[0] || 0 } ? 1 : '' }
 
 1;

@@ -17,6 +17,9 @@ our @ISA = ('LWP::MemberMixin');
 # By scheme; false where there is none, which is looked for once.
 my %CLASS = (http => 'LWP::Protocol::http', https => 'LWP::Protocol::https', file => 'LWP::Protocol::file');
 
+# Those that come with this, beside ones of the script's own.
+our %BUILT_IN = map { $_ => 1 } qw(http https file data ftp gopher mailto news nntp loopback nogo);
+
 sub new {
     my ($class, $scheme, $ua) = @_;
     return bless { scheme => $scheme, ua => $ua, parse_head => $ua->{parse_head}, max_size => $ua->{max_size} }, $class;
@@ -31,7 +34,10 @@ sub create {
 sub implementor {
     my ($scheme, @class) = @_;
     $scheme = lc $scheme;
-    $CLASS{$scheme} = $class[0] if @class;
+    if (@class) {
+        $CLASS{$scheme} = $class[0];
+        delete $BUILT_IN{$scheme};
+    }
     return '' if $scheme !~ /\A([.+\-\w]+)\z/;
     # Names of classes have no such characters.
     (my $name = $1) =~ tr/.+\-/_/;

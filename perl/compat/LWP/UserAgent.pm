@@ -21,6 +21,9 @@ use URI ();
 our $VERSION = '6.68';
 our @ISA = ('LWP::UserAgent::Handlers', 'LWP::UserAgent::Proxies', 'LWP::MemberMixin');
 
+# Which programs look at that load no more than this.
+$LWP::VERSION = $VERSION if !defined $LWP::VERSION;
+
 # As they are set, and what they are if they are not.
 my %SIMPLE = (
     from                  => undef,
@@ -345,7 +348,16 @@ sub prepare_request {
 
 sub simple_request {
     my ($self, $request, $arg, $size) = @_;
+    # Where a request throws, by use_eval, what is thrown stays; else what the script had.
+    my $eval_error = $@;
     Carp::croak('You need a request object, not a ' . (ref $request || (defined $request ? "'$request'" : 'undef'))) if !ref $request || !eval { $request->can('method') };
+    my $response = $self->_prepare_and_send($request, $arg, $size);
+    $@ = $eval_error;
+    return $response;
+}
+
+sub _prepare_and_send {
+    my ($self, $request, $arg, $size) = @_;
     my $prepared = eval { $self->prepare_request($request) };
     if (!$prepared) {
         (my $why = $@) =~ s/ at .* line \d+.*//s;
@@ -484,8 +496,10 @@ sub redirect_ok {
     my ($self, $next, $response) = @_;
     my $method = $response->request->method;
     return 0 if !grep { $_ eq $method } @{ $self->requests_redirectable || [] };
-    if (($next->uri->scheme || '') eq 'file') {
-        $response->header('Client-Warning' => "Can't redirect to a file:// URL!");
+    # A server that speaks HTTP sends nobody to files, nor to what it can't reach itself. Classes of the script's own are its own affair.
+    my $scheme = lc($next->uri->scheme || '');
+    if ($LWP::Protocol::BUILT_IN{$scheme} && $scheme !~ /\Ahttps?\z/) {
+        $response->header('Client-Warning' => "Can't redirect to a $scheme:// URL!");
         return 0;
     }
     return 1;

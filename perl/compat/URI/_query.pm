@@ -22,10 +22,12 @@ sub query {
     return $old;
 }
 
+# $is_wide: some part of the form has characters beyond Latin-1, so all of it is UTF-8.
 sub _form_escape {
-    my ($text) = @_;
+    my ($text, $is_wide) = @_;
     $text = '' if !defined $text;
     $text = "$text";
+    utf8::encode($text) if $is_wide;
     $text =~ s/([;\/?:@&=+,\$\[\]%])/URI::Escape::escape_char($1)/ge;
     $text =~ s/([^$URI::CHARACTERS ])/URI::Escape::escape_char($1)/ge;
     $text =~ s/ /+/g;
@@ -63,10 +65,11 @@ sub query_form {
             $delimiter = pop @new;
         }
         my @terms;
+        my $is_wide = grep { defined && /[^\x00-\xff]/ } map { _is_list($_) ? @$_ : $_ } @new;
         while (my ($name, $values) = splice @new, 0, 2) {
-            my $key = _form_escape($name);
+            my $key = _form_escape($name, $is_wide);
             my @values = _is_list($values) ? @$values : $values;
-            push @terms, map { "$key=" . _form_escape($_) } @values;
+            push @terms, map { "$key=" . _form_escape($_, $is_wide) } @values;
         }
         if (@terms) {
             $delimiter = $1 if !defined $delimiter && defined $old && $old =~ /([&;])/;

@@ -14,12 +14,19 @@ CPANBridge::Error::know(
         map { "Cipher::$_" } qw(AES Blowfish CAST5 DES DES_EDE IDEA Twofish)),
     qw(JSON),
     qw(Crypt::CBC Crypt::CBC::LiveChain Crypt::CBC::PBKDF), (map { "Crypt::CBC::PBKDF::$_" } qw(none opensslv1 opensslv2 pbkdf2 randomiv)),
-    qw(LWP LWP::Authen::Basic LWP::Authen::Digest LWP::ConnCache LWP::MediaTypes LWP::Protocol LWP::Protocol::Collector
-        LWP::Protocol::HeadParser LWP::Protocol::file LWP::Protocol::http LWP::Protocol::https LWP::Simple LWP::UserAgent
-        LWP::UserAgent::Handlers LWP::UserAgent::Proxies),
-    qw(HTTP::Config HTTP::Cookies HTTP::Cookies::Netscape HTTP::Date HTTP::Headers HTTP::Headers::Util HTTP::Message HTTP::Request
-        HTTP::Request::Common HTTP::Response HTTP::Status),
-    qw(URI URI::Escape URI::QueryParam URI::_generic URI::_segment URI::_server URI::file URI::ftp URI::http URI::https URI::mailto),
+    qw(LWP LWP::Authen::Basic LWP::Authen::Digest LWP::ConnCache LWP::Debug LWP::DebugFile LWP::MediaTypes LWP::MemberMixin LWP::Protocol
+        LWP::Protocol::Collector LWP::Protocol::Forwarded LWP::Protocol::HeadParser LWP::Protocol::Kept LWP::Protocol::Stream LWP::Protocol::data
+        LWP::Protocol::file LWP::Protocol::ftp LWP::Protocol::gopher LWP::Protocol::http LWP::Protocol::https LWP::Protocol::loopback
+        LWP::Protocol::mailto LWP::Protocol::news LWP::Protocol::nntp LWP::Protocol::nogo LWP::RobotUA LWP::Simple LWP::UserAgent
+        LWP::UserAgent::Handlers LWP::UserAgent::Proxies WWW::RobotRules),
+    qw(HTTP::Config HTTP::Cookies HTTP::Cookies::Netscape HTTP::Date HTTP::Headers HTTP::Headers::Auth HTTP::Headers::ETag HTTP::Headers::Util
+        HTTP::Message HTTP::Request HTTP::Request::Common HTTP::Response HTTP::Status),
+    qw(URI URI::Escape URI::Heuristic URI::IRI URI::QueryParam URI::Split URI::URL URI::WithBase URI::_emailauth URI::_foreign URI::_generic
+        URI::_idna URI::_ldap URI::_login URI::_punycode URI::_query URI::_segment URI::_server URI::_userpass URI::data URI::file URI::ftp URI::ftpes
+        URI::ftps URI::geo URI::gopher URI::http URI::https URI::icap URI::icaps URI::irc URI::ircs URI::ldap URI::ldapi URI::ldaps URI::mailto
+        URI::mms URI::news URI::nntp URI::nntps URI::otpauth URI::pop URI::rlogin URI::rsync URI::rtsp URI::rtspu URI::scp URI::sftp URI::sip
+        URI::sips URI::smb URI::smtp URI::snews URI::ssh URI::telnet URI::tn3270 URI::urn URI::ws URI::wss URI::file::Base URI::file::FAT
+        URI::file::Mac URI::file::OS2 URI::file::QNX URI::file::Unix URI::file::Win32 URI::urn::isbn URI::urn::oid),
 );
 
 # One connection for all stand-ins of a process; after a fork the client opens the child's own.

@@ -23,6 +23,8 @@ sub request {
         return LWP::Protocol::Forwarded->new($self->{scheme}, $ua)
             ->forward($request, $proxy, $arg, $timeout, _url($request), _headers($request, $ua), _body($request), sub { return _response($_[0], $request) });
     }
+    # What such an address was to say nobody knows: http:///h/x is no way of writing http://h/x.
+    return HTTP::Response->new(500, 'No Host option provided') if !defined $request->uri->host || !length $request->uri->host;
     my $collector = LWP::Protocol::Collector->new($ua, $arg, $size);
     my $streams = $collector->wants_pieces;
     my $response;
@@ -46,7 +48,7 @@ sub request {
         die $error if !ref $error || $error ne $collector;
         $reply = {};
     }
-    die _complaint($reply, $ua) if $reply->{error};
+    die _complaint($reply, $ua, $proxy) if $reply->{error};
     _note_kept($ua->{conn_cache}, $request->uri, $timeout) if $ua->{conn_cache};
     $collector->whole($response, $reply->{content}) if !$streams;
     $collector->broken($response, $reply->{aborted}) if $reply->{aborted};
@@ -127,11 +129,16 @@ sub _response {
 }
 
 sub _complaint {
-    my ($reply, $ua) = @_;
+    my ($reply, $ua, $proxy) = @_;
     my $error = $reply->{error};
     if ($reply->{code} eq 'invalid_params') {
         my $of_options = CPANBridge::TLS::in_words_of_options($error, _ssl($ua));
         return ($of_options eq $error ? '400' : '500') . " $of_options\n";
+    }
+    # It is the proxy that was not reached.
+    if (defined $proxy && $proxy =~ m{\Ahttps?://(?:[^/]*@)?([^/@]+)}) {
+        my $place = $1;
+        $error =~ s/\ACan't connect to \S+ (?=\((?:Connection refused|Connection timed out|Name or service not known|No route to host|Network is unreachable)\))/Can't connect to $place /;
     }
     # As the original has it: what went wrong, and once more why.
     return "$error\n\n$1\n" if $error =~ /\ACan't connect to \S+ \((.*)\)\z/s;

@@ -103,11 +103,17 @@ ok(!eval { LWP::Protocol::create('none-of-that', $ua) }, 'no object without a cl
     unlike($mail, qr/^Bcc:/m, 'and no other');
     like($mail, qr/^To: a\@b\.example$/m, 'the address');
     like($mail, qr/\n\ntext\z/, 'the text');
+    is($ua->post('mailto:a@b.example?subject=hi&X%0ABcc=victim@v.example', Content => 'text')->code, 400, 'nor is its name');
+    {
+        local ($\, $,) = ("!\n", ',');
+        $ua->post('mailto:a@b.example?subject=hi', Content => 'text');
+    }
+    like(do { local (@ARGV, $/) = "$directory/mail"; readline }, qr/\n\ntext\z/, 'what the script prints behind its lines is not sent');
 }
 
 # --- ftp, gopher and nntp, as servers speak them
 {
-    my %file = ('a b.txt' => 'of the file', 'list' => 'nothing');
+    my %file = ('a b.txt' => 'of the file', 'list' => 'nothing', 'broken' => 'a part');
     my $ftp = server(sub {
         my ($control) = @_;
         my $data;
@@ -128,15 +134,15 @@ ok(!eval { LWP::Protocol::create('none-of-that', $ua) }, 'no object without a cl
                 if ($command eq 'RETR' && !exists $file{$what}) { print {$control} "550 none\r\n"; next }
                 print {$control} "150 follows\r\n";
                 my $to = $data->accept;
-                print {$to} $command eq 'RETR' ? $file{$what} : "-rw-r--r-- 1 u g 11 Jan  2 03:04 a b.txt\r\n";
+                print {$to} $command eq 'RETR' ? $file{$what} : map { "-rw-r--r-- 1 u g 11 Jan  2 03:04 $_\r\n" } 'a b.txt', 'javascript:x', '<%41>';
                 close $to;
-                print {$control} "226 done\r\n";
+                print {$control} $command eq 'RETR' && $what eq 'broken' ? "426 disk error\r\n" : "226 done\r\n";
             }
             elsif ($command eq 'STOR') {
                 print {$control} "150 send\r\n";
                 my $from = $data->accept;
                 $file{$what} = do { local $/; <$from> };
-                print {$control} "226 done\r\n";
+                print {$control} $what eq 'full' ? "552 disk full\r\n" : "226 done\r\n";
             }
             elsif ($command eq 'QUIT') { print {$control} "221 bye\r\n"; last }
             else { print {$control} "200 well\r\n" }
@@ -148,7 +154,12 @@ ok(!eval { LWP::Protocol::create('none-of-that', $ua) }, 'no object without a cl
     is($file->last_modified, str2time('2026-01-02 03:04:05Z'), 'its time');
     is($ua->get("ftp://$ftp/pub/none")->code, 404, 'one that is not there');
     is($ua->get("ftp://$ftp/elsewhere/x")->code, 404, 'nor is its directory');
-    like($ua->get("ftp://$ftp/pub/")->content, qr{<a href="a b\.txt">a b\.txt</a>}, 'a directory');
+    like($ua->get("ftp://$ftp/pub/")->content, qr{<a href="a%20b\.txt">a b\.txt</a>}, 'a directory');
+    like($ua->get("ftp://$ftp/pub/")->content, qr{<a href="javascript%3Ax">javascript:x</a>.*<a href="%3C%2541%3E">&lt;%41&gt;</a>}s, 'its names are names');
+    is($ua->get("ftp://$ftp/pub/broken")->status_line, '500 FTP close response: 426 disk error', 'a transfer that the server broke off');
+    is($ua->put("ftp://$ftp/pub/full", Content => 'x')->status_line, '500 FTP close response: 552 disk full', 'and one that it did not take');
+    is($ua->get("ftp://$ftp/pub/a%0DDELE%20x")->code, 400, 'a command is one line');
+    is($ua->get("ftp://$ftp/pub/a%20b.txt", ':content_cb' => sub { die "enough\n" })->header('X-Died'), 'enough', 'the script may have had enough');
     is($ua->get("ftp://user:wrong\@$ftp/pub/x")->code, 401, 'a wrong password');
     is($ua->put("ftp://$ftp/pub/new", Content => 'sent')->code, 201, 'sent');
     is($ua->get("ftp://$ftp/pub/a%20b.txt", If_Modified_Since => time2str(time))->code, 304, 'nothing new');
@@ -251,6 +262,9 @@ ok(!eval { LWP::Protocol::create('none-of-that', $ua) }, 'no object without a cl
     is($rules->allowed('http://h.example/'), -1, 'nor for another robot');
     $rules->parse('http://h.example/robots.txt', $text);
     is_deeply([map { $rules->allowed("http://h.example$_") } qw(/all /private /elsewhere)], [0, 1, 1], 'the others\' record');
+    $rules->parse('http://h.example/robots.txt', "Disallow: /all\n");
+    is($rules->allowed('http://h.example/all'), 0, 'a rule for nobody is for all');
+    isa_ok($rules, 'WWW::RobotRules::InCore');
     $rules->parse('http://h.example/robots.txt', "User-agent: *\nDisallow:\n");
     is($rules->allowed('http://h.example/x'), 1, 'nothing is disallowed');
     $rules->parse('http://h.example/robots.txt', '', time - 10);
@@ -319,7 +333,7 @@ is_deeply(HTTP::Cookies::_split_text('a="x;\\"y";b; c'), ['a=x;"y', 'b', 'c'], '
     $message->max_body_size(undef);
     is(length $message->decoded_content, 100_000, 'or to anything');
     my %charset = (
-        "<meta charset='latin1'>" => 'latin1', '<!-- <meta charset="x"> -->' => 'US-ASCII', '<meta content="a; charset=koi8-r">' => 'koi8-r', '<meta charset=UTF-16>' => 'UTF-8',
+        "<meta charset='latin1'>" => 'ISO-8859-1', '<!-- <meta charset="x"> -->' => 'US-ASCII', '<meta content="a; charset=koi8-r">' => 'KOI8-R', '<meta charset=UTF-16>' => 'UTF-8',
     );
     for my $html (sort keys %charset) {
         is(HTTP::Message->new(['Content-Type' => 'text/html'], $html)->content_charset, $charset{$html}, "what $html says");

@@ -16,7 +16,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::sync::PoisonError;
 use ureq::http::{HeaderName, HeaderValue, Method, Request, Response, Uri, header};
-use ureq::{Body, Error, SendBody, Timeout};
+use ureq::{Agent, Body, Error, SendBody, Timeout};
 use url::Url;
 
 /// What is left of an answer's body that nobody reads is read up to here, so that the connection can be used again.
@@ -239,7 +239,10 @@ fn send(
 ) -> Result<(Head, Response<Body>), Trouble> {
     let mut request = Request::builder().method(&order.method).uri(&order.target.uri);
     let given = |name: &HeaderName| order.headers.iter().any(|(other, _)| other == name);
-    for (name, value) in &order.headers {
+    // An empty name is none: the library's own is not sent either.
+    let is_nameless = |name: &HeaderName, value: &HeaderValue| name == header::USER_AGENT && value.is_empty();
+    let nameless = order.headers.iter().any(|(name, value)| is_nameless(name, value));
+    for (name, value) in order.headers.iter().filter(|(name, value)| !is_nameless(name, value)) {
         request = request.header(name, value);
     }
     for (name, value) in &session.headers {
@@ -272,15 +275,22 @@ fn send(
     let names = order.names.iter().chain(&session.names);
     watch::expect_head(Spelling::of(names.map(String::as_str)));
     let outcome = match body {
-        None => agent.run(request.body(SendBody::none()).map_err(wrong)?),
+        None => exchange(&agent, request.body(SendBody::none()).map_err(wrong)?, nameless),
         Some(inner) => {
             let mut watched = Watched { inner, done: 0, watch };
-            agent.run(request.body(SendBody::from_reader(&mut watched)).map_err(wrong)?)
+            exchange(&agent, request.body(SendBody::from_reader(&mut watched)).map_err(wrong)?, nameless)
         }
     };
     let head = watch::take_head();
     let response = outcome.map_err(|error| trouble(&error, &order.target.url))?;
     Ok((Head::read(&head, &response), response))
+}
+
+fn exchange(agent: &Agent, request: Request<SendBody<'_>>, nameless: bool) -> Result<Response<Body>, Error> {
+    if nameless {
+        return agent.run(agent.configure_request(request).user_agent("").build());
+    }
+    agent.run(request)
 }
 
 fn from_the_beginning(file: &File) -> Result<&File, CallError> {

@@ -1,5 +1,6 @@
 //! The head of an answer, as the server wrote it.
 
+use super::fields::characters;
 use super::transport::final_head;
 use ureq::Body;
 use ureq::http::Response;
@@ -46,7 +47,7 @@ impl Head {
             let name = std::str::from_utf8(&line[..colon]).ok()?;
             headers.push((name.trim().to_owned(), line[colon + 1..].trim_ascii().to_vec()));
         }
-        let reason = String::from_utf8_lossy(reason.trim_ascii()).into_owned();
+        let reason = characters(reason.trim_ascii());
         Some(Self { status, reason, headers })
     }
 

@@ -18,6 +18,7 @@ mod json;
 mod kept;
 mod link;
 mod moved;
+mod odd_heads;
 mod part;
 mod past_end;
 mod place;

@@ -3,6 +3,7 @@
 //! What is to end a wait the transports know by [`watch`]. The chain is: tunnel through a proxy if there is one, socket, TLS for
 //! `https`, and outermost [`HeadConnector`].
 
+use super::odd_heads::mended;
 use super::place::Place;
 use super::watch;
 use kit::protocol::CallError;
@@ -197,6 +198,15 @@ pub struct HeadTransport<In> {
 }
 
 impl<In: Transport> HeadTransport<In> {
+    /// Whether a head is expected and has begun, and is not there as a whole.
+    fn has_part_of_head(&mut self) -> bool {
+        let input = self.inner.buffers().input();
+        let mut is_expected = false;
+        watch::see_head(|head| is_expected = !is_final(head));
+        // An interim head may be all that comes: who asked for it waits with the body (RFC 9110, 10.1.1).
+        is_expected && input.starts_with(b"HTTP/") && input.len() <= MAX_HEAD && end_of_head(input).is_none()
+    }
+
     fn send_to_proxy(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
         let Some(rewrite) = self.rewrite.as_mut() else { return Ok(()) };
         rewrite.begun = true;
@@ -238,18 +248,25 @@ impl<In: Transport> Transport for HeadTransport<In> {
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
-        let more = self.inner.await_input(timeout)?;
+        let came = self.inner.await_input(timeout)?;
         if self.digs {
-            return Ok(more);
+            return Ok(came);
         }
-        let input = self.inner.buffers().input();
+        // The library reads what there is of a head, and refuses an odd line before the rest has come.
+        let mut more = came;
+        while more && self.has_part_of_head() {
+            more = self.inner.await_input(timeout)?;
+        }
+        let buffers = self.inner.buffers();
         watch::see_head(|head| {
             // The library consumes a head only when it is whole, so the input begins with it until then.
-            if !is_final(head) && input.starts_with(b"HTTP/") && input.len() <= MAX_HEAD {
-                input.clone_into(head);
+            if !is_final(head) && buffers.input().starts_with(b"HTTP/") && buffers.input().len() <= MAX_HEAD {
+                mend(buffers);
+                buffers.input().clone_into(head);
             }
         });
-        Ok(more)
+        // Where it ended after something came, that is told next time.
+        Ok(came)
     }
 
     fn is_open(&mut self) -> bool {
@@ -260,6 +277,39 @@ impl<In: Transport> Transport for HeadTransport<In> {
     fn is_tls(&self) -> bool {
         self.inner.is_tls()
     }
+}
+
+/// Puts an odd head within the input as the standard has it, if there is room.
+fn mend(buffers: &mut dyn Buffers) {
+    let mut rest = buffers.input();
+    let mut whole = Vec::new();
+    let mut is_odd = false;
+    while let Some(end) = end_of_head(rest) {
+        let (head, behind) = rest.split_at(end);
+        rest = behind;
+        if !is_interim(head) {
+            let mended = mended(head);
+            is_odd |= mended.is_some();
+            whole.extend_from_slice(mended.as_deref().unwrap_or(head));
+            break;
+        }
+        // Its fields, which nobody sees, the library refuses.
+        let status = head.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();
+        is_odd |= status.len() + 2 < head.len();
+        whole.extend_from_slice(status);
+        whole.extend_from_slice(b"\r\n");
+    }
+    if !is_odd {
+        return;
+    }
+    whole.extend_from_slice(rest);
+    let room = buffers.input_append_buf().len();
+    if whole.len() > buffers.input().len() + room {
+        return;
+    }
+    buffers.input_consume(buffers.input().len());
+    buffers.input_append_buf()[..whole.len()].copy_from_slice(&whole);
+    buffers.input_appended(whole.len());
 }
 
 fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
@@ -274,13 +324,29 @@ fn is_final(head: &[u8]) -> bool {
 /// The head of the final answer within bytes that may begin with interim ones (RFC 9110, 15.2).
 pub fn final_head(mut bytes: &[u8]) -> Option<&[u8]> {
     loop {
-        let end = find(bytes, b"\r\n\r\n").map(|at| at + 4).or_else(|| find(bytes, b"\n\n").map(|at| at + 2))?;
-        let interim = bytes.get(9..12).is_some_and(|status| status[0] == b'1' && status != b"101");
-        if !interim {
-            return Some(&bytes[..end]);
+        let (head, rest) = bytes.split_at(end_of_head(bytes)?);
+        if !is_interim(head) {
+            return Some(head);
         }
-        bytes = &bytes[end..];
+        bytes = rest;
     }
+}
+
+/// Where the first head ends, its empty line included.
+fn end_of_head(bytes: &[u8]) -> Option<usize> {
+    let mut from = 0;
+    loop {
+        let line = from + bytes[from..].iter().position(|byte| *byte == b'\n')? + 1;
+        match bytes[line..] {
+            [b'\n', ..] => return Some(line + 1),
+            [b'\r', b'\n', ..] => return Some(line + 2),
+            _ => from = line,
+        }
+    }
+}
+
+fn is_interim(head: &[u8]) -> bool {
+    head.get(9..12).is_some_and(|status| status[0] == b'1' && status != b"101")
 }
 
 #[cfg(test)]
@@ -295,5 +361,7 @@ mod tests {
         assert_eq!(final_head(&both), Some(&last[..]));
         assert_eq!(final_head(b"HTTP/1.1 100 Continue\r\n\r\n"), None);
         assert_eq!(final_head(b"HTTP/1.1 200 Fine\r\nA: b\r\n"), None);
+        let bare = b"HTTP/1.1 200 Fine\nA: b\n\nbody\r\n\r\n";
+        assert_eq!(final_head(bare), Some(&bare[..24]), "the first empty line ends it");
     }
 }

@@ -58,6 +58,8 @@ sub add_cookie_header {
     return if !$url->can('host') || ($url->scheme || '') !~ /\Ahttps?\z/;
     $self->load if delete $self->{delayload};
     my $domain = _host($request, $url);
+    # No name of a host is longer (RFC 1035, 2.3.4).
+    return $request if defined $domain && length $domain > 255;
     my $is_secure = $url->scheme eq 'https';
     my $path = _path($url);
     my $port = $url->port;
@@ -228,7 +230,8 @@ sub _netscape_words {
 # What stands between semicolons; quotes may hold what else would end a value.
 sub _parts {
     my ($text) = @_;
-    return grep { /\S/ } $text =~ /\G\s*((?:"(?:[^"\\]|\\.)*"|[^;"]|")*)(?:;|\z)/g;
+    no warnings 'regexp';    # of one that is longer than anybody means
+    return grep { /\S/ } $text =~ /\G\s*+((?:"(?:[^"\\]++|\\.)*+"|[^;"]++|")*+)(?:;|\z)/g;
 }
 
 # The same without the quotes.

@@ -154,6 +154,6 @@ HTTP::Date - a stand-in for HTTP::Date, core Perl only
 =head1 FUNCTIONS
 
 C<time2str>, C<str2time>, C<parse_date>, C<time2iso>, C<time2isoz>: as in the original (L<https://metacpan.org/pod/HTTP::Date>).
-Time zones are known as offsets and as C<GMT>, C<UTC> and C<Z>; the original knows other names only with Time::Zone.
+Time zones are known as offsets and by the usual names (C<GMT>, C<UTC>, C<Z>, C<EST>, C<CEST>, ...); the original knows names only with Time::Zone.
 
 =cut

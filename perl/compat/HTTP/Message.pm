@@ -39,32 +39,37 @@ sub new {
     else {
         Carp::croak('Bad header argument: ' . $headers);
     }
-    my $self = bless { _headers => $headers, _content => '', _max_body_size => $MAXIMUM_BODY_SIZE }, $class;
-    $self->add_content($content) if defined $content;
-    return $self;
+    _must_be_bytes($content);
+    return bless { _headers => $headers, _content => defined $content ? $content : '', _max_body_size => $MAXIMUM_BODY_SIZE }, $class;
 }
 
 sub parse {
     my ($class, $text) = @_;
     my @headers;
     while (1) {
-        if ($text =~ s/\A([^\s:]+)[ \t]*: ?(.*)\n?//) {
-            push @headers, $1, $2;
-            $headers[-1] =~ s/\r\z//;
+        if ($text =~ /\G([^\s:]++)[ \t]*+: ?(.*)\n?/gc) {
+            push @headers, [$1, $2];
+            $headers[-1][1] =~ s/\r\z//;
         }
-        elsif (@headers && $text =~ s/\A([ \t].*)\n?//) {
-            $headers[-1] .= "\n$1";
-            $headers[-1] =~ s/\r\z//;
+        elsif (@headers && $text =~ /\G([ \t].*)\n?/gc) {
+            (my $more = $1) =~ s/\r\z//;
+            $headers[-1][1] .= "\n$more";
         }
         else {
-            $text =~ s/\A\r?\n//;
+            $text =~ /\G\r?\n/gc;
             last;
         }
     }
+    $text = substr $text, pos($text) || 0;
     my $self = bless { _headers => HTTP::Headers->new, _content => '' }, $class;
     # As they are spelt, and each on its own: the same name may come again.
     local $HTTP::Headers::TRANSLATE_UNDERSCORE = 0;
-    $self->{_headers}->push_header(splice @headers, 0, 2) while @headers;
+    my (%values, @names);
+    for my $header (@headers) {
+        push @names, $header->[0] if !$values{ $header->[0] };
+        push @{ $values{ $header->[0] } }, $header->[1];
+    }
+    $self->{_headers}->push_header($_ => $values{$_}) for @names;
     $self->add_content($text);
     $self->{_max_line_length} = 0;
     return $self;
@@ -176,8 +181,9 @@ sub content_ref {
 
 # The codings that can be undone here: those of the core modules that are installed.
 my %INFLATE = (
-    gzip      => ['IO::Uncompress::Gunzip',  'gunzip',  'MultiStream' => 1],
-    'x-gzip'  => ['IO::Uncompress::Gunzip',  'gunzip',  'MultiStream' => 1],
+    # Strict: with a look at the sum that it ends with.
+    gzip      => ['IO::Uncompress::Gunzip',  'gunzip',  'MultiStream' => 1, Strict => 1],
+    'x-gzip'  => ['IO::Uncompress::Gunzip',  'gunzip',  'MultiStream' => 1, Strict => 1],
     deflate   => ['IO::Uncompress::Inflate', 'inflate'],
     bzip2     => ['IO::Uncompress::Bunzip2', 'bunzip2', 'MultiStream' => 1],
     'x-bzip2' => ['IO::Uncompress::Bunzip2', 'bunzip2', 'MultiStream' => 1],
@@ -230,9 +236,11 @@ sub _inflate_within {
     my ($module, $input, $most, @options) = @_;
     my $stream = $module->new($input, @options, Transparent => 0) or die "Can't decode content\n";
     my $output = '';
-    while ((my $count = $stream->read($output, 65_536, length $output)) > 0) {
+    my $count;
+    while (($count = $stream->read($output, 65_536, length $output)) > 0) {
         die "Decoded content would be larger than $most octets\n" if length $output > $most;
     }
+    die "Can't decode content\n" if $count < 0;
     return \$output;
 }
 
@@ -372,8 +380,7 @@ sub _decoded {
     die "Can't decode ref content\n" if ref $content ne 'SCALAR';
     my $most = exists $options->{max_body_size} ? $options->{max_body_size} : $self->max_body_size;
     if (my $encoding = $self->header('Content-Encoding')) {
-        $encoding =~ s/\A\s+|\s+\z//g;
-        for my $coding (reverse split /\s*,\s*/, lc $encoding) {
+        for my $coding (reverse map { /\A\s*+(.*\S)/s } split /,/, lc $encoding) {
             next if !length $coding || $coding eq 'identity' || $coding eq 'none';
             if ($INFLATE{$coding}) {
                 $content = _inflate($coding, $content, $most);

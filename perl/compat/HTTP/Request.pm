@@ -40,6 +40,8 @@ sub clone {
     $clone->uri($self->uri);
     # Whose server the script meant when it asked first (LWP::UserAgent).
     $clone->{home} = $self->{home} if defined $self->{home};
+    # Which of its cookies are a jar's.
+    @{$clone}{qw(own_cookie sent_cookie)} = @{$self}{qw(own_cookie sent_cookie)} if exists $self->{own_cookie};
     return $clone;
 }
 

@@ -173,6 +173,6 @@ LWP::MediaTypes - a stand-in for LWP::MediaTypes, core Perl only
 =head1 FUNCTIONS
 
 C<guess_media_type>, C<media_suffix>, C<add_type>, C<add_encoding>: as in the original (L<https://metacpan.org/pod/LWP::MediaTypes>),
-with a shorter list of types; C<read_media_types> is not there.
+with a shorter list of types.
 
 =cut

@@ -190,7 +190,8 @@ sub _add_cookies {
     my $own = exists $request->{own_cookie} && defined $request->{sent_cookie} && ($request->header('Cookie') || '') eq $request->{sent_cookie}
         ? $request->{own_cookie} : $request->header('Cookie');
     $request->header(Cookie => $own);
-    $jar->add_cookie_header($request);
+    # What the script says itself, or was said when the request went out before, is said once.
+    $jar->add_cookie_header($request) if !defined $request->header('Cookie');
     @{$request}{qw(own_cookie sent_cookie)} = ($own, scalar $request->header('Cookie'));
     return;
 }
@@ -350,7 +351,7 @@ sub simple_request {
     my ($self, $request, $arg, $size) = @_;
     # Where a request throws, by use_eval, what is thrown stays; else what the script had.
     my $eval_error = $@;
-    Carp::croak('You need a request object, not a ' . (ref $request || (defined $request ? "'$request'" : 'undef'))) if !ref $request || !eval { $request->can('method') };
+    Carp::croak('You need a request object, not ' . (ref $request ? 'a ' . ref $request : defined $request ? "'$request'" : 'undef')) if !ref $request || !eval { $request->can('method') };
     my $response = $self->_prepare_and_send($request, $arg, $size);
     $@ = $eval_error;
     return $response;
@@ -420,6 +421,14 @@ sub _new_response {
 }
 
 sub request {
+    my $self = shift;
+    my $eval_error = $@;
+    my $response = $self->_request(@_);
+    $@ = $eval_error;
+    return $response;
+}
+
+sub _request {
     my ($self, $request, $arg, $size, $previous) = @_;
     # What the script asks itself begins anew, wherever its request has been.
     delete $request->{home} if !$previous && ref $request;
@@ -550,10 +559,13 @@ sub mirror {
         $got += length $_[0];
         $part->write($_[0]) or die "Can't write to '$file': $!\n";
     });
-    die $response->header('X-Died') if defined $response->header('X-Died');
+    my ($length) = $response->header('Content-Length');
+    undef $length if defined $length && $length !~ /\A[0-9]+\z/;
+    if (defined(my $why = $response->header('X-Died'))) {
+        die "Transfer truncated: only $got out of $length bytes received\n" if $why =~ /\Athe body is cut off/ && defined $length && $got < $length;
+        die "$why\n";
+    }
     if ($response->is_success) {
-        my ($length) = $response->header('Content-Length');
-        undef $length if defined $length && $length !~ /\A[0-9]+\z/;
         die "Transfer truncated: only $got out of $length bytes received\n"   if defined $length && $got < $length;
         die "Content-length mismatch: expected $length bytes, got $got\n" if defined $length && $got > $length;
         $part->finish or die "Cannot write '$file': $!\n";

@@ -11,7 +11,8 @@ our $VERSION = '6.02';
 
 sub new {
     my ($class, $agent) = @_;
-    # A file of the rules' own is for other classes.
+    # Who makes this one itself has it in memory; other classes have a file.
+    $class = 'WWW::RobotRules::InCore' if $class eq __PACKAGE__;
     my $self = bless { sites => {} }, $class;
     $self->agent($agent) if defined $agent;
     return $self;
@@ -46,6 +47,7 @@ sub parse_rules {
     my ($self, $uri, $text) = @_;
     my (@anyone, @mine);
     my ($is_me, $is_anyone, $seen_rule, $seen_me) = (0, 0, 0, 0);
+    my $seen_agent = 0;
     $text =~ s/\r\n?/\n/g;
     for my $line (split /\n/, $text) {
         next if $line =~ /\A\s*+#/;
@@ -59,6 +61,7 @@ sub parse_rules {
         }
         elsif ($said =~ /\AUser-Agent\s*+:\s*+(.*)\z/is) {
             my $name = $1;
+            $seen_agent = 1;
             if ($seen_rule) {
                 last if $seen_me && $is_me;
                 ($is_me, $is_anyone, $seen_rule) = (0, 0, 0);
@@ -67,6 +70,8 @@ sub parse_rules {
             $is_me = $seen_me = 1 if $name ne '*' && $self->is_me($name);
         }
         elsif ($said =~ /\ADisallow\s*+:\s*+(.*)\z/is) {
+            # One that is for nobody is taken to be for all, as it was hardly written for none.
+            $is_anyone = 1 if !$seen_agent;
             $seen_rule = 1;
             next if !$is_me && !$is_anyone;
             my $path = $1;
@@ -139,6 +144,11 @@ sub dump {    ## no critic (ProhibitBuiltinHomonyms)
         print "  Disallow: $_\n" for @{ $site->{rules} || [] };
     }
     return;
+}
+
+{
+    package WWW::RobotRules::InCore;
+    our @ISA = ('WWW::RobotRules');
 }
 
 1;

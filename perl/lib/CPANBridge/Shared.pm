@@ -18,7 +18,7 @@ CPANBridge::Error::know(
         LWP::Protocol::Collector LWP::Protocol::Forwarded LWP::Protocol::HeadParser LWP::Protocol::Kept LWP::Protocol::Stream LWP::Protocol::data
         LWP::Protocol::file LWP::Protocol::ftp LWP::Protocol::gopher LWP::Protocol::http LWP::Protocol::https LWP::Protocol::loopback
         LWP::Protocol::mailto LWP::Protocol::news LWP::Protocol::nntp LWP::Protocol::nogo LWP::RobotUA LWP::Simple LWP::UserAgent
-        LWP::UserAgent::Handlers LWP::UserAgent::Proxies WWW::RobotRules),
+        LWP::UserAgent::Handlers LWP::UserAgent::Proxies WWW::RobotRules WWW::RobotRules::InCore),
     qw(HTTP::Config HTTP::Cookies HTTP::Cookies::Netscape HTTP::Date HTTP::Headers HTTP::Headers::Auth HTTP::Headers::ETag HTTP::Headers::Util
         HTTP::Message HTTP::Request HTTP::Request::Common HTTP::Response HTTP::Status),
     qw(URI URI::Escape URI::Heuristic URI::IRI URI::QueryParam URI::Split URI::URL URI::WithBase URI::_emailauth URI::_foreign URI::_generic

@@ -27,31 +27,28 @@ sub _split_header_words {
     for my $value (@_) {
         my @current;
         my $rest = defined $value ? $value : '';
-        while (length $rest) {
-            if ($rest =~ s/\A\s*(=*[^\s=;,]+)//) {
+        no warnings 'regexp';    # of a quoted text beyond what anybody means
+        while ((pos($rest) || 0) < length $rest) {
+            if ($rest =~ /\G\s*+(=*+[^\s=;,]++)/gc) {
                 push @current, $1;
-                if ($rest =~ s/\A\s*=\s*"([^"\\]*(?:\\.[^"\\]*)*)"//) {
+                if ($rest =~ /\G\s*+=\s*+"([^"\\]*+(?:\\.[^"\\]*+)*+)"/gc) {
                     (my $quoted = $1) =~ s/\\(.)/$1/g;
                     push @current, $quoted;
                 }
-                elsif ($rest =~ s/\A\s*=\s*([^;,\s]*)//) {
-                    (my $plain = $1) =~ s/\s+\z//;
-                    push @current, $plain;
+                elsif ($rest =~ /\G\s*+=\s*+([^;,\s]*+)/gc) {
+                    push @current, $1;
                 }
                 else {
                     push @current, undef;
                 }
             }
-            elsif ($rest =~ s/\A\s*,//) {
+            elsif ($rest =~ /\G\s*+,/gc) {
                 push @all, [@current] if @current;
                 @current = ();
             }
-            elsif ($rest =~ s/\A\s*;// || $rest =~ s/\A\s+//) {
-                next;
-            }
             else {
-                # What can't be understood is passed over, a character at a time.
-                $rest =~ s/\A.//s;
+                # Blanks, semicolons, and what can't be understood, are passed over: a run at a time, for a stranger may send many.
+                $rest =~ /\G(?:\s++|;|=++|.)/gcs;
             }
         }
         push @all, [@current] if @current;

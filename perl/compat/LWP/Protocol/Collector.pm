@@ -78,15 +78,9 @@ sub _piece {
 sub _give {
     my ($self, $response, $bytes) = @_;
     my ($ua, $arg) = @{$self}{qw(ua arg)};
-    if ($ua->{handlers} && $ua->{handlers}{response_data}) {
-        my @handlers = $ua->handlers('response_data', $response);
-        for my $handler (@handlers) {
-            # One that returns false wants no more of this response.
-            next if $self->{tired}{$handler};
-            $handler->{callback}->($response, $ua, $handler, $bytes) or $self->{tired}{$handler} = 1;
-        }
-    }
     if ($self->{file}) {
+        # What a script sets for its own printing (perl -l) is not for files that are fetched.
+        local ($\, $,);
         print { $self->{file} } $bytes or die "Can't write to '$arg': $!\n";
     }
     elsif (ref $arg eq 'CODE' && $response->is_success) {
@@ -94,6 +88,14 @@ sub _give {
     }
     else {
         $response->add_content(\$bytes);
+    }
+    if ($ua->{handlers} && $ua->{handlers}{response_data}) {
+        my @handlers = $ua->handlers('response_data', $response);
+        for my $handler (@handlers) {
+            # One that returns false wants no more of this response.
+            next if $self->{tired}{$handler};
+            $handler->{callback}->($response, $ua, $handler, $bytes) or $self->{tired}{$handler} = 1;
+        }
     }
     return;
 }

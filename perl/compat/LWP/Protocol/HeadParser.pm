@@ -12,22 +12,25 @@ my %ENTITY = (amp => '&', lt => '<', gt => '>', quot => '"', apos => "'", nbsp =
     auml => "\xe4", ouml => "\xf6", uuml => "\xfc", Auml => "\xc4", Ouml => "\xd6", Uuml => "\xdc", szlig => "\xdf",
     eacute => "\xe9", egrave => "\xe8", agrave => "\xe0", ccedil => "\xe7", ndash => "\x{2013}", mdash => "\x{2014}");
 
+# What says how a body came, or is a word of the server's or of LWP's own, is not for whoever wrote a page.
+my $NOT_A_PAGES = qr/\A(?:X-Died|Client-.*|Content-(?:Length|Encoding|Type)|Transfer-Encoding|Set-Cookie2?|(?:WWW|Proxy)-Authenticate|Location|Status)\z/i;
+
 sub parse {
     my ($html, $response) = @_;
-    $html =~ s/<!--.*?-->//gs;
+    $html =~ s/<!--.*?(?:-->|\z)//gs;
     # The body, or the first thing that belongs there, ends it.
     $html =~ s/<(?:body|frameset|h[1-6]|p|div|table|ul|ol|form|a|img|br|hr|span|section|main|nav|header)\b.*//is;
-    while ($html =~ /<(title|base|link|meta|script|style|isindex)\b([^>]*)>/gi) {
+    while ($html =~ /<(title|base|link|meta|script|style|isindex)\b([^<>]*)>/gi) {
         my ($element, $attributes) = (lc $1, _attributes($2));
         if ($element eq 'script' || $element eq 'style') {
-            $html =~ m{\G.*?</$element\s*>}gcis;
+            # One that has no end is all that follows.
+            $html =~ m{\G.*?</$element\s*>}gcis or last;
         }
         elsif ($element eq 'title') {
-            if ($html =~ m{\G(.*?)</title\s*>}gcis) {
-                (my $title = _text($1)) =~ s/\A\s+|\s+\z//g;
-                $title =~ s/\s+/ /g;
-                $response->push_header('Title' => $title);
-            }
+            $html =~ m{\G(.*?)</title\s*>}gcis or last;
+            (my $title = _text($1)) =~ s/\s+/ /g;
+            $title =~ s/\A | \z//g;
+            $response->push_header('Title' => $title);
         }
         elsif ($element eq 'base') {
             $response->push_header('Content-Base' => $attributes->{href}) if defined $attributes->{href};
@@ -50,7 +53,7 @@ sub parse {
                 next if !defined $name || !length $name;
                 $name = "X-Meta-\u$name";
             }
-            next if !defined $attributes->{content};
+            next if !defined $attributes->{content} || $name =~ $NOT_A_PAGES && !($name =~ /\Acontent-type\z/i && !defined $response->header('Content-Type'));
             $name =~ s/:/-/g;
             $name =~ s/[^\w.\-]/-/g;
             $response->push_header($name => $attributes->{content});

@@ -20,6 +20,9 @@ sub request {
     my $uri = $request->uri;
     my $method = $request->method;
     return HTTP::Response->new(400, "Library does not allow method $method for 'ftp:' URLs") if $method !~ /\A(?:GET|HEAD|PUT)\z/;
+    # A command ends with its line.
+    return HTTP::Response->new(400, 'A name with a line end or a NUL is no name for ftp')
+        if grep { defined && /[\r\n\0]/ } $uri->user, $uri->password, $request->authorization_basic, map { "$_" } $uri->path_segments;
     my $ftp = Net::FTP->new($uri->host, Port => $uri->port, $timeout ? (Timeout => $timeout) : (), Passive => 1)
         or return HTTP::Response->new(500, "Can't connect to " . $uri->host_port . ": $@");
     my ($user, $password) = ($request->authorization_basic);
@@ -71,11 +74,21 @@ sub _at {
                 my $count = $data->read($bytes, $size);
                 return defined $count && $count > 0 ? \$bytes : \'';
             });
-            $data->close;
-            return $done;
+            # Where the script wants no more, that is what the server is told; else it says whether it was all.
+            return $done if $data->close || defined $done->header('Client-Aborted');
+            return HTTP::Response->new(500, 'FTP close response: ' . _said($ftp));
         }
     }
     return $self->_listing($ftp, $request, $response, $arg, $name);
+}
+
+# What the server said last, in one line.
+sub _said {
+    my ($ftp) = @_;
+    my $said = join ' ', $ftp->code, scalar $ftp->message;
+    $said =~ tr/\r\n/ /s;
+    $said =~ s/ \z//;
+    return $said;
 }
 
 sub _describe {
@@ -99,7 +112,7 @@ sub _listing {
         my $base = $request->uri->clone;
         my $path = $base->path;
         $base->path("$path/") if $path !~ m{/\z};
-        my @rows = map { my $line = _html($_); my ($file) = m{\A(?:\S+\s+){8}(.*?)(?: -> .*)?\z}; defined $file ? do { my $href = _html($file); qq(<LI> <a href="$href">$href</a>) } : () } @lines;
+        my @rows = map { my $line = _html($_); my ($file) = m{\A(?:\S+\s+){8}(.*?)(?: -> .*)?\z}; defined $file ? do { my $href = _escaped($file); qq(<LI> <a href="$href">) . _html($file) . '</a>' } : () } @lines;
         $content = "<HEAD><TITLE>Directory listing of " . _html("$path") . "</TITLE>\n<BASE HREF=\"" . _html("$base") . "\">\n</HEAD>\n<BODY>\n<UL>\n" . join("\n", @rows) . "\n</UL>\n</BODY>\n";
     }
     else {
@@ -109,6 +122,12 @@ sub _listing {
     $response->header('Content-Length' => length $content);
     return $response if $request->method eq 'HEAD';
     return $self->collect_once($arg, $response, $content);
+}
+
+sub _escaped {
+    my ($name) = @_;
+    $name =~ s/([^A-Za-z0-9\-._~!\$'()*+,\/@])/sprintf '%%%02X', ord $1/ge;
+    return $name;
 }
 
 sub _html {
@@ -123,12 +142,14 @@ sub _html {
 sub _put {
     my ($self, $ftp, $request, $response, $name) = @_;
     return HTTP::Response->new(400, 'A name is wanted') if !defined $name;
-    my $data = $ftp->stor($name) or return HTTP::Response->new(500, scalar $ftp->message);
+    my $data = $ftp->stor($name) or return HTTP::Response->new(500, _said($ftp));
     my $content = $request->content;
     my $count = 0;
     if (ref $content eq 'CODE') {
-        while (length(my $bytes = $content->())) {
-            $data->write($bytes, length $bytes);
+        while (1) {
+            my $bytes = $content->();
+            last if !defined $bytes || !length $bytes;
+            $data->write($bytes, length $bytes) or last;
             $count += length $bytes;
         }
     }
@@ -136,7 +157,7 @@ sub _put {
         $data->write($content, length $content);
         $count = length $content;
     }
-    $data->close;
+    $data->close or return HTTP::Response->new(500, 'FTP close response: ' . _said($ftp));
     $response->code(201);
     $response->message('Created');
     $response->header('Content-Type' => 'text/plain');

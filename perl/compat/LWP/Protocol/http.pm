@@ -88,6 +88,8 @@ sub _headers {
     delete @headers{qw(Content-Length Transfer-Encoding Connection TE)};
     # Who asked for nothing else has a connection for each request, which servers that speak to one client at a time go by.
     $headers{Connection} = 'close' if !$ua->{conn_cache};
+    # Without it the broker names itself.
+    $headers{'User-Agent'} = '' if !grep { lc eq 'user-agent' } keys %headers;
     return \%headers;
 }
 

@@ -29,10 +29,12 @@ sub request {
     return HTTP::Response->new(500, "LWP::Protocol::mailto::request called for '" . $uri->scheme . q(')) if $uri->scheme ne 'mailto';
     my $program = _sendmail();
     return HTTP::Response->new(500, 'There is no sendmail on this host') if !defined $program;
-    my %field = $uri->headers;
+    my @fields = $uri->headers;
     my $headers = $request->headers->clone;
-    while (my ($name, $value) = each %field) {
+    $headers->remove_header('Content-Length');
+    while (my ($name, $value) = splice @fields, 0, 2) {
         # Nothing that a URL says begins a field of its own.
+        return HTTP::Response->new(400, 'The address has a field whose name is none') if $name !~ /\A[A-Za-z0-9\-]+\z/;
         $value =~ s/[\r\n]+/ /g;
         lc $name eq 'body' ? ($request->content || $request->content($value)) : $headers->header($name => $value);
     }
@@ -42,6 +44,7 @@ sub request {
     if (!$pid) {
         exec {$program} $program, '-oi', '-t' or do { require POSIX; POSIX::_exit(127) };
     }
+    local ($\, $,);
     my $is_sent = print {$mail} $headers->as_string("\n"), "\n", $request->content;
     $is_sent = close($mail) && $is_sent;
     return HTTP::Response->new(500, 'Sendmail did not take the message') if !$is_sent;

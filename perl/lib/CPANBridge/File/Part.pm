@@ -42,6 +42,8 @@ sub _random {
 
 sub write {    ## no critic (ProhibitBuiltinHomonyms)
     my ($self, $bytes) = @_;
+    # What a script sets for its own printing (perl -l) is not for these.
+    local ($\, $,);
     return print { $self->{out} } $bytes;
 }
 

@@ -46,6 +46,8 @@ sub run {
         $self->_ask($bridge, \%request, _bytes_of_body($order{body}));
     };
     return _failure($@) if !$answer;
+    # What a server says is bytes, also where they happen to be UTF-8.
+    utf8::encode($_) for grep { utf8::is_utf8($_) } $answer->{reason}, @{ $answer->{headers} };
     my $reply = {
         status  => $answer->{status_code},
         reason  => $answer->{reason},

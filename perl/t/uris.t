@@ -50,4 +50,8 @@ is(URI::otpauth->new(secret => 'is-this_sup3r-s3cr3t?', issuer => 'Example', acc
 ok(URI->new('geo:90,1')->eq('geo:90,2'), 'a pole has no longitude');
 ok(!eval { URI->new('geo:1') }, 'half a place is none');
 is(URI->new('http://h:0080/')->canonical, 'http://h/', 'zeros in front of a port');
+is(URI->new('HTTP://A^b\c/')->canonical, 'http://a%5Eb%5Cc/', 'a host is in small letters, what is escaped in it in capitals');
+my $open = URI->new('http://u@h:9/p');
+$open->host('x:');
+is($open, 'http://u@x:/p', 'a port that is left open is the scheme\'s');
 done_testing;

@@ -14,78 +14,121 @@ our @EXPORT_OK = qw(add_type add_encoding read_media_types);
 
 my %ENCODING = (gz => 'gzip', Z => 'compress', bz2 => 'x-bzip2', uu => 'x-uuencode', UU => 'x-uuencode', hqx => 'x-hqx');
 my %TYPE = map { my ($type, @suffixes) = split; map { $_ => $type } @suffixes } split /\n/, <<'TYPES';
-application/gzip tgz
+application/atom+xml atom
+application/epub+zip epub
 application/java-archive jar
+application/java-vm class
 application/javascript js
 application/json json
+application/mac-binhex40 cpt
 application/msword doc dot
-application/octet-stream bin exe dll so class dat iso img
+application/octet-stream bin so dat iso img
 application/pdf pdf
+application/pgp-encrypted pgp
+application/pgp-signature sig asc
+application/pkcs7-mime p7m
+application/pkcs7-signature p7s
+application/pkix-cert cer
+application/pkix-crl crl
 application/postscript ps eps ai
+application/rdf+xml rdf
+application/rss+xml rss
 application/rtf rtf
+application/vnd.amazon.ebook azw
+application/vnd.android.package-archive apk
+application/vnd.google-earth.kml+xml kml
+application/vnd.google-earth.kmz kmz
+application/vnd.mozilla.xul+xml xul
 application/vnd.ms-excel xls
+application/vnd.ms-fontobject eot
 application/vnd.ms-powerpoint ppt
+application/vnd.oasis.opendocument.presentation odp
 application/vnd.oasis.opendocument.spreadsheet ods
 application/vnd.oasis.opendocument.text odt
 application/vnd.openxmlformats-officedocument.presentationml.presentation pptx
 application/vnd.openxmlformats-officedocument.spreadsheetml.sheet xlsx
 application/vnd.openxmlformats-officedocument.wordprocessingml.document docx
-application/x-perl pl pm
-application/x-sh sh
-application/x-tar tar
-application/zip zip
-application/atom+xml atom
-application/epub+zip epub
-application/mac-binhex40 cpt
-application/rss+xml rss
-application/vnd.rar rar
+application/wsdl+xml wsdl
 application/x-7z-compressed 7z
 application/x-bittorrent torrent
+application/x-cpio cpio
+application/x-csh csh
+application/x-debian-package deb
+application/x-dvi dvi
+application/x-font-otf otf
+application/x-font-ttf ttf
+application/x-font-woff woff
+application/x-latex latex
+application/x-mobipocket-ebook mobi
+application/x-msdownload exe dll
+application/x-pkcs12 p12 pfx
+application/x-rar-compressed rar
+application/x-sh sh
+application/x-shar shar
 application/x-shockwave-flash swf
+application/x-stuffit sit
+application/x-tar tar
+application/x-tcl tcl
+application/x-tex tex
+application/x-x509-ca-cert crt der
+application/x-xpinstall xpi
 application/xhtml+xml xhtml xht
+application/xml xml xsl
+application/xml-dtd dtd
 application/xslt+xml xslt
+application/zip zip
 audio/basic au snd
 audio/midi mid midi kar
 audio/mp4 m4a
 audio/mpeg mp3 mp2 mpga
 audio/ogg oga ogg spx opus
+audio/x-aac aac
 audio/x-aiff aif aiff aifc
 audio/x-flac flac
+audio/x-pn-realaudio ra ram
 audio/x-wav wav
-font/otf otf
-font/ttf ttf
-font/woff woff
 font/woff2 woff2
 image/bmp bmp
 image/gif gif
 image/jpeg jpeg jpg jpe
 image/png png
+image/svg+xml svg svgz
+image/tiff tiff tif
+image/vnd.adobe.photoshop psd
+image/webp webp
+image/x-cmu-raster ras
+image/x-icon ico
 image/x-portable-anymap pnm
 image/x-portable-bitmap pbm
 image/x-portable-graymap pgm
 image/x-portable-pixmap ppm
 image/x-xbitmap xbm
 image/x-xpixmap xpm
-image/svg+xml svg
-image/tiff tiff tif
-image/vnd.microsoft.icon ico
-image/webp webp
+image/x-xwindowdump xwd
 message/rfc822 eml
+model/vrml vrml wrl
 text/calendar ics ifb
 text/css css
 text/csv csv
+text/html html htm
 text/markdown md markdown
+text/plain txt text log hh conf
 text/rtf rtx
 text/tab-separated-values tsv
-text/html html htm
-text/plain txt text log asc c h cc hh
-text/xml xml
-video/mp4 mp4 m4v
-video/ogg ogv
-video/webm webm
-video/x-msvideo avi
+text/troff t man me ms roff tr
+text/x-c c h cc cpp
+text/x-java-source java
+text/x-vcard vcf
+video/3gpp 3gp
+video/mp4 mp4
 video/mpeg mpeg mpg
+video/ogg ogv
 video/quicktime mov qt
+video/webm webm
+video/x-flv flv
+video/x-m4v m4v
+video/x-ms-wmv wmv
+video/x-msvideo avi
 TYPES
 
 sub guess_media_type {

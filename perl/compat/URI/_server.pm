@@ -86,7 +86,13 @@ sub host {
         if ($new =~ s/\A(\[.*\]|[^:]*):(\d+)\z/$1/) {
             $port = $2;
         }
-        $new = "[$new]" if $new =~ /:/ && $new !~ /\A\[/;
+        if ($new =~ /\A[^:\[]*:\z/) {
+            # A port that is left open is the scheme's.
+            undef $port;
+        }
+        elsif ($new =~ /:/ && $new !~ /\A\[/) {
+            $new = "[$new]";
+        }
         $new =~ s/@/%40/g;
         $self->_set_server($userinfo, $new, $port);
     }
@@ -139,7 +145,10 @@ sub canonical {
     undef $plain if defined $plain && (!length $plain || defined $default && $plain eq $default);
     return $other if $host !~ /[A-Z]/ && (defined $plain ? $plain eq $port : !defined $port);
     $other = $other->clone if URI::_same_object($other, $self);
-    $other->_set_server($userinfo, lc $host, $plain);
+    # Names of hosts are the same in any case; what is escaped is written in capitals (RFC 3986, 6.2.2.1).
+    $host = lc $host;
+    $host =~ s/(%[0-9a-f]{2})/\U$1/g;
+    $other->_set_server($userinfo, $host, $plain);
     return $other;
 }
 

@@ -70,7 +70,8 @@ fn nonsense_is_no_answer() {
         "HTTP/1.1 200 OK\r\nContent-Length: ten\r\n\r\n",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\nbody\r\n",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\nbody\r\n",
-        "HTTP/1.1 200 OK\r\nno colon here\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nA : b\rC: d\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nno colon, \0 here\r\n\r\n",
     ] {
         let web = Web::start(move |_, stream| last(stream, nonsense));
         error_of(&get(&broker, &web, vec![("timeout", 5.into())]));

@@ -203,8 +203,7 @@ impl<In: Transport> HeadTransport<In> {
         let input = self.inner.buffers().input();
         let mut is_expected = false;
         watch::see_head(|head| is_expected = !is_final(head));
-        // An interim head may be all that comes: who asked for it waits with the body (RFC 9110, 10.1.1).
-        is_expected && input.starts_with(b"HTTP/") && input.len() <= MAX_HEAD && end_of_head(input).is_none()
+        is_expected && input.starts_with(b"HTTP/") && input.len() <= MAX_HEAD && ends_within_head(input)
     }
 
     fn send_to_proxy(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
@@ -330,6 +329,20 @@ pub fn final_head(mut bytes: &[u8]) -> Option<&[u8]> {
         }
         bytes = rest;
     }
+}
+
+/// Whether the last head in these bytes is not there as a whole. An interim one may be all that comes: who asked for it waits with
+/// the body (RFC 9110, 10.1.1).
+fn ends_within_head(mut bytes: &[u8]) -> bool {
+    while !bytes.is_empty() {
+        let Some(end) = end_of_head(bytes) else { return true };
+        let (head, rest) = bytes.split_at(end);
+        if !is_interim(head) {
+            return false;
+        }
+        bytes = rest;
+    }
+    false
 }
 
 /// Where the first head ends, its empty line included.

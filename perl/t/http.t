@@ -87,6 +87,13 @@ waitpid $pid, 0;
 is($?, 0, 'a child makes requests');
 is($http->get($web->url('/status/200'))->{status}, 200, 'and so does the parent still');
 
+# What can't work is said when the object is made.
+for my $wrong ([proxy => 'nonsense'], [proxy => ''], [http_proxy => 'nonsense'], [https_proxy => '//h:1'], [cookie_jar => 'x'], [cookie_jar => {}]) {
+    ok(!eval { CPANBridge::HTTP->new(@$wrong) }, "refused: $wrong->[0]");
+    like($@, qr/\A(?:\S+(?: proxy)? URL must be in format|Cookie jar must provide the 'add' method).* at \Q${\__FILE__}\E line ${\(__LINE__ - 1)}/, 'at the script\'s line');
+}
+ok(CPANBridge::HTTP->new(proxy => undef, http_proxy => 'http://u:p@h:1/', https_proxy => 'socks5://h:1', cookie_jar => undef), 'and what can is not');
+
 # A session that ended meanwhile is made anew.
 my $short = TestBroker->start('--handle-idle-timeout', '50ms');
 {

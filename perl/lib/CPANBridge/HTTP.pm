@@ -53,6 +53,16 @@ sub new {
         next if exists $args{$name};
         ($self->{$name}) = grep { defined && length } map { $ENV{$_} } @{ $from{$name} };
     }
+    for my $name (grep { defined $self->{$_} && (length $self->{$_} || $_ eq 'proxy') } sort keys %from) {
+        Carp::croak(($name eq 'proxy' ? 'generic proxy' : $name) . ' URL must be in format http[s]://[auth@]<host>:<port>/')
+            if $self->{$name} !~ m{\A[^:/?#]+://[^/?#]+};
+    }
+    if (defined $self->{cookie_jar}) {
+        for my $method (qw(add cookie_header)) {
+            my $can = do { local ($@, $SIG{__DIE__}); eval { $self->{cookie_jar}->can($method) } };
+            Carp::croak("Cookie jar must provide the '$method' method") if !$can;
+        }
+    }
     return $self;
 }
 

@@ -68,6 +68,9 @@ sub listen_as {
         listen $listener, 100 or die;
         syswrite $tell, 'x';
         while (accept my $connection, $listener) {
+            # Root looks at whatever sits in such places (cpan-bridge status): that is not the victim's doing. SO_PEERCRED, Linux's number.
+            my (undef, $who) = unpack 'iI', getsockopt($connection, Socket::SOL_SOCKET(), 17) || '';
+            next if !defined $who || $who != $victim;
             syswrite $record, "come\n";
             while (sysread $connection, my $bytes, 65_536) {
                 syswrite $record, "told $bytes";

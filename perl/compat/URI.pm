@@ -89,16 +89,21 @@ sub _class_of {
     return $CLASS{$name} = _loaded($class) ? $class : undef;
 }
 
-# Whether there is such a class, which is loaded if it must be. One that is there and broken says so.
+# Whether there is such a class, which is loaded if it must be.
 sub _loaded {
     my ($class) = @_;
-    return 1 if $class->can('_init');
+    return $class->can('_init') || _required($class) && $class->can('_init') ? 1 : 0;
+}
+
+# Loads a class that may be there or not: whether it is. One that is there and broken says so. LWP::Protocol's are had in the same way.
+sub _required {
+    my ($class) = @_;
     (my $file = "$class.pm") =~ s{::}{/}g;
     my $eval_error = $@;
     my $is_there = do { local $SIG{__DIE__} = 'DEFAULT'; eval { require $file; 1 } };
     die $@ if !$is_there && $@ !~ /\ACan't locate \Q$file\E in \@INC/;
     $@ = $eval_error;
-    return $is_there && $class->can('_init') ? 1 : 0;
+    return $is_there;
 }
 
 sub _init {

@@ -224,6 +224,9 @@ ok(!eval { LWP::Protocol::create('none-of-that', $ua) }, 'no object without a cl
     is($line, 'POST ftp://host.example/a%20b HTTP/1.0', 'the proxy is asked for the whole address');
     is_deeply([sort @lines], [sort 'Connection: close', 'Content-Length: 4', 'Content-Type: application/x-www-form-urlencoded', 'Host: host.example:21',
         'Proxy-Authorization: Basic dXNAZXI6cGFzcw==', 'User-Agent: test/1', 'X: 1 2', '', 'sent'], 'and told who asks');
+    my $nameless = LWP::UserAgent->new(agent => '', timeout => 10);
+    $nameless->proxy(ftp => "http://$proxy/");
+    unlike($nameless->get('ftp://host.example/')->content, qr/user-agent/i, 'nor who does not want to be named');
     like($by->get('ftp://host.example/answer/1')->header('X-Died'), qr/EOF before the body's end/, 'a body that is cut off');
     my @wrong = (2 => qr/does not speak HTTP/, 3 => qr/line is longer than/, 4 => qr/more than 1000 lines/, 5 => qr/more than 1000 lines/, 6 => qr/transfer coding/, 7 => qr/length that is none/);
     while (my ($which, $says) = splice @wrong, 0, 2) {
@@ -248,6 +251,7 @@ ok(!eval { LWP::Protocol::create('none-of-that', $ua) }, 'no object without a cl
     is($article->header('Subject'), 's', 'an article\'s fields');
     is($article->content, "body\n", 'and its text');
     is($ua->get("nntp://$nntp/2\@x")->code, 404, 'one that is not there');
+    is($ua->get("news://$nntp/$_")->code, 400, "a command is one line: $_") for '1%0DQUIT@x', '1@x%0AQUIT', 'group%0DQUIT';
 }
 
 # --- Robots

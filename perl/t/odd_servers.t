@@ -4,6 +4,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib", "$FindBin::Bin/../lib", "$FindBin::Bin/../compat";
 use File::Temp ();
+use CPANBridge;
 use HTTP::Cookies;
 use HTTP::Headers::Util ();
 use IO::Compress::Gzip qw(gzip);
@@ -95,6 +96,12 @@ for my $agent ('', undef) {
     my $silent = LWP::UserAgent->new;
     $silent->agent($agent);
     unlike($silent->get("$base/echo")->content, qr/user-agent/i, 'no name, where the script wants none');
+}
+my $bridge = CPANBridge->new(socket => $broker->socket_path);
+for my $where ('session_new', 'request') {
+    my $session = $bridge->call('http.session_new', { $where eq 'session_new' ? (headers => { 'User-Agent' => '' }) : () })->{session_id};
+    my $answer = $bridge->call('http.request', { method => 'GET', url => "$base/echo", session_id => $session, $where eq 'request' ? (headers => { 'User-Agent' => '' }) : () });
+    unlike($answer->{content}, qr/user-agent/i, "nor by http, where $where says so");
 }
 my $jar = HTTP::Cookies->new;
 my $with_jar = LWP::UserAgent->new(cookie_jar => $jar);

@@ -44,6 +44,8 @@ for (
         is($uri->$method, $value, "->$method");
     }
 }
+my $ldap = URI->new('ldap://h/dn??sub?(cn=%25)');
+is_deeply([$ldap->_scope, $ldap->_filter, URI->new('ldap://h/dn')->_scope, URI->new('ldap://h/dn')->scope], ['sub', '(cn=%)', '', 'base'], 'ldap, with and without defaults');
 is(URI->new('irc://h/n,isnick,isserver,needpass')->canonical, 'irc://h/n,isuser,needpass', 'flags by their present names');
 is(URI::otpauth->new(secret => 'is-this_sup3r-s3cr3t?', issuer => 'Example', account_name => 'a@b.example'),
     'otpauth://totp/Example:a@b.example?secret=NFZS25DINFZV643VOAZXELLTGNRXEM3UH4&issuer=Example', 'otpauth');

@@ -239,10 +239,7 @@ fn send(
 ) -> Result<(Head, Response<Body>), Trouble> {
     let mut request = Request::builder().method(&order.method).uri(&order.target.uri);
     let given = |name: &HeaderName| order.headers.iter().any(|(other, _)| other == name);
-    // An empty name is none: the library's own is not sent either.
-    let is_nameless = |name: &HeaderName, value: &HeaderValue| name == header::USER_AGENT && value.is_empty();
-    let nameless = order.headers.iter().any(|(name, value)| is_nameless(name, value));
-    for (name, value) in order.headers.iter().filter(|(name, value)| !is_nameless(name, value)) {
+    for (name, value) in &order.headers {
         request = request.header(name, value);
     }
     for (name, value) in &session.headers {
@@ -275,10 +272,10 @@ fn send(
     let names = order.names.iter().chain(&session.names);
     watch::expect_head(Spelling::of(names.map(String::as_str)));
     let outcome = match body {
-        None => exchange(&agent, request.body(SendBody::none()).map_err(wrong)?, nameless),
+        None => exchange(&agent, request.body(SendBody::none()).map_err(wrong)?),
         Some(inner) => {
             let mut watched = Watched { inner, done: 0, watch };
-            exchange(&agent, request.body(SendBody::from_reader(&mut watched)).map_err(wrong)?, nameless)
+            exchange(&agent, request.body(SendBody::from_reader(&mut watched)).map_err(wrong)?)
         }
     };
     let head = watch::take_head();
@@ -286,8 +283,10 @@ fn send(
     Ok((Head::read(&head, &response), response))
 }
 
-fn exchange(agent: &Agent, request: Request<SendBody<'_>>, nameless: bool) -> Result<Response<Body>, Error> {
-    if nameless {
+fn exchange(agent: &Agent, mut request: Request<SendBody<'_>>) -> Result<Response<Body>, Error> {
+    // An empty name is none: the library's own is not sent either.
+    if request.headers().get(header::USER_AGENT).is_some_and(HeaderValue::is_empty) {
+        request.headers_mut().remove(header::USER_AGENT);
         return agent.run(agent.configure_request(request).user_agent("").build());
     }
     agent.run(request)

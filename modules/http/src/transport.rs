@@ -198,14 +198,6 @@ pub struct HeadTransport<In> {
 }
 
 impl<In: Transport> HeadTransport<In> {
-    /// Whether a head is expected and has begun, and is not there as a whole.
-    fn has_part_of_head(&mut self) -> bool {
-        let input = self.inner.buffers().input();
-        let mut is_expected = false;
-        watch::see_head(|head| is_expected = !is_final(head));
-        is_expected && input.starts_with(b"HTTP/") && input.len() <= MAX_HEAD && ends_within_head(input)
-    }
-
     fn send_to_proxy(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
         let Some(rewrite) = self.rewrite.as_mut() else { return Ok(()) };
         rewrite.begun = true;
@@ -248,22 +240,22 @@ impl<In: Transport> Transport for HeadTransport<In> {
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
         let came = self.inner.await_input(timeout)?;
-        if self.digs {
+        let mut is_expected = false;
+        watch::see_head(|head| is_expected = final_head(head).is_none());
+        if self.digs || !is_expected {
             return Ok(came);
         }
         // The library reads what there is of a head, and refuses an odd line before the rest has come.
         let mut more = came;
-        while more && self.has_part_of_head() {
+        while more && begins_with_head(self.inner.buffers().input()) && ends_within_head(self.inner.buffers().input()) {
             more = self.inner.await_input(timeout)?;
         }
+        // It consumes a head only when that is whole, so the input begins with it until then.
         let buffers = self.inner.buffers();
-        watch::see_head(|head| {
-            // The library consumes a head only when it is whole, so the input begins with it until then.
-            if !is_final(head) && buffers.input().starts_with(b"HTTP/") && buffers.input().len() <= MAX_HEAD {
-                mend(buffers);
-                buffers.input().clone_into(head);
-            }
-        });
+        if begins_with_head(buffers.input()) {
+            mend(buffers);
+            watch::see_head(|head| buffers.input().clone_into(head));
+        }
         // Where it ended after something came, that is told next time.
         Ok(came)
     }
@@ -315,34 +307,29 @@ fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
     text.windows(wanted.len()).position(|window| window == wanted)
 }
 
-/// Whether these bytes hold the whole head of an answer that is not an interim one.
-fn is_final(head: &[u8]) -> bool {
-    final_head(head).is_some()
+fn begins_with_head(input: &[u8]) -> bool {
+    input.starts_with(b"HTTP/") && input.len() <= MAX_HEAD
 }
 
-/// The head of the final answer within bytes that may begin with interim ones (RFC 9110, 15.2).
-pub fn final_head(mut bytes: &[u8]) -> Option<&[u8]> {
-    loop {
-        let (head, rest) = bytes.split_at(end_of_head(bytes)?);
-        if !is_interim(head) {
-            return Some(head);
-        }
-        bytes = rest;
-    }
+/// The head of the final answer within bytes that may begin with interim ones.
+pub fn final_head(bytes: &[u8]) -> Option<&[u8]> {
+    let rest = behind_interim(bytes);
+    end_of_head(rest).map(|end| &rest[..end])
 }
 
 /// Whether the last head in these bytes is not there as a whole. An interim one may be all that comes: who asked for it waits with
 /// the body (RFC 9110, 10.1.1).
-fn ends_within_head(mut bytes: &[u8]) -> bool {
-    while !bytes.is_empty() {
-        let Some(end) = end_of_head(bytes) else { return true };
-        let (head, rest) = bytes.split_at(end);
-        if !is_interim(head) {
-            return false;
-        }
-        bytes = rest;
+fn ends_within_head(bytes: &[u8]) -> bool {
+    let rest = behind_interim(bytes);
+    !rest.is_empty() && end_of_head(rest).is_none()
+}
+
+/// What stands behind the interim heads (RFC 9110, 15.2) that are there as a whole.
+fn behind_interim(mut bytes: &[u8]) -> &[u8] {
+    while let Some(end) = end_of_head(bytes).filter(|end| is_interim(&bytes[..*end])) {
+        bytes = &bytes[end..];
     }
-    false
+    bytes
 }
 
 /// Where the first head ends, its empty line included.

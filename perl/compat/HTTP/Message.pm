@@ -334,8 +334,8 @@ sub content_charset {
         return 'UTF-16BE' if $$bytes =~ /\A(?:\x00\s)*\x00</;
         return 'UTF-16LE' if $$bytes =~ /\A(?:\s\x00)*<\x00/;
         if ($$bytes =~ /\A\s*<\?xml([^>]*?)\?>/ && $1 =~ /\sencoding\s*=\s*(["'])(.*?)\1/s) {
-            (my $charset = $2) =~ s/\A\s+|\s+\z//g;
-            return $charset if length $charset;
+            my ($charset) = $2 =~ /\A\s*+(.*\S)/s;
+            return $charset if defined $charset;
         }
         return 'UTF-8';
     }

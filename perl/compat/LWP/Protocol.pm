@@ -10,6 +10,7 @@ use HTTP::Response ();
 use HTTP::Status ();
 use LWP::MemberMixin ();
 use LWP::Protocol::Collector ();
+use URI ();
 
 our $VERSION = '6.68';
 our @ISA = ('LWP::MemberMixin');
@@ -44,13 +45,7 @@ sub implementor {
     my $class = exists $CLASS{$scheme} ? $CLASS{$scheme} : "LWP::Protocol::$name";
     return '' if !$class;
     return $class if $class->can('request') || $class->can('new');
-    (my $file = "$class.pm") =~ s{::}{/}g;
-    my $eval_error = $@;
-    my $is_there = do { local $SIG{__DIE__} = 'DEFAULT'; eval { require $file; 1 } };
-    die $@ if !$is_there && $@ !~ /\ACan't locate \Q$file\E in \@INC/;
-    $@ = $eval_error;
-    $CLASS{$scheme} = $is_there ? $class : '';
-    return $CLASS{$scheme};
+    return $CLASS{$scheme} = URI::_required($class) ? $class : '';
 }
 
 sub max_size { my $self = shift; return $self->_elem('max_size', @_) }

@@ -113,8 +113,8 @@ sub _ask {
     $self->{rules}->parse($where, '');
     my $response = $self->request($request);
     my $fresh = $response->fresh_until;
-    my $content = $response->is_success && defined $response->decoded_content ? $response->decoded_content : '';
-    $self->{rules}->parse($where, $response->is_success && $content =~ /User-Agent/i ? $content : '', $fresh);
+    my $content = $response->is_success ? $response->decoded_content : undef;
+    $self->{rules}->parse($where, defined $content && $content =~ /User-Agent/i ? $content : '', $fresh);
     return $self->{rules}->allowed($uri) ? 1 : 0;
 }
 

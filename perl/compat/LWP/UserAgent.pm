@@ -533,7 +533,7 @@ sub _authenticate {
         next if $scheme !~ /\A[a-z]+(?:-[a-z]+)*\z/;
         my $class = 'LWP::Authen::' . join '::', map { ucfirst } split /-/, $scheme;
         (my $file = "$class.pm") =~ s{::}{/}g;
-        if (!$class->can('authenticate') && !eval { require $file; 1 }) {
+        if (!$class->can('authenticate') && !do { local $SIG{__DIE__} = 'DEFAULT'; eval { require $file; 1 } }) {
             $response->header('Client-Warning' => "Unsupported authentication scheme '$scheme'");
             next;
         }

@@ -41,20 +41,20 @@ sub attributes {
     return wantarray ? map { URI::Escape::uri_unescape($_) } split /,/, $old : $old;
 }
 
-sub _scope {
-    my $self = shift;
-    return URI::Escape::uri_unescape($self->_field(1, map { my $text = defined $_ ? $_ : ''; $text =~ s/%/%25/g; $text } @_));
+# A field that is one text.
+sub _text {
+    my ($self, $place, @value) = @_;
+    return URI::Escape::uri_unescape($self->_field($place, map { my $text = defined $_ ? $_ : ''; $text =~ s/%/%25/g; $text } @value));
 }
+
+# Without what they are if nothing is said; the original's own tests ask for them.
+sub _scope  { my $self = shift; return $self->_text(1, @_) }
+sub _filter { my $self = shift; return $self->_text(2, @_) }
 
 sub scope {
     my $self = shift;
     my $old = $self->_scope(@_);
     return length $old ? $old : 'base';
-}
-
-sub _filter {
-    my $self = shift;
-    return URI::Escape::uri_unescape($self->_field(2, map { my $text = defined $_ ? $_ : ''; $text =~ s/%/%25/g; $text } @_));
 }
 
 sub filter {

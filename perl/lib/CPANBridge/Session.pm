@@ -127,7 +127,6 @@ sub call {
     my $deadline = $self->{deadline} = defined $since ? _deadline($since, $timeout) : CPANBridge::Lane::now() + $timeout;
     while (1) {
         my $is_long = $self->{long} && $self->{long}{$method};
-        # What is under way on the connection would be lost with an image that is more than the broker takes.
         my ($image, $copy) = $self->_image_of($method, $params);
         # What is under way on the connection would be lost with an image that is more than the broker takes: before it has read one as long.
         undef $image if defined $image && %{ $self->{tickets} } && !($self->is_connected && length $image <= ($self->{read_image} || 0));

@@ -15,7 +15,7 @@ CPANBridge::Error::know(
     qw(JSON),
     qw(Crypt::CBC Crypt::CBC::LiveChain Crypt::CBC::PBKDF), (map { "Crypt::CBC::PBKDF::$_" } qw(none opensslv1 opensslv2 pbkdf2 randomiv)),
     qw(LWP LWP::Authen::Basic LWP::Authen::Digest LWP::ConnCache LWP::Debug LWP::DebugFile LWP::MediaTypes LWP::MemberMixin LWP::Protocol
-        LWP::Protocol::Collector LWP::Protocol::Forwarded LWP::Protocol::HeadParser LWP::Protocol::Kept LWP::Protocol::Stream LWP::Protocol::data
+        LWP::Protocol::Collector LWP::Protocol::Forwarded LWP::Protocol::HeadParser LWP::Protocol::Kept LWP::Protocol::Listing LWP::Protocol::Stream LWP::Protocol::data
         LWP::Protocol::file LWP::Protocol::ftp LWP::Protocol::gopher LWP::Protocol::http LWP::Protocol::https LWP::Protocol::loopback
         LWP::Protocol::mailto LWP::Protocol::news LWP::Protocol::nntp LWP::Protocol::nogo LWP::RobotUA LWP::Simple LWP::UserAgent
         LWP::UserAgent::Handlers LWP::UserAgent::Proxies WWW::RobotRules WWW::RobotRules::InCore),

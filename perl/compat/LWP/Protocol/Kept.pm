@@ -5,7 +5,10 @@ package LWP::Protocol::Kept;
 use strict;
 use warnings;
 
+use LWP::MemberMixin ();
+
 our $VERSION = '6.68';
+our @ISA = ('LWP::MemberMixin');
 
 sub new {
     my ($class, %fields) = @_;
@@ -13,10 +16,8 @@ sub new {
 }
 
 sub timeout {
-    my ($self, @value) = @_;
-    my $old = $self->{timeout};
-    $self->{timeout} = $value[0] if @value;
-    return $old;
+    my $self = shift;
+    return $self->_elem('timeout', @_);
 }
 
 sub peerhost { return $_[0]->{host} }

@@ -18,12 +18,13 @@ sub request {
     my $method = $request->method;
     return HTTP::Response->new(400, "Library does not allow method $method for 'data:' URLs") if $method ne 'GET' && $method ne 'HEAD';
     my $uri = $request->uri;
+    my $data = $uri->data;
     my $response = HTTP::Response->new(200, 'Document follows');
-    $response->header('Content-Type' => $uri->media_type, 'Content-Length' => length $uri->data, 'Last-Modified' => HTTP::Date::time2str(time),
+    $response->header('Content-Type' => $uri->media_type, 'Content-Length' => length $data, 'Last-Modified' => HTTP::Date::time2str(time),
         Server => "libwww-perl-internal/$VERSION");
     $response->request($request);
     return $response if $method eq 'HEAD';
-    return $self->collect_once($arg, $response, $uri->data);
+    return $self->collect_once($arg, $response, $data);
 }
 
 1;

@@ -56,25 +56,16 @@ sub request {
 
 sub _listing {
     my ($uri, $path, @names) = @_;
+    require LWP::Protocol::Listing;
     require URI::Escape;
-    my $base = $uri->clone;
-    $base->path($base->path . '/') if $base->path !~ m{/\z};
+    my $html = \&LWP::Protocol::Listing::html;
     my @rows = map {
         my $name = -d "$path/$_" ? "$_/" : $_;
         my $href = URI::Escape::uri_escape($name, '^A-Za-z0-9\-._~/');
-        qq{<LI><A HREF="$href">} . _html($name) . '</A>';
+        qq{<LI><A HREF="$href">} . $html->($name) . '</A>';
     } @names;
-    return join "\n", '<HTML><HEAD>', '<TITLE>Directory ' . _html($path) . '</TITLE>', '<BASE HREF="' . _html("$base") . '">', '</HEAD>', '<BODY>',
-        '<H1>Directory listing of ' . _html($path) . '</H1>', '<UL>', @rows, '</UL>', '</BODY></HTML>', '';
-}
-
-sub _html {
-    my ($text) = @_;
-    $text =~ s/&/&amp;/g;
-    $text =~ s/</&lt;/g;
-    $text =~ s/>/&gt;/g;
-    $text =~ s/"/&quot;/g;
-    return $text;
+    return join "\n", '<HTML><HEAD>', '<TITLE>Directory ' . $html->($path) . '</TITLE>', '<BASE HREF="' . LWP::Protocol::Listing::base($uri) . '">', '</HEAD>', '<BODY>',
+        '<H1>Directory listing of ' . $html->($path) . '</H1>', '<UL>', @rows, '</UL>', '</BODY></HTML>', '';
 }
 
 1;

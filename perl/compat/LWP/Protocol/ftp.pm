@@ -46,15 +46,15 @@ sub _at {
     my $type = '';
     if (ref $name) {
         my (undef, @parameters) = @$name;
-        ($type) = map { /\Atype=([aid])\z/i ? lc $1 : () } @parameters;
+        ($type) = ((map { /\Atype=([aid])\z/i ? lc $1 : () } @parameters), '');
         $name = "$name";
     }
     $ftp->cwd($_) or return HTTP::Response->new(404, "Can't chdir to $_") for map { "$_" } @path;
-    ($type || '') eq 'a' ? $ftp->ascii : $ftp->binary;
+    $type eq 'a' ? $ftp->ascii : $ftp->binary;
     my $response = HTTP::Response->new(200, 'OK');
     $response->request($request);
     return $self->_put($ftp, $request, $response, $name) if $request->method eq 'PUT';
-    if (defined $name && ($type || '') ne 'd') {
+    if (defined $name && $type ne 'd') {
         if (my $changed = $ftp->mdtm($name)) {
             my $since = $request->if_modified_since;
             return HTTP::Response->new(304, 'Not Modified') if defined $since && $changed <= $since;
@@ -109,11 +109,7 @@ sub _listing {
     my $content;
     if ($variant eq 'html') {
         $response->header('Content-Type' => 'text/html');
-        my $base = $request->uri->clone;
-        my $path = $base->path;
-        $base->path("$path/") if $path !~ m{/\z};
-        my @rows = map { my $line = _html($_); my ($file) = m{\A(?:\S+\s+){8}(.*?)(?: -> .*)?\z}; defined $file ? do { my $href = _escaped($file); qq(<LI> <a href="$href">) . _html($file) . '</a>' } : () } @lines;
-        $content = "<HEAD><TITLE>Directory listing of " . _html("$path") . "</TITLE>\n<BASE HREF=\"" . _html("$base") . "\">\n</HEAD>\n<BODY>\n<UL>\n" . join("\n", @rows) . "\n</UL>\n</BODY>\n";
+        $content = _page($request->uri, map { m{\A(?:\S+\s+){8}(.*?)(?: -> .*)?\z} } @lines);
     }
     else {
         $response->header('Content-Type' => 'text/ftp-dir-listing');
@@ -124,19 +120,17 @@ sub _listing {
     return $self->collect_once($arg, $response, $content);
 }
 
-sub _escaped {
-    my ($name) = @_;
-    $name =~ s/([^A-Za-z0-9\-._~!\$'()*+,\/@])/sprintf '%%%02X', ord $1/ge;
-    return $name;
-}
-
-sub _html {
-    my ($text) = @_;
-    $text =~ s/&/&amp;/g;
-    $text =~ s/</&lt;/g;
-    $text =~ s/>/&gt;/g;
-    $text =~ s/"/&quot;/g;
-    return $text;
+sub _page {
+    my ($uri, @names) = @_;
+    require LWP::Protocol::Listing;
+    require URI::Escape;
+    my $html = \&LWP::Protocol::Listing::html;
+    my @rows = map {
+        my $href = URI::Escape::uri_escape($_, q(^A-Za-z0-9\-._~!$'()*+,/@));
+        qq(<LI> <a href="$href">) . $html->($_) . '</a>';
+    } @names;
+    return join "\n", '<HEAD><TITLE>Directory listing of ' . $html->($uri->path) . '</TITLE>', '<BASE HREF="' . LWP::Protocol::Listing::base($uri) . '">',
+        '</HEAD>', '<BODY>', '<UL>', join("\n", @rows), '</UL>', '</BODY>', '';
 }
 
 sub _put {

@@ -8,6 +8,7 @@ use warnings;
 use HTTP::Response ();
 use LWP::Protocol ();
 use LWP::Protocol::Stream ();
+use URI::Escape ();
 
 our $VERSION = '6.68';
 our @ISA = ('LWP::Protocol');
@@ -52,7 +53,7 @@ sub _menu {
         my ($name, $selector, $host, $port) = map { my $part = $_; $part =~ s/&/&amp;/g; $part =~ s/</&lt;/g; $part =~ s/"/&quot;/g; $part } split /\t/, $line;
         next if !defined $port || $name !~ s/\A(.)//;
         my $type = $1;
-        my $path = join '', map { /[A-Za-z0-9\-._~!\$'()*+,;=:@\/]/ ? $_ : sprintf '%%%02X', ord } split //, $selector;
+        my $path = URI::Escape::uri_escape($selector, q(^A-Za-z0-9\-._~!$'()*+,;=:@/));
         push @rows, $type eq 'i' ? "<LI> $name" : qq(<LI> <A HREF="gopher://$host:$port/$type$path">$name</A>);
     }
     return "<HEAD>\n<TITLE>Gopher menu</TITLE>\n</HEAD>\n<BODY>\n<UL>\n" . join("\n", @rows) . "\n</UL>\n</BODY>\n";

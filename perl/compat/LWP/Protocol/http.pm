@@ -18,20 +18,23 @@ our @ISA = ('LWP::Protocol');
 sub request {
     my ($self, $request, $proxy, $arg, $size, $timeout) = @_;
     my $ua = $self->{ua};
+    my $headers = _headers($request, $ua);
     if ($request->uri->scheme !~ /\Ahttps?\z/i) {
         require LWP::Protocol::Forwarded;
         return LWP::Protocol::Forwarded->new($self->{scheme}, $ua)
-            ->forward($request, $proxy, $arg, $timeout, _url($request), _headers($request, $ua), _body($request), sub { return _response($_[0], $request) });
+            ->forward($request, $proxy, $arg, $timeout, _url($request), $headers, _body($request), sub { return _response($_[0], $request) });
     }
     # What such an address was to say nobody knows: http:///h/x is no way of writing http://h/x.
     return HTTP::Response->new(500, 'No Host option provided') if !defined $request->uri->host || !length $request->uri->host;
+    # Where nothing is said the broker names itself.
+    $headers->{'User-Agent'} = '' if !grep { lc eq 'user-agent' } keys %$headers;
     my $collector = LWP::Protocol::Collector->new($ua, $arg, $size);
     my $streams = $collector->wants_pieces;
     my $response;
     my %order = (
         method   => $request->method,
         url      => _url($request),
-        headers  => _headers($request, $ua),
+        headers  => $headers,
         body     => _body($request),
         timeout  => $timeout,
         max_size => $ua->max_size,
@@ -88,8 +91,6 @@ sub _headers {
     delete @headers{qw(Content-Length Transfer-Encoding Connection TE)};
     # Who asked for nothing else has a connection for each request, which servers that speak to one client at a time go by.
     $headers{Connection} = 'close' if !$ua->{conn_cache};
-    # Without it the broker names itself.
-    $headers{'User-Agent'} = '' if !grep { lc eq 'user-agent' } keys %headers;
     return \%headers;
 }
 

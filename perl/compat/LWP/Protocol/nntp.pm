@@ -19,6 +19,8 @@ sub request {
     my $method = $request->method;
     return HTTP::Response->new(400, "Library does not allow method $method for '" . $request->uri->scheme . ":' URLs") if $method !~ /\A(?:GET|HEAD|POST)\z/;
     my $uri = $request->uri;
+    # A command ends with its line.
+    return HTTP::Response->new(400, 'A name with a line end or a NUL is no name for NNTP') if grep { defined && /[\r\n\0]/ } $uri->message, $uri->group;
     my $host = $uri->host || $ENV{NNTPSERVER} || 'news';
     my $nntp = Net::NNTP->new($host, Port => $uri->_port || 'nntp', $timeout ? (Timeout => $timeout) : ())
         or return HTTP::Response->new(500, "Can't connect to $host");

@@ -85,7 +85,7 @@ soak: build ## Works a broker for MINUTES (60): memory, descriptors and handles 
 lint: ## Checks formatting, clippy and Perl syntax
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
-	for features in '' crypto http; do $(CARGO) check --locked --quiet --no-default-features --features "$$features" || exit 1; done
+	for features in '' crypto html http; do $(CARGO) check --locked --quiet --no-default-features --features "$$features" || exit 1; done
 	@for file in $$(find perl examples benches -name '*.p[lm]' -o -name '*.t'); do \
 		taint=$$(sed -n '1s/^#!.*perl -T.*/-T/p' "$$file"); \
 		said=$$($(PERL) $$taint -Iperl/lib -Iperl/compat -Iperl/t/lib -wc "$$file" 2>&1) || { echo "$$said"; exit 1; }; \

@@ -89,6 +89,9 @@ fn work_of(method: &str) -> Option<Work> {
         ("http_helper", "lwp_request") => Work::Waits,
         ("http_helper", "body_add" | "body_free" | "body_new" | "close" | "ping" | "session_cookies" | "session_free"
             | "session_new") => Work::Little("keeps, gives or frees what it is given; no computing"),
+        ("html", "tokens") => Work::Computes(vec![
+            (json!({ "text": "<p>text</p>".repeat(PIECE / 4), "ending": "document", "state": "", "rules": { "reports": vec![Value::Null; 8] } }), Some(3)),
+        ]),
         ("test", "sleep") => Work::Waits,
         ("test", "check_module" | "echo" | "health" | "ping" | "stats") => Work::Little("gives back what it is given"),
         ("test", "panic" | "panic_worker") => Work::Little("fails at once"),

@@ -30,6 +30,8 @@ pub fn registry(offer: Offer) -> Registry {
     let mut modules = vec![
         #[cfg(feature = "crypto")]
         crypto::module(),
+        #[cfg(feature = "html")]
+        html::module(),
         #[cfg(feature = "http")]
         http_helper::module(),
         system::module(),

@@ -13,6 +13,8 @@ CPANBridge::Error::know(
     (map { "Crypt::$_" } qw(Blowfish Blowfish_PP CAST5 CAST5_PP DES DES_EDE3 DES_PP IDEA OpenSSL::AES Rijndael Rijndael_PP Twofish Cipher),
         map { "Cipher::$_" } qw(AES Blowfish CAST5 DES DES_EDE IDEA Twofish)),
     qw(JSON),
+    qw(HTML::Entities HTML::Filter HTML::HeadParser HTML::LinkExtor HTML::Parser HTML::Parser::Argspec HTML::Parser::Document HTML::PullParser
+        HTML::Tagset HTML::TokeParser),
     qw(Crypt::CBC Crypt::CBC::LiveChain Crypt::CBC::PBKDF), (map { "Crypt::CBC::PBKDF::$_" } qw(none opensslv1 opensslv2 pbkdf2 randomiv)),
     qw(LWP LWP::Authen::Basic LWP::Authen::Digest LWP::ConnCache LWP::Debug LWP::DebugFile LWP::MediaTypes LWP::MemberMixin LWP::Protocol
         LWP::Protocol::Collector LWP::Protocol::Forwarded LWP::Protocol::HeadParser LWP::Protocol::Kept LWP::Protocol::Listing LWP::Protocol::Stream LWP::Protocol::data

@@ -200,6 +200,21 @@ impl Function {
         Self { returns: returns::<R>, ..Self::with_run(name, doc, parameters, run) }
     }
 
+    /// A function with typed parameters `P` that writes its result itself: a map as `R` describes it.
+    pub fn writing<P: Parameters, R: JsonSchema + 'static>(
+        name: &'static str,
+        doc: &'static str,
+        function: for<'c, 'p> fn(&mut Call<'c>, P::Of<'p>) -> Result<(), CallError>,
+    ) -> Self {
+        let parameters = describe::<P>();
+        let described = parameters.clone();
+        let run: Run = Box::new(move |call, params| match rmp_serde::from_slice::<P::Of<'_>>(params) {
+            Ok(arguments) => function(call, arguments),
+            Err(_) => Err(diagnose::params::<P>(params, &described)),
+        });
+        Self { returns: returns::<R>, ..Self::with_run(name, doc, parameters, run) }
+    }
+
     /// A function that takes any parameters as they are and writes its result itself.
     pub fn raw(
         name: &'static str,

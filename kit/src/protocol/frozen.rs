@@ -3,6 +3,9 @@
 //!
 //! The format is Storable's of major version 2, minor 5, which every Perl from 5.10.1 on reads: see `Storable.xs` of the Perl sources. Of its
 //! types those for plain data are written, and no others: nothing blessed, tied, shared or executable.
+//!
+//! Perl keeps text as bytes or as characters, which are equal where they are ASCII but not the same to `utf8::is_utf8`. ASCII becomes bytes, which
+//! are faster, unless its head in the MessagePack is longer than it has to be: by that a function says that it is to be characters.
 
 use super::buffer::Buffer;
 use super::head::Head;
@@ -26,7 +29,7 @@ impl Form {
         let mut image = Buffer::new();
         image.push(self.header());
         let mut writer =
-            Writer { image, is_native: self == Self::Native, rest: value, wide_maps: wide_maps(value)?.into_iter() };
+            Writer { image, is_native: self == Self::Native, head_size: 0, rest: value, wide_maps: wide_maps(value)?.into_iter() };
         writer.value(false)?;
         writer.rest.is_empty().then_some(writer.image)
     }
@@ -107,9 +110,21 @@ fn read_key<'v>(rest: &mut &'v [u8]) -> Option<std::borrow::Cow<'v, str>> {
     })
 }
 
+/// Bytes of the shortest head of a text.
+fn shortest_head(length: usize) -> usize {
+    match length {
+        0..=31 => 1,
+        32..=0xff => 2,
+        0x100..=0xffff => 3,
+        _ => 5,
+    }
+}
+
 struct Writer<'v> {
     image: Buffer,
     is_native: bool,
+    // Bytes of the head that was read last.
+    head_size: usize,
     rest: &'v [u8],
     wide_maps: std::vec::IntoIter<bool>,
 }
@@ -118,6 +133,7 @@ impl<'v> Writer<'v> {
     fn head(&mut self) -> Option<Head> {
         let (head, size) = Head::read(self.rest).ok()?;
         self.rest = self.rest.get(size..)?;
+        self.head_size = size;
         Some(head)
     }
 
@@ -139,7 +155,8 @@ impl<'v> Writer<'v> {
             Head::Float(number) => self.float(number)?,
             Head::Str(length) => {
                 let text = self.take(length)?;
-                if text.is_ascii() { self.scalar(text)? } else { self.counted(kind::UTF8, kind::LONG_UTF8, text)? }
+                let is_characters = self.head_size > shortest_head(length) || !text.is_ascii();
+                if is_characters { self.counted(kind::UTF8, kind::LONG_UTF8, text)? } else { self.scalar(text)? }
             }
             Head::Bin(length) => {
                 let bytes = self.take(length)?;

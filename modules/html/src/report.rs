@@ -2,10 +2,11 @@
 
 use crate::entities::{Chars, decode, latin1_as_utf8};
 use crate::markup::Token;
-use crate::rules::{Argument, EVENTS, Event};
+use crate::rules::{Argument, EVENTS, Event, Report};
 use crate::scan::{Parser, Part};
 use crate::state::{Ignored, LITERALS, Pending, Place, Section};
-use crate::values::Value;
+use crate::values::Values;
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::ops::Range;
 
@@ -30,6 +31,9 @@ impl Parser<'_> {
 
     /// Says that something is there; no event is what nobody is told of.
     pub(crate) fn report(&mut self, event: Option<Event>, part: &Part, tokens: &[Token]) {
+        if self.is_over() {
+            return;
+        }
         if !matches!(event, Some(Event::Text | Event::Comment))
             && let Some(literal) = self.state.pending_end.take()
         {
@@ -170,22 +174,11 @@ impl Parser<'_> {
         self.seen += 1;
         if self.seen > self.known {
             self.events.push(said.event as u8);
-            // Set back at the end: it can't be borrowed beside what is written to.
-            if let Some(report) = self.rules.reports[said.event as usize].take() {
-                let mark = self.values.mark();
-                if report.is_list {
-                    self.values.push(Value::List(0));
-                }
-                let mut length = 0;
-                for argument in &report.arguments {
-                    length += self.argument(argument, said, report.is_list);
-                }
-                if report.is_list {
-                    self.values.set_list(mark, length);
-                }
-                self.values.count(if report.is_list { 1 } else { length });
-                self.rules.reports[said.event as usize] = Some(report);
+            let mut values = std::mem::take(&mut self.values);
+            if let Some(report) = &self.rules.reports[said.event as usize] {
+                self.write(report, said, &mut values);
             }
+            self.values = values;
         }
         if self.changes.front().is_some_and(|(after, _)| *after == self.seen)
             && let Some((_, rules)) = self.changes.pop_front()
@@ -195,47 +188,60 @@ impl Parser<'_> {
         }
     }
 
-    /// Adds one argument. Gives how many values that were: one, but for a list that goes into another.
-    fn argument(&mut self, argument: &Argument, said: &Said<'_>, is_in_list: bool) -> usize {
-        match argument {
-            Argument::AttributeList => return self.attribute_list(said, is_in_list),
-            Argument::Attributes if said.event == Event::Start => self.attributes(said),
-            Argument::AttributeNames if said.event == Event::Start => self.attribute_names(said),
-            Argument::Tokens if !said.tokens.is_empty() => self.tokens_of(said),
-            Argument::TokenPositions if self.are_there(said) => self.positions(said),
-            _ => {
-                let value = self.value(argument, said).unwrap_or(Value::Undefined);
-                self.values.push(value);
+    fn write(&self, report: &Report, said: &Said<'_>, values: &mut Values) {
+        if !report.is_list {
+            values.count(report.arguments.len());
+        } else {
+            values.count(1);
+            let lists = report.arguments.iter().filter(|argument| **argument == Argument::AttributeList).count();
+            let attributes = if said.event == Event::Start { said.tokens.len().saturating_sub(1) } else { 0 };
+            values.list(report.arguments.len() - lists + lists * attributes);
+        }
+        for (index, argument) in report.arguments.iter().enumerate() {
+            // It is taken by who asks for it first.
+            if *argument == Argument::SkippedText && report.arguments[..index].contains(argument) {
+                values.text(b"", false);
+            } else {
+                self.argument(argument, said, report.is_list, values);
             }
         }
-        1
     }
 
-    /// The value of an argument that is neither list nor map.
-    fn value(&mut self, argument: &Argument, said: &Said<'_>) -> Option<Value> {
-        let place = said.place;
-        Some(match argument {
-            Argument::Token0 => self.token_value(said.tokens.first()?, false),
-            Argument::TagName => self.token_value(said.tokens.first()?, !self.rules.is_case_sensitive),
-            Argument::Tag => self.tag(said)?,
-            Argument::Text => self.text_value(said.part),
-            Argument::DecodedText if said.event == Event::Text => self.decoded_text(said.part),
-            Argument::IsCdata if said.event == Event::Text => self.truth(),
-            Argument::SkippedText => Value::Made(self.state.skipped.as_mut().map(std::mem::take)?),
-            Argument::Offset => Value::Number(place.offset),
-            Argument::OffsetEnd => Value::Number(place.offset + self.length_of(said.part)),
-            Argument::Length => Value::Number(self.length_of(said.part)),
-            Argument::Line => Value::Number(place.line),
-            Argument::Column => Value::Number(place.column),
-            Argument::Event => made(EVENTS[said.event as usize].0.as_bytes().to_vec(), false),
-            Argument::Literal(text) => made(text.clone().into_bytes(), true),
-            _ => return None,
-        })
-    }
-
-    /// Perl's own truth and falsehood.
-    fn truth(&self) -> Value {
-        if self.state.is_cdata { Value::Number(1) } else { made(Vec::new(), false) }
+    fn argument(&self, argument: &Argument, said: &Said<'_>, is_in_list: bool, values: &mut Values) {
+        let (event, place, tokens) = (said.event, said.place, said.tokens);
+        let is_lower = !self.rules.is_case_sensitive;
+        match argument {
+            Argument::TagName | Argument::Token0 if !tokens.is_empty() => {
+                self.write_token(&tokens[0], is_lower && *argument == Argument::TagName, values);
+            }
+            Argument::Tag if !tokens.is_empty() => self.tag(event, &tokens[0], values),
+            Argument::Attributes if event == Event::Start => self.attributes(said, values),
+            Argument::AttributeNames if event == Event::Start => {
+                values.list(Self::pairs(said).len());
+                Self::pairs(said).for_each(|pair| self.write_token(&pair[0], is_lower, values));
+            }
+            Argument::AttributeList => self.attribute_list(said, is_in_list, values),
+            Argument::Text => self.write_part(said.part, values),
+            Argument::DecodedText if event == Event::Text => self.decoded_text(said.part, values),
+            Argument::IsCdata if event == Event::Text => {
+                // Perl's own truth and falsehood.
+                if self.state.is_cdata { values.number(1) } else { values.text(b"", false) }
+            }
+            Argument::SkippedText => match &self.state.skipped {
+                Some(skipped) => values.chars(skipped),
+                None => values.nil(),
+            },
+            Argument::Tokens if !tokens.is_empty() => self.write_tokens(said, values),
+            Argument::TokenPositions => self.positions(said, values),
+            Argument::Offset => values.number(place.offset),
+            Argument::OffsetEnd => values.number(place.offset + self.length_of(said.part)),
+            Argument::Length => values.number(self.length_of(said.part)),
+            Argument::Line => values.number(place.line),
+            Argument::Column => values.number(place.column),
+            Argument::Event => values.text(EVENTS[event as usize].0.as_bytes(), false),
+            Argument::Literal(text) => values.text(text.as_bytes(), !text.is_ascii()),
+            _ => values.nil(),
+        }
     }
 
     fn length_of(&self, part: &Part) -> u64 {
@@ -243,168 +249,141 @@ impl Parser<'_> {
         characters(bytes, is_wide)
     }
 
-    fn token_value(&self, token: &Token, is_lower: bool) -> Value {
-        match token {
-            Token::Part(range) if is_lower => Value::Lower(range.clone()),
-            Token::Part(range) => Value::Part(range.clone()),
-            token => made(self.token(Some(token)).0.to_vec(), false),
+    fn write_part(&self, part: &Part, values: &mut Values) {
+        let (bytes, is_wide) = self.bytes_of(part);
+        values.text(bytes, is_wide);
+    }
+
+    fn write_token(&self, token: &Token, is_lower: bool, values: &mut Values) {
+        let (bytes, is_wide) = self.token(Some(token));
+        if is_lower && bytes.iter().any(u8::is_ascii_uppercase) {
+            values.text(&bytes.to_ascii_lowercase(), is_wide);
+        } else {
+            values.text(bytes, is_wide);
         }
     }
 
-    fn text_value(&self, part: &Part) -> Value {
-        match part {
-            Part::Of(range) => Value::Part(range.clone()),
-            Part::Made(made) => Value::Made(made.clone()),
-        }
-    }
-
-    fn tag(&self, said: &Said<'_>) -> Option<Value> {
+    fn tag(&self, event: Event, token: &Token, values: &mut Values) {
         let is_lower = !self.rules.is_case_sensitive;
-        let mark = match said.event {
-            Event::Start => return Some(self.token_value(said.tokens.first()?, is_lower)),
+        let mark = match event {
+            Event::Start => return self.write_token(token, is_lower, values),
             Event::Declaration => b'!',
             Event::End => b'/',
             Event::Process => b'?',
-            Event::Comment | Event::Text => b'#',
-            Event::StartDocument | Event::EndDocument => return None,
+            _ => b'#',
         };
-        let (name, is_wide) = self.token(Some(said.tokens.first()?));
+        let (name, is_wide) = self.token(Some(token));
         let mut tag = [&[mark], name].concat();
         if is_lower {
             tag.make_ascii_lowercase();
         }
-        Some(made(tag, is_wide))
+        values.text(&tag, is_wide);
     }
 
-    fn decoded_text(&self, part: &Part) -> Value {
-        if self.state.is_cdata {
-            return self.text_value(part);
-        }
+    fn decoded_text(&self, part: &Part, values: &mut Values) {
         let (bytes, is_wide) = self.bytes_of(part);
-        match self.decoded(bytes, is_wide, true) {
-            Some(decoded) => Value::Made(decoded),
-            None => self.text_value(part),
-        }
+        if self.state.is_cdata { values.text(bytes, is_wide) } else { self.decoded(bytes, is_wide, true, values) }
     }
 
-    /// With references decoded; none where nothing is to be done.
-    fn decoded(&self, bytes: &[u8], is_wide: bool, is_text: bool) -> Option<Chars> {
-        if !self.rules.is_utf8_mode {
-            return decode(bytes, is_wide, &self.rules.names, is_text);
+    /// Writes text with its references decoded.
+    fn decoded(&self, bytes: &[u8], is_wide: bool, is_text: bool, values: &mut Values) {
+        if self.rules.is_utf8_mode {
+            // What is no UTF-8 is Latin-1.
+            let wide = if std::str::from_utf8(bytes).is_ok() { Cow::Borrowed(bytes) } else { latin1_as_utf8(bytes).into() };
+            let decoded = decode(&wide, true, &self.rules.names, is_text);
+            return values.text(decoded.as_ref().map_or(&wide, |decoded| &decoded.bytes), false);
         }
-        // What is no UTF-8 is Latin-1.
-        let wide = if std::str::from_utf8(bytes).is_ok() { bytes.to_vec() } else { latin1_as_utf8(bytes) };
-        let bytes = decode(&wide, true, &self.rules.names, is_text).map_or(wide, |decoded| decoded.bytes);
-        Some(Chars { bytes, is_wide: false })
+        match decode(bytes, is_wide, &self.rules.names, is_text) {
+            Some(decoded) => values.chars(&decoded),
+            None => values.text(bytes, is_wide),
+        }
     }
 
     // --- Lists and maps
 
-    /// Names and values of attributes.
-    fn pairs<'s>(said: &'s Said<'_>) -> impl Iterator<Item = (&'s Token, &'s Token)> + use<'s> {
-        said.tokens.get(1..).unwrap_or_default().chunks_exact(2).map(|pair| (&pair[0], &pair[1]))
+    /// Names and values of attributes, two tokens each.
+    fn pairs<'s>(said: &'s Said<'_>) -> std::slice::ChunksExact<'s, Token> {
+        said.tokens.get(1..).unwrap_or_default().chunks_exact(2)
     }
 
-    fn attribute_value(&self, name: &Token, value: &Token) -> Value {
+    fn attribute_value(&self, name: &Token, value: &Token, values: &mut Values) {
         let Token::Part(range) = value else {
             return match &self.rules.boolean_value {
-                None => self.token_value(name, false),
-                Some(None) => Value::Undefined,
-                Some(Some(value)) => Value::Made(value.clone()),
+                None => self.write_token(name, false, values),
+                Some(None) => values.nil(),
+                Some(Some(value)) => values.chars(value),
             };
         };
-        let range = self.unquoted(range);
+        let bytes = self.unquoted(range);
         if self.rules.keeps_attributes_encoded {
-            return Value::Part(range);
-        }
-        match self.decoded(&self.source.text()[range.clone()], self.is_wide, false) {
-            Some(decoded) => Value::Made(decoded),
-            None => Value::Part(range),
+            values.text(bytes, self.is_wide);
+        } else {
+            self.decoded(bytes, self.is_wide, false, values);
         }
     }
 
-    fn unquoted(&self, range: &Range<usize>) -> Range<usize> {
-        match self.source.text()[range.clone()] {
-            [b'"' | b'\'', .., _] => range.start + 1..range.end - 1,
-            [b'`', .., _] if self.rules.is_backquote_quote => range.start + 1..range.end - 1,
-            _ => range.clone(),
+    fn unquoted(&self, range: &Range<usize>) -> &[u8] {
+        match &self.source.text()[range.clone()] {
+            [b'"' | b'\'', inside @ .., _] => inside,
+            [b'`', inside @ .., _] if self.rules.is_backquote_quote => inside,
+            all => all,
         }
     }
 
-    fn attributes(&mut self, said: &Said<'_>) {
-        let mark = self.values.mark();
-        self.values.push(Value::Map(0));
-        let mut names = Names::default();
-        let mut pairs = 0;
-        for (name, value) in Self::pairs(said) {
-            let (bytes, _) = self.token(Some(name));
-            let is_lower = !self.rules.is_case_sensitive;
-            // The first of a name counts.
-            if !names.add(if is_lower { bytes.to_ascii_lowercase() } else { bytes.to_vec() }) {
-                continue;
-            }
-            let (name, value) = (self.token_value(name, is_lower), self.attribute_value(name, value));
-            self.values.push(name);
-            self.values.push(value);
-            pairs += 1;
+    /// The first attribute of a name counts.
+    fn attributes(&self, said: &Said<'_>, values: &mut Values) {
+        let is_lower = !self.rules.is_case_sensitive;
+        let names = Self::pairs(said).map(|pair| {
+            let (name, _) = self.token(Some(&pair[0]));
+            if is_lower && name.iter().any(u8::is_ascii_uppercase) { name.to_ascii_lowercase().into() } else { Cow::Borrowed(name) }
+        });
+        let firsts = firsts(names);
+        values.map(firsts.len());
+        for (name, index) in firsts {
+            let (name_token, value) = (&said.tokens[1 + 2 * index], &said.tokens[2 + 2 * index]);
+            values.key(&name, self.is_wide);
+            self.attribute_value(name_token, value, values);
         }
-        self.values.set_map(mark, pairs);
     }
 
-    fn attribute_list(&mut self, said: &Said<'_>, is_in_list: bool) -> usize {
-        let mark = self.values.mark();
+    fn attribute_list(&self, said: &Said<'_>, is_in_list: bool, values: &mut Values) {
+        let pairs = if said.event == Event::Start { Self::pairs(said) } else { [].chunks_exact(2) };
         if !is_in_list {
-            self.values.push(Value::List(0));
+            values.list(2 * pairs.len());
         }
-        let mut length = 0;
-        if said.event == Event::Start {
-            for (name, value) in Self::pairs(said) {
-                let is_lower = !self.rules.is_case_sensitive;
-                let (name, value) = (self.token_value(name, is_lower), self.attribute_value(name, value));
-                self.values.push(name);
-                self.values.push(value);
-                length += 2;
-            }
+        for pair in pairs {
+            self.write_token(&pair[0], !self.rules.is_case_sensitive, values);
+            self.attribute_value(&pair[0], &pair[1], values);
         }
-        if is_in_list {
-            return length;
-        }
-        self.values.set_list(mark, length);
-        1
     }
 
-    fn attribute_names(&mut self, said: &Said<'_>) {
-        let names: Vec<_> = Self::pairs(said).map(|(name, _)| self.token_value(name, !self.rules.is_case_sensitive)).collect();
-        self.list(names);
-    }
-
-    fn tokens_of(&mut self, said: &Said<'_>) {
+    fn write_tokens(&self, said: &Said<'_>, values: &mut Values) {
+        values.list(said.tokens.len());
         let mut previous = None;
-        let mut tokens = Vec::with_capacity(said.tokens.len());
         for token in said.tokens {
-            tokens.push(match (token, &self.rules.boolean_value) {
-                (Token::NoValue, None) => previous.map_or(Value::Undefined, |token| self.token_value(token, false)),
-                (Token::NoValue, Some(None)) => Value::Undefined,
-                (Token::NoValue, Some(Some(value))) => Value::Made(value.clone()),
+            match (token, &self.rules.boolean_value) {
+                (Token::NoValue, None) => match previous {
+                    Some(name) => self.write_token(name, false, values),
+                    None => values.nil(),
+                },
+                (Token::NoValue, Some(None)) => values.nil(),
+                (Token::NoValue, Some(Some(value))) => values.chars(value),
                 (token, _) => {
                     previous = Some(token);
-                    self.token_value(token, false)
+                    self.write_token(token, false, values);
                 }
-            });
+            }
         }
-        self.list(tokens);
     }
 
-    /// Whether its tokens stand in the document.
-    fn are_there(&self, said: &Said<'_>) -> bool {
-        let Part::Of(part) = said.part else { return false };
-        matches!(said.tokens.first(), Some(Token::Part(range)) if range.start >= part.start)
-    }
-
-    fn positions(&mut self, said: &Said<'_>) {
-        let Part::Of(part) = said.part else { return };
+    /// Nothing where the tokens do not stand in the document.
+    fn positions(&self, said: &Said<'_>, values: &mut Values) {
+        let part = match (said.part, said.tokens.first()) {
+            (Part::Of(part), Some(Token::Part(first))) if first.start >= part.start => part,
+            _ => return values.nil(),
+        };
         let text = self.source.text();
-        let mut positions = Vec::with_capacity(said.tokens.len() * 2);
+        values.list(2 * said.tokens.len());
         // Counted from one to the next: from the beginning each time would take as long as its square.
         let (mut place, mut passed) = (part.start, 0);
         for token in said.tokens {
@@ -416,21 +395,10 @@ impl Parser<'_> {
                 }
                 _ => (0, 0),
             };
-            positions.extend([Value::Number(offset), Value::Number(length)]);
-        }
-        self.list(positions);
-    }
-
-    fn list(&mut self, values: Vec<Value>) {
-        self.values.push(Value::List(values.len()));
-        for value in values {
-            self.values.push(value);
+            values.number(offset);
+            values.number(length);
         }
     }
-}
-
-fn made(bytes: Vec<u8>, is_wide: bool) -> Value {
-    Value::Made(Chars { bytes, is_wide })
 }
 
 fn characters(bytes: &[u8], is_wide: bool) -> u64 {
@@ -440,28 +408,19 @@ fn characters(bytes: &[u8], is_wide: bool) -> u64 {
     bytes.iter().filter(|byte| **byte & 0xc0 != 0x80).count() as u64
 }
 
-/// Names that were seen. Most tags have a few attributes, for which looking at each is faster than a set.
-#[derive(Default)]
-struct Names {
-    few: Vec<Vec<u8>>,
-    many: HashSet<Vec<u8>>,
-}
+/// Attributes that a set of names is made for; of fewer, which is nearly always, looking at each is faster.
+const MANY: usize = 16;
 
-impl Names {
-    const FEW: usize = 16;
-
-    /// Whether it is a new one.
-    fn add(&mut self, name: Vec<u8>) -> bool {
-        if self.many.is_empty() && self.few.len() < Self::FEW {
-            let is_new = !self.few.contains(&name);
-            if is_new {
-                self.few.push(name);
-            }
-            return is_new;
+/// The names without those that came before, and where each is.
+fn firsts<'n>(names: impl ExactSizeIterator<Item = Cow<'n, [u8]>>) -> Vec<(Cow<'n, [u8]>, usize)> {
+    let mut firsts: Vec<(Cow<'n, [u8]>, usize)> = Vec::with_capacity(names.len());
+    let mut seen = HashSet::new();
+    let are_many = names.len() > MANY;
+    for (index, name) in names.enumerate() {
+        let is_new = if are_many { seen.insert(name.clone()) } else { !firsts.iter().any(|(first, _)| *first == name) };
+        if is_new {
+            firsts.push((name, index));
         }
-        if self.many.is_empty() {
-            self.many.extend(self.few.drain(..));
-        }
-        self.many.insert(name)
     }
+    firsts
 }

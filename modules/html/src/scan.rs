@@ -43,6 +43,8 @@ pub(crate) struct Parser<'t> {
     /// A byte an event that is given.
     pub(crate) events: Vec<u8>,
     pub(crate) values: Values,
+    /// The number of the report after which nothing is reported any more.
+    pub(crate) last: u64,
     /// Whether the text that waited is reported.
     pub(crate) is_flushing: bool,
     /// Bytes that were looked at in vain.
@@ -67,6 +69,7 @@ impl<'t> Parser<'t> {
             known: 0,
             events: Vec::new(),
             values: Values::default(),
+            last: u64::MAX,
             is_flushing: false,
             wasted: 0,
         };
@@ -87,6 +90,10 @@ impl<'t> Parser<'t> {
         if ending != Ending::Document || self.is_paused() { Ok(place) } else { self.rest(place, pieces) }
     }
 
+    pub(crate) fn is_over(&self) -> bool {
+        self.seen >= self.last
+    }
+
     /// Whether it stopped because what is left would take too long for one call.
     pub(crate) fn is_paused(&self) -> bool {
         self.wasted > MOST_WASTED * self.source.text().len().max(4096)
@@ -98,7 +105,7 @@ impl<'t> Parser<'t> {
         let (mut begin, mut place) = (from, from);
         let mut next_piece = from + PIECE;
         loop {
-            if begin == place && self.is_paused() {
+            if begin == place && self.is_paused() || self.is_over() {
                 return Ok(begin);
             }
             if place > next_piece {

@@ -74,9 +74,12 @@ sub without {
     return $body;
 }
 
-# What an image can take of memory when it is thawed, at the least favourable: every value has a byte of its own that says its type.
+# What an image can take of memory when it is thawed, at the least favourable: every value has a byte of its own that says its type. Where
+# there is room for as many values as it has bytes, and for another of its size, nothing is counted.
 sub weight {
-    my ($message, $at) = @_;
+    my ($message, $at, $room) = @_;
+    my $most = length($$message) * (1 + CPANBridge::MessagePack::ELEMENT);
+    return $most if $most < $room / 2;
     my $types = substr($$message, $at) =~ tr/\x01-\x0a\x17-\x19//;
     return length($$message) + $types * CPANBridge::MessagePack::ELEMENT;
 }

@@ -248,7 +248,7 @@ sub _is_trusted {
 sub _take_image {
     my ($self, $ticket) = @_;
     return $self->lose('protocol', 'the broker sent what is no message: an image that was not asked for') if !$self->{long} || !$self->_is_trusted;
-    my $weight = CPANBridge::Frozen::weight(\$_[2], 8);
+    my $weight = CPANBridge::Frozen::weight(\$_[2], 8, $self->{room});
     delete $self->{tickets}{ $ticket->{msgid} };
     if ($weight > $self->{room}) {
         my $why = CPANBridge::Envelope::too_large($self->{user}->_answer_memory);

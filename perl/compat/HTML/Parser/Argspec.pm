@@ -67,14 +67,16 @@ sub has {
 sub report {
     my ($callback, $argspec) = @_;
     my $is_list = _is_list($callback, $argspec);
-    my @wanted = $is_list ? map { !ref && $_ eq 'self' ? 'undef' : $_ } @{ $argspec->{arguments} } : grep { !_is_known($_) } @{ $argspec->{arguments} };
-    my $report = join ',', map { ref $_ ? _quoted($$_) : $_ } @wanted;
+    my $report = join ',', map { ref $_ ? _quoted($$_) : $_ } grep { $is_list || !_is_known($_) } @{ $argspec->{arguments} };
     return $is_list ? "[$report]" : $report;
 }
 
+sub _is_array { return ref $_[0] && Scalar::Util::reftype($_[0]) eq 'ARRAY' }
+
+# Not with the parser, which no broker has, nor with attributes, of which there are any number: then it can't be said what stands where.
 sub _is_list {
     my ($callback, $argspec) = @_;
-    return ref $callback && Scalar::Util::reftype($callback) eq 'ARRAY' && !$argspec->{is_flat};
+    return _is_array($callback) && !$argspec->{is_flat} && !has($argspec, 'self', '@attr');
 }
 
 sub _is_known { return ref $_[0] || $_[0] eq 'self' || $_[0] eq 'undef' }
@@ -89,19 +91,21 @@ sub _quoted {
 # Most scripts have one set of handlers, or a few: their code is compiled once.
 my %PROGRAM;
 
-# Those of the arguments that are text.
+# Arguments that are text.
 my %IS_TEXT = map { $_ => 1 } qw(token0 tagname tag text dtext skipped_text);
 
 # What calls handlers: a function that takes the parser, its document, the events as bytes, the arguments, and the handlers by their events'
-# numbers; it gives the number of events that were passed on before it was told to stop. Of a document of characters the texts are characters
-# as well, also where they are ASCII.
+# numbers; it gives the number of events that were passed on before it was told to stop. With $widens it makes characters of texts.
 sub program {
-    my ($handlers, $is_utf8) = @_;
-    return \&_append_all if !$is_utf8 && _is_one_array($handlers);
+    my ($handlers, $widens) = @_;
+    return \&_append_all if !$widens && _is_one_array($handlers);
+    my @kinds = $widens ? 'other' : map { $_ ? _kind(@$_) : () } @$handlers;
+    my ($kind) = @kinds;
+    return _uniform($kind, $handlers) if @kinds && $kind ne 'other' && !grep { $_ ne $kind } @kinds;
     my @branches;
     for my $event (2, 4, 3, grep { $_ != 2 && $_ != 3 && $_ != 4 } 0 .. $#EVENTS) {
         my $handler = $handlers->[$event];
-        push @branches, "if (\$event == $event) { " . _statement($event, $is_utf8, @$handler) . ' }' if $handler;
+        push @branches, "if (\$event == $event) { " . _statement($event, $widens, @$handler) . ' }' if $handler;
     }
     my $code = "sub {\n    my (\$self, \$document, \$events, \$values, \$handlers) = \@_;\n    my \$passed = 0;\n"
         . "    for my \$event (unpack 'C*', \$\$events) {\n        \$passed++;\n        "
@@ -109,6 +113,46 @@ sub program {
         . "\n        return \$passed if \$document->{stop};\n    }\n    return \$passed;\n}\n";
     %PROGRAM = () if keys %PROGRAM > 1000;
     return $PROGRAM{$code} ||= _compiled($code);
+}
+
+# How a handler is called: as a function or method with the parser first, or not at all, and else with what the broker gives; or otherwise.
+sub _kind {
+    my ($callback, $argspec) = @_;
+    my @arguments = @{ $argspec->{arguments} };
+    my $is_first = @arguments && !ref $arguments[0] && $arguments[0] eq 'self';
+    shift @arguments if $is_first;
+    return 'other' if _is_array($callback) || !ref $callback && !$is_first || grep { _is_known($_) || $_ eq '@attr' } @arguments;
+    return $is_first ? 'method' : 'function';
+}
+
+# One call for all events: asking which it is takes as long as calling a handler does.
+sub _uniform {
+    my ($kind, $handlers) = @_;
+    my @callbacks = map { $_ ? $_->[0] : undef } @$handlers;
+    my @counts = map { $_ ? @{ $_->[1]{arguments} } - ($kind eq 'method' ? 1 : 0) : 0 } @$handlers;
+    if ($kind eq 'method') {
+        return sub {
+            my ($self, $document, $events, $values) = @_;
+            my $passed = 0;
+            for my $event (unpack 'C*', $$events) {
+                my $method = $callbacks[$event];
+                $passed++;
+                $self->$method(splice @$values, 0, $counts[$event]);
+                return $passed if $document->{stop};
+            }
+            return $passed;
+        };
+    }
+    return sub {
+        my (undef, $document, $events, $values) = @_;
+        my $passed = 0;
+        for my $event (unpack 'C*', $$events) {
+            $passed++;
+            $callbacks[$event]->(splice @$values, 0, $counts[$event]);
+            return $passed if $document->{stop};
+        }
+        return $passed;
+    };
 }
 
 sub _compiled {
@@ -123,7 +167,7 @@ sub _compiled {
 sub _is_one_array {
     my ($handlers) = @_;
     my @handlers = grep { $_ } @$handlers;
-    return @handlers && !grep { !_is_list(@$_) || $_->[0] != $handlers[0][0] || has($_->[1], 'self') } @handlers;
+    return @handlers && !grep { !_is_list(@$_) || $_->[0] != $handlers[0][0] } @handlers;
 }
 
 sub _append_all {
@@ -134,17 +178,19 @@ sub _append_all {
 }
 
 sub _statement {
-    my ($event, $is_utf8, $callback, $argspec) = @_;
+    my ($event, $widens, $callback, $argspec) = @_;
     my @arguments = @{ $argspec->{arguments} };
     my $handler = "\$handlers->[$event][0]";
     if (_is_list($callback, $argspec)) {
-        my $selves = join '', map { " \$list->[$_] = \$self;" } _places_of_self(@arguments);
-        my @texts = $is_utf8 ? _places_of_text(@arguments) : ();
-        $selves .= ' utf8::upgrade($_) for grep { defined } @{$list}[' . join(', ', @texts) . '];' if @texts;
-        return "my \$list = shift \@\$values;$selves push \@{$handler}, \$list;";
+        my @texts = $widens ? grep { !ref $arguments[$_] && $IS_TEXT{ $arguments[$_] } } 0 .. $#arguments : ();
+        my $widen = @texts ? ' utf8::upgrade($_) for grep { defined } @{$list}[' . join(', ', @texts) . '];' : '';
+        return "my \$list = shift \@\$values;$widen push \@{$handler}, \$list;";
     }
-    my @values = map { _value($_, $is_utf8) } @arguments;
-    return "push \@{$handler}, " . join(', ', @values) . ';' if ref $callback && Scalar::Util::reftype($callback) eq 'ARRAY';
+    my @values = map { _value($_, $widens) } @arguments;
+    if (_is_array($callback)) {
+        my $list = join ', ', @values;
+        return "push \@{$handler}, " . ($argspec->{is_flat} ? $list : "[$list]") . ';';
+    }
     if (!ref $callback && @arguments && !ref $arguments[0] && $arguments[0] eq 'self') {
         shift @values;
         return "my \$method = $handler; \$self->\$method(" . join(', ', @values) . ');';
@@ -160,32 +206,17 @@ sub function {
 }
 
 sub _value {
-    my ($argument, $is_utf8) = @_;
+    my ($argument, $widens) = @_;
     return q(") . join('', map { sprintf '\x{%x}', ord } split //, $$argument) . q(") if ref $argument;
     return '$self' if $argument eq 'self';
     return 'undef' if $argument eq 'undef';
     return '@{ shift @$values }' if $argument eq '@attr';
-    return $is_utf8 && $IS_TEXT{$argument} ? 'HTML::Parser::Argspec::characters(shift @$values)' : 'shift @$values';
+    return $widens && $IS_TEXT{$argument} ? 'HTML::Parser::Argspec::characters(shift @$values)' : 'shift @$values';
 }
 
 sub characters {
     utf8::upgrade($_[0]) if defined $_[0];
     return $_[0];
-}
-
-sub _places_of_text {
-    my (@arguments) = @_;
-    my ($attributes) = grep { !ref $arguments[$_] && $arguments[$_] eq '@attr' } 0 .. $#arguments;
-    my @texts = grep { !ref $arguments[$_] && $IS_TEXT{ $arguments[$_] } } 0 .. $#arguments;
-    return map { defined $attributes && $_ > $attributes ? $_ - @arguments : $_ } @texts;
-}
-
-# Where the parser goes in a list; counted from the end behind attributes, of which there are any number.
-sub _places_of_self {
-    my (@arguments) = @_;
-    my @selves = grep { !ref $arguments[$_] && $arguments[$_] eq 'self' } 0 .. $#arguments;
-    my ($attributes) = grep { !ref $arguments[$_] && $arguments[$_] eq '@attr' } 0 .. $#arguments;
-    return map { defined $attributes && $_ > $attributes ? $_ - @arguments : $_ } @selves;
 }
 
 1;

@@ -6,7 +6,9 @@ use strict;
 use warnings;
 
 use Carp ();
+use CPANBridge::Ahead ();
 use CPANBridge::Error ();
+use CPANBridge::Frozen ();
 use CPANBridge::Shared ();
 use HTML::Entities ();
 use HTML::Parser::Argspec ();
@@ -85,6 +87,7 @@ sub _rules {
 sub feed {
     my ($self, $parser, $chunk) = @_;
     $self->{stop} = 0;
+    $self->_return_to;
     return $self->_run($parser, 'document') if !$chunk;
     my $is_new = !length $self->{tail} && !length $self->{state};
     my $text = defined $$chunk ? "$$chunk" : '';
@@ -115,65 +118,106 @@ sub _encode {
     return;
 }
 
-# The next of what was not looked at yet, whole characters, behind what was left.
+# The next of what was not looked at yet: whole characters.
 sub _next_piece {
     my ($self) = @_;
-    my $text = $self->{tail} . substr $self->{ahead}, 0, $self->{window}, '';
-    $text .= $1 if $self->{is_utf8} && $self->{ahead} =~ s/\A([\x80-\xbf]+)//;
-    return $text;
+    my $piece = substr $self->{ahead}, 0, $self->{window}, '';
+    $piece .= $1 if $self->{is_utf8} && $self->{ahead} =~ s/\A([\x80-\xbf]+)//;
+    return $piece;
 }
 
 sub _run {
     my ($self, $parser, $ending) = @_;
     delete $self->{needs};
+    my $piece = $self->_next_piece;
     while (1) {
-        my $text = $self->_next_piece;
         my $is_cut = length $self->{ahead};
-        my $answer = $self->_pass($parser, \$text, $is_cut ? 'cut' : $ending);
+        # It pays to load what reads images of answers: several come.
+        CPANBridge::Frozen::header() if $is_cut;
+        my $answer = $self->_pass($parser, $self->{tail} . $piece, $is_cut ? 'cut' : $ending);
         last if $self->{eof};
+        $piece = '';
         next if $answer->{is_paused};
         if ($is_cut) {
             # A token that is longer; or short pieces were good for something and are no more.
             $self->{window} *= 2 if !$answer->{consumed} || $self->{window} < LONGEST;
+            $piece = delete $self->{piece};
+            $piece = $self->_next_piece if !defined $piece;
             next;
         }
         $self->{needs} = $answer->{needs};
         last;
     }
+    delete $self->{piece};
     $self->{window} = LONGEST if $self->{window} > LONGEST;
-    # A handler wants no more of it. The document's end may still be asked for, and it has begun already.
-    @{$self}{qw(tail ahead state needs stop is_over)} = ('', '', '', undef, 0, 1) if $self->{eof};
-    @{$self}{qw(tail state was_fed is_over)} = ('', '', 0, 0) if $ending eq 'document';
+    @{$self}{qw(tail ahead needs stop)} = ('', '', undef, 0) if $self->{eof};
+    if ($ending eq 'document') {
+        @{$self}{qw(tail state was_fed)} = ('', '', 0);
+        delete $self->{left};
+    }
+    return;
+}
+
+# Where a handler has ended parsing and its script goes on all the same, with the rest or the document's end, what is known of the document is
+# what was at that handler's time. Most scripts do not go on.
+sub _return_to {
+    my ($self) = @_;
+    my $params = delete $self->{left} or return;
+    $self->{state} = _tokens($params)->{state};
     return;
 }
 
 # Passes on what is in a piece; where handlers change the rules, what is behind by the new ones. Gives the broker's last answer.
 sub _pass {
     my ($self, $parser, $text, $ending) = @_;
-    my %params = (text => $$text, ending => $ending, state => $self->{state}, rules => $self->_rules($text));
+    my %params = (text => $text, ending => $ending, state => $self->{state}, rules => $self->_rules(\$text));
     $params{is_utf8} = 1 if $self->{is_utf8};
     my $passed = 0;
-    if ($self->{is_over} && !length $self->{state} && $self->{reported}[6]) {
-        $passed = 1;
-        $params{changes} = [{ after => 1, rules => $params{rules} }];
-    }
     while (1) {
-        my $answer = _tokens(\%params);
+        my $answer = $self->_awaited(\%params) || _tokens(\%params);
         # Before a handler dies of something: what is in this piece is done with.
         $self->{state} = $answer->{state};
         $self->{tail} = substr $params{text}, $answer->{consumed};
         $self->{stop} = 0;
         delete $self->{is_stale};
-        $passed += $self->_program->($parser, $self, \$answer->{events}, $answer->{values}, $self->{reported}) if length $answer->{events};
-        return $answer if $self->{eof} || !delete $self->{is_stale};
+        $self->_send_ahead if $ending eq 'cut' && !$answer->{is_paused} && $self->{window} == LONGEST;
+        $passed += $self->_program(!utf8::is_utf8($answer->{sample}))->($parser, $self, \$answer->{events}, $answer->{values}, $self->{reported})
+            if length $answer->{events};
+        if ($self->{eof}) {
+            delete $self->{under_way};
+            $self->{left} = { %params, last => $passed };
+            return $answer;
+        }
+        return $answer if !delete $self->{is_stale};
+        delete $self->{under_way};
         $self->{window} = $self->{window} > 2 * SHORTEST ? $self->{window} >> 1 : SHORTEST;
-        push @{ $params{changes} }, { after => $passed, rules => $self->_rules($text) };
+        push @{ $params{changes} }, { after => $passed, rules => $self->_rules(\$text) };
     }
 }
 
-sub _program {
+# The next piece is on its way while handlers are called.
+sub _send_ahead {
     my ($self) = @_;
-    return $self->{programs}[ $self->{is_utf8} ] ||= HTML::Parser::Argspec::program($self->{reported}, $self->{is_utf8});
+    my $piece = $self->{piece} = $self->_next_piece;
+    my $text = $self->{tail} . $piece;
+    my %params = (text => $text, ending => length $self->{ahead} ? 'cut' : 'piece', state => $self->{state}, rules => $self->_rules(\$text));
+    $params{is_utf8} = 1 if $self->{is_utf8};
+    $self->{under_way} = HTML::Parser::Document::Ahead->new(\%params);
+    return;
+}
+
+# The answer to these parameters, if they are on their way.
+sub _awaited {
+    my ($self, $params) = @_;
+    my $ahead = delete $self->{under_way} or return;
+    return $ahead->answer($params);
+}
+
+# Of a document of characters the texts are to be characters as well, also where they are ASCII. In images they are.
+sub _program {
+    my ($self, $is_plain) = @_;
+    my $has_to_widen = $self->{is_utf8} && $is_plain ? 1 : 0;
+    return $self->{programs}[$has_to_widen] ||= HTML::Parser::Argspec::program($self->{reported}, $has_to_widen);
 }
 
 sub _tokens {
@@ -189,6 +233,42 @@ sub _tokens {
     die $@ if !$answer;
     $@ = $before;
     return $answer;
+}
+
+# --- A call that is under way while handlers are called
+
+{
+    package HTML::Parser::Document::Ahead;
+
+    sub new {
+        my ($class, $params) = @_;
+        my $ahead = CPANBridge::Ahead->new(CPANBridge::Shared::bridge(), 1);
+        my $self = bless { ahead => $ahead, params => $params, pid => $$ }, $class;
+        my $before = $@;
+        # What is wrong with it is said when it is needed.
+        eval { $ahead->add($ahead->bridge->send_call('html.tokens', $params)) };
+        $@ = $before;
+        return $self;
+    }
+
+    # Nothing if it was for others, or failed: then it is asked for again.
+    sub answer {
+        my ($self, $params) = @_;
+        return if $self->{pid} != $$ || $self->{ahead}->is_empty || grep { $params->{$_} ne $self->{params}{$_} } qw(text ending state rules);
+        my $before = $@;
+        my $answer = eval { $self->{ahead}->take };
+        $@ = $before;
+        return $answer;
+    }
+
+    # A handler may have died, or want no more.
+    sub DESTROY {
+        my ($self) = @_;
+        return if $self->{pid} != $$ || $self->{ahead}->is_empty;
+        local ($@, $!, $?);
+        eval { $self->{ahead}->give_up };
+        return;
+    }
 }
 
 # --- Warnings

@@ -59,10 +59,10 @@ test-perls: perls ## Runs the client's tests with them
 	$(CARGO) build --locked
 	CPAN_BRIDGE_BIN='$(DEBUG)' sh tests/perls/run.sh '$(BUILT)/perls' $(PERLS)
 
-conformance: ## Runs a CPAN distribution's own tests (SUITE=DIRECTORY) on the stand-ins
+conformance: ## Runs a CPAN distribution's own tests (SUITE=DIRECTORY, OPTIONS=--keep-lib) on the stand-ins
 	@test -n '$(SUITE)' || { echo 'Which suite? make conformance SUITE=DIRECTORY'; exit 1; }
 	$(CARGO) build --locked
-	CPAN_BRIDGE_BIN='$(DEBUG)' $(PERL) tests/conformance/run.pl '$(SUITE)'
+	CPAN_BRIDGE_BIN='$(DEBUG)' $(PERL) tests/conformance/run.pl $(OPTIONS) '$(SUITE)'
 
 bench: build ## Measures speed and memory beside peers; writes docs/benchmarks.md
 	$(CARGO) bench --locked --no-run

@@ -56,6 +56,22 @@ like($said, qr{^t/nothing\.t +0 of +1 passed; skipped: not here$}m,     'nor a w
 like($said, qr{^t/lib\.t +0 of +1 passed}m,                             'the suite\'s own modules are not there');
 like($said, qr{^3 of 8 files, 8 of 14 tests passed$}m,                  'the sum');
 
+# A distribution that stands on the stand-ins brings the module under test, and what it has of the same name does not take their place.
+my $dependent = suite(
+    %good,
+    't/own.t'   => 'use Test::More tests => 1; use Other; is(Other->up, Crypt::Blowfish->VERSION);',
+    'lib/Other.pm' => 'package Other; use Crypt::Blowfish; sub up { Crypt::Blowfish->VERSION } 1',
+);
+mkdir "$dependent/lib/Crypt" or die $!;
+open my $same_name, '>', "$dependent/lib/Crypt/Blowfish.pm" or die $!;
+print {$same_name} 'package Crypt::Blowfish; our $VERSION = 2; 1';
+close $same_name or die $!;
+($said, $status) = run($dependent, '--keep-lib');
+is($status, 0, 'a suite with modules of its own') or diag $said;
+like($said, qr{^t/own\.t +1 of +1 passed$}m,                              'which are there');
+($said, $status) = run($dependent);
+is($status, 1, 'not without the option');
+
 ($said, $status) = run(suite('t/hangs.t' => 'print "1..1\n"; sleep 600'), '--timeout', 1);
 is($status, 1, 'one that hangs is ended');
 like($said, qr{^t/hangs\.t +0 of +1 passed; not done after 1 seconds$}m, 'and told');

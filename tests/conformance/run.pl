@@ -14,7 +14,13 @@ use TAP::Parser;
 my $top = dirname(dirname(dirname(abs_path(__FILE__))));
 require "$top/perl/t/lib/TestBroker.pm";
 
-GetOptions('timeout=i' => \(my $timeout = 120), 'verbose' => \my $verbose, 'original' => \my $original, 'help|h' => \my $help) or pod2usage(2);
+GetOptions(
+    'timeout=i' => \(my $timeout = 120),
+    'verbose'   => \my $verbose,
+    'original'  => \my $original,
+    'keep-lib'  => \my $keep_lib,
+    'help|h'    => \my $help,
+) or pod2usage(2);
 # Not by perldoc, which is a package of its own.
 pod2usage(-verbose => 2, -noperldoc => 1, -exitval => 0) if $help;
 @ARGV == 1 or pod2usage(-message => 'one suite, please', -exitval => 2);
@@ -27,8 +33,11 @@ exec $^X, "$top/tests/conformance/http_tiny.pl", $verbose ? '--verbose' : (), $s
 # A copy, so that nothing is left in the suite, without what would be taken for the module instead of ours.
 my $tree = File::Temp::tempdir('conformance-XXXXXXXX', TMPDIR => 1, CLEANUP => 1);
 system('cp', '-R', "$suite/.", $tree) == 0 or exit 2;
-rmtree([map { "$tree/$_" } qw(lib blib .git)]);
-unlink glob "$tree/*.pm";
+rmtree([map { "$tree/$_" } qw(blib .git)]);
+if (!$keep_lib) {
+    rmtree("$tree/lib");
+    unlink glob "$tree/*.pm";
+}
 
 my @files;
 if (-d "$tree/t") {
@@ -39,8 +48,9 @@ push @files, 'test.pl' if -e "$tree/test.pl";
 
 my $broker = TestBroker->start('--log-level', 'error');
 $ENV{CPAN_BRIDGE_SOCKET} = $broker->socket_path;
-my $perl5lib = $ENV{PERL5LIB};
-$ENV{PERL5LIB} = join ':', "$top/perl/lib", "$top/perl/compat", defined $ENV{PERL5LIB} ? $ENV{PERL5LIB} : ();
+# Behind the stand-ins, so that they are what the suite's modules stand on even if it brings one of the same name.
+my $perl5lib = join ':', $keep_lib ? "$tree/lib" : (), defined $ENV{PERL5LIB} ? $ENV{PERL5LIB} : ();
+$ENV{PERL5LIB} = join ':', "$top/perl/lib", "$top/perl/compat", length $perl5lib ? $perl5lib : ();
 # Suites have test modules beside their tests, and old ones expect to be run where they stand.
 $ENV{PERL_USE_UNSAFE_INC} = 1;
 my $before = getcwd();
@@ -64,7 +74,7 @@ exit($original ? $all{behind} == 0 ? 0 : 1 : $all{whole} == $all{files} ? 0 : 1)
 sub beside_original {
     my ($file, $ours) = @_;
     local @ENV{qw(PERL5LIB CPAN_BRIDGE_SOCKET)} = ($perl5lib, '/nonexistent/broker.sock');
-    delete $ENV{PERL5LIB} if !defined $perl5lib;
+    delete $ENV{PERL5LIB} if !length $perl5lib;
     my $seen = run($file);
     my %passed = map { $_ => 1 } split ' ', $ours->{which};
     my @behind = grep { !$passed{$_} } split ' ', $seen->{which};
@@ -151,7 +161,7 @@ run.pl - runs a CPAN distribution's own tests on the stand-ins
 
 =head1 SYNOPSIS
 
-    CPAN_BRIDGE_BIN=target/debug/cpan-bridge perl tests/conformance/run.pl [--timeout 120] [--verbose] [--original] DIRECTORY
+    CPAN_BRIDGE_BIN=target/debug/cpan-bridge perl tests/conformance/run.pl [--timeout 120] [--verbose] [--original] [--keep-lib] DIRECTORY
 
 =head1 DESCRIPTION
 
@@ -163,6 +173,9 @@ wrong use.
 With C<--original> each file runs a second time, with the host's own modules, and what passes with those alone is told: then the exit status
 is 0 if nothing does.
 
-C<make conformance SUITE=DIRECTORY> builds the broker and runs this.
+C<--keep-lib> is for a distribution that stands on modules we replace and is replaced itself by none: its C<lib> and the modules at its top
+stay, and C<lib> comes behind the stand-ins and before the host's modules. Without it the module under test would be the host's, if it has one.
+
+C<make conformance SUITE=DIRECTORY> builds the broker and runs this; C<OPTIONS=--keep-lib> gives it options.
 
 =cut

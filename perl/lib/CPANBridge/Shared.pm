@@ -22,7 +22,7 @@ CPANBridge::Error::know(
         LWP::Protocol::mailto LWP::Protocol::news LWP::Protocol::nntp LWP::Protocol::nogo LWP::RobotUA LWP::Simple LWP::UserAgent
         LWP::UserAgent::Handlers LWP::UserAgent::Proxies WWW::RobotRules WWW::RobotRules::InCore),
     qw(HTTP::Config HTTP::Cookies HTTP::Cookies::Netscape HTTP::Date HTTP::Headers HTTP::Headers::Auth HTTP::Headers::ETag HTTP::Headers::Util
-        HTTP::Message HTTP::Request HTTP::Request::Common HTTP::Response HTTP::Status),
+        HTTP::Message HTTP::Negotiate HTTP::Request HTTP::Request::Common HTTP::Response HTTP::Status),
     qw(URI URI::Escape URI::Heuristic URI::IRI URI::QueryParam URI::Split URI::URL URI::WithBase URI::_emailauth URI::_foreign URI::_generic
         URI::_idna URI::_ldap URI::_login URI::_punycode URI::_query URI::_segment URI::_server URI::_userpass URI::data URI::file URI::ftp URI::ftpes
         URI::ftps URI::geo URI::gopher URI::http URI::https URI::icap URI::icaps URI::irc URI::ircs URI::ldap URI::ldapi URI::ldaps URI::mailto

@@ -320,6 +320,27 @@ fn a_proxy_gets_whole_urls_and_its_password() {
 }
 
 #[test]
+fn a_connection_to_a_proxy_is_kept_and_each_request_on_it_has_the_whole_url() {
+    let broker = Broker::start(&[]);
+    let proxy = Web::start(|request, stream| answer(stream, "200 OK", &[], request.target.as_bytes()));
+    let params = map([("proxy", format!("http://me:secret@{}", proxy.address()).into())]);
+    let id = broker.call("http_helper.session_new", params).unwrap()["session_id"].clone();
+    let body = "http://not.a/request HTTP/1.1\r\n\r\n".repeat(20_000);
+    let urls = ["http://one.invalid/1", "http://one.invalid/2?q", "http://other.invalid:81/3", "http://one.invalid/4"];
+    for url in urls {
+        let params = map([("url", url.into()), ("session_id", id.clone()), ("content", body.as_str().into())]);
+        assert_eq!(text(&broker.call("http_helper.post", params).unwrap()["content"]), url);
+    }
+    let requests = proxy.requests();
+    let seen: Vec<_> = requests.iter().map(|request| (request.target.as_str(), request.connection)).collect();
+    assert_eq!(seen, urls.into_iter().zip([0, 0, 1, 0]).collect::<Vec<_>>());
+    for request in &requests {
+        assert_eq!(request.header("proxy-authorization"), Some("Basic bWU6c2VjcmV0"));
+        assert_eq!(request.body, body.as_bytes());
+    }
+}
+
+#[test]
 fn long_bodies_come_and_go_in_pieces() {
     let broker = Broker::start(&[]);
     let web = Web::start(|request, stream| {

@@ -174,7 +174,6 @@ impl<In: Transport> Connector<In> for HeadConnector {
         let rewrite = self.proxy.as_ref().map(|proxy| Rewrite {
             authority: details.uri.authority().map(ToString::to_string).unwrap_or_default(),
             authorization: proxy.authorization.clone(),
-            begun: false,
         });
         let digs = self.tunnel && details.config.proxy().is_none();
         Ok(chained.map(|inner| HeadTransport { inner, rewrite, digs }))
@@ -185,7 +184,6 @@ impl<In: Transport> Connector<In> for HeadConnector {
 struct Rewrite {
     authority: String,
     authorization: Option<String>,
-    begun: bool,
 }
 
 /// See [`HeadConnector`].
@@ -198,9 +196,8 @@ pub struct HeadTransport<In> {
 }
 
 impl<In: Transport> HeadTransport<In> {
-    fn send_to_proxy(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
-        let Some(rewrite) = self.rewrite.as_mut() else { return Ok(()) };
-        rewrite.begun = true;
+    fn send_head(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
+        let Some(rewrite) = &self.rewrite else { return self.inner.transmit_output(amount, timeout) };
         let head = self.inner.buffers().output()[..amount].to_vec();
         let (Some(path), Some(end)) = (head.iter().position(|byte| *byte == b' '), find(&head, b"\r\n")) else {
             return Err(Error::ConnectProxyFailed("the request line is too long for a proxy".to_owned()));
@@ -229,13 +226,10 @@ impl<In: Transport> Transport for HeadTransport<In> {
         if self.digs {
             return self.inner.transmit_output(amount, timeout);
         }
-        if let Some(spelling) = watch::take_spelling() {
-            spelling.apply(&mut self.inner.buffers().output()[..amount]);
-        }
-        if self.rewrite.as_ref().is_some_and(|rewrite| !rewrite.begun) {
-            return self.send_to_proxy(amount, timeout);
-        }
-        self.inner.transmit_output(amount, timeout)
+        // It is there for the first bytes of a request, and these begin with the request line.
+        let Some(spelling) = watch::take_spelling() else { return self.inner.transmit_output(amount, timeout) };
+        spelling.apply(&mut self.inner.buffers().output()[..amount]);
+        self.send_head(amount, timeout)
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
@@ -261,8 +255,7 @@ impl<In: Transport> Transport for HeadTransport<In> {
     }
 
     fn is_open(&mut self) -> bool {
-        // The request line is rewritten once a connection: none is used twice.
-        self.rewrite.is_none() && self.inner.is_open()
+        self.inner.is_open()
     }
 
     fn is_tls(&self) -> bool {

@@ -42,6 +42,12 @@ sub server {
 }
 END { local $?; kill KILL => @servers; waitpid $_, 0 for @servers }
 
+# --- What scripts find loaded, as with the originals, and call without loading it
+for my $case (['LWP::UserAgent', 'HTTP::Date::time2str(0)'], ['LWP::Simple', 'HTTP::Date::time2str(0)'], ['LWP::UserAgent', 'LWP->VERSION'], ['HTTP::Config', 'URI->new("x:y")']) {
+    my ($module, $use) = @$case;
+    is(system($^X, (map { "-I$_" } "$FindBin::Bin/../lib", "$FindBin::Bin/../compat"), "-M$module", '-e', "exit !($use)"), 0, "$module has $use");
+}
+
 # --- Classes of the script's own, and proxies that are none
 {
     package Shout;
@@ -222,8 +228,24 @@ ok(!eval { LWP::Protocol::create('none-of-that', $ua) }, 'no object without a cl
     is($through->header('X-Way'), undef, 'and no other');
     my ($line, @lines) = split /\r\n/, $through->content;
     is($line, 'POST ftp://host.example/a%20b HTTP/1.0', 'the proxy is asked for the whole address');
-    is_deeply([sort @lines], [sort 'Connection: close', 'Content-Length: 4', 'Content-Type: application/x-www-form-urlencoded', 'Host: host.example:21',
+    is_deeply([sort @lines], [sort 'Connection: close', 'Content-Length: 4', 'Content-Type: application/x-www-form-urlencoded', 'Host: host.example',
         'Proxy-Authorization: Basic dXNAZXI6cGFzcw==', 'User-Agent: test/1', 'X: 1 2', '', 'sent'], 'and told who asks');
+    # What is asked for is the script's to write: with a host, without one, with a user. A URL of any scheme goes.
+    $by->proxy([qw(file foo mailto urn)] => "http://$proxy/");
+    my @addresses = (
+        'ftp://me:it%40@host.example:21/x' => ['Authorization: Basic bWU6aXRA', 'Host: host.example:21'],
+        'file:relative.txt'                => ['Host: '],
+        'file:///etc/motd'                 => ['Host: '],
+        'file://Host.example/x'            => ['Host: Host.example'],
+        'foo:bar'                          => ['Host: '],
+        'urn:isbn:0'                       => ['Host: '],
+    );
+    while (my ($address, $tells) = splice @addresses, 0, 2) {
+        my ($asked, @told) = split /\r\n/, $by->get($address)->content;
+        is($asked, "GET $address HTTP/1.0", $address);
+        is_deeply([sort grep { /\A(?:Host|Authorization):/ } @told], $tells, 'and its host');
+    }
+    like($by->get('ftp://me:it@host.example/', Authorization => 'Mine')->content, qr/^Authorization: Mine\r$/m, 'the script\'s own word first');
     my $nameless = LWP::UserAgent->new(agent => '', timeout => 10);
     $nameless->proxy(ftp => "http://$proxy/");
     unlike($nameless->get('ftp://host.example/')->content, qr/user-agent/i, 'nor who does not want to be named');

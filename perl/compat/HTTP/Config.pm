@@ -5,6 +5,8 @@ package HTTP::Config;
 use strict;
 use warnings;
 
+use URI ();
+
 our $VERSION = '6.44';
 
 sub new { my ($class) = @_; return bless [], $class }

@@ -9,6 +9,8 @@ use warnings;
 use Carp ();
 use CPANBridge::File::Part ();
 use HTTP::Config ();
+# Every response has a date; and scripts call its functions without loading it themselves, as the original has loaded it.
+use HTTP::Date ();
 use HTTP::Headers ();
 use HTTP::Request ();
 use HTTP::Response ();
@@ -370,7 +372,6 @@ sub _prepare_and_send {
 
 sub send_request {
     my ($self, $request, $arg, $size) = @_;
-    require HTTP::Date;
     my $scheme = $request->uri->scheme;
     $self->progress('begin', $request);
     my $response = $self->run_handlers('request_send', $request);
@@ -385,7 +386,6 @@ sub send_request {
 
 sub _transmit {
     my ($self, $scheme, $request, $arg, $size) = @_;
-    require HTTP::Date;
     return _new_response($request, 500, "Access to '$scheme' URIs has been disabled") if !$self->_is_allowed(lc $scheme);
     my $proxy = $self->_proxy_for($request);
     # A proxy's own scheme says who speaks to it; the broker speaks to those of http and https.
@@ -410,7 +410,6 @@ sub _transmit {
 # An answer of our own.
 sub _new_response {
     my ($request, $code, $message, $content) = @_;
-    require HTTP::Date;
     my $response = HTTP::Response->new($code, $message);
     $response->request($request);
     $response->header('Client-Date' => HTTP::Date::time2str(time));
@@ -547,7 +546,6 @@ sub _authenticate {
 sub mirror {
     my ($self, $url, $file) = @_;
     Carp::croak('Local file name is missing') if !defined $file || !length $file;
-    require HTTP::Date;
     my $request = HTTP::Request->new('GET', $url);
     if (-e $file) {
         my $changed = (stat $file)[9];

@@ -44,13 +44,16 @@ sub _bytes {
     my ($request, $by, $url, $headers, $body) = @_;
     my $content = !ref $body ? $body : do { my $whole = ''; while (defined(my $piece = $body->())) { last if !length $piece; $whole .= $piece } $whole };
     my %headers = (%$headers, Connection => 'close');
-    $headers{Host} = $request->uri->host_port if !grep { lc eq 'host' } keys %headers;
-    $headers{'Content-Length'} = length $content if defined $content;
-    if (defined $by->userinfo && !grep { lc eq 'proxy-authorization' } keys %headers) {
-        require MIME::Base64;
-        require URI::Escape;
-        $headers{'Proxy-Authorization'} = 'Basic ' . MIME::Base64::encode_base64(URI::Escape::uri_unescape($by->userinfo), '');
+    my $uri = $request->uri;
+    my $authority = $uri->can('authority') ? $uri->authority : undef;
+    my ($user, $host) = defined $authority ? $authority =~ /\A(?:([^@]*)@)?(.*)\z/s : ();
+    # Where a URL names no host, this says so (RFC 9112 3.2).
+    $host = '' if !defined $host;
+    my %implied = (Host => $host, _basic(Authorization => $user), _basic('Proxy-Authorization' => $by->userinfo));
+    for my $name (keys %implied) {
+        $headers{$name} = $implied{$name} if !grep { lc eq lc $name } keys %headers;
     }
+    $headers{'Content-Length'} = length $content if defined $content;
     my $bytes = join '', _one_line($request->method) . " $url HTTP/1.0\r\n", map {
         my $name = $_;
         my $values = $headers{$name};
@@ -59,6 +62,15 @@ sub _bytes {
     $bytes .= "\r\n" . (defined $content ? $content : '');
     die "a request is bytes, and this one has wide characters\n" if !utf8::downgrade($bytes, 1);
     return $bytes;
+}
+
+# A header for a user and a password of a URL, if it has them.
+sub _basic {
+    my ($name, $user) = @_;
+    return () if !defined $user;
+    require MIME::Base64;
+    require URI::Escape;
+    return ($name => 'Basic ' . MIME::Base64::encode_base64(URI::Escape::uri_unescape($user), ''));
 }
 
 sub _one_line {

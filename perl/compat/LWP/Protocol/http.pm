@@ -22,7 +22,7 @@ sub request {
     if ($request->uri->scheme !~ /\Ahttps?\z/i) {
         require LWP::Protocol::Forwarded;
         return LWP::Protocol::Forwarded->new($self->{scheme}, $ua)
-            ->forward($request, $proxy, $arg, $timeout, _url($request), $headers, _body($request), sub { return _response($_[0], $request) });
+            ->forward($request, $proxy, $arg, $timeout, _url($request->uri), $headers, _body($request), sub { return _response($_[0], $request) });
     }
     # What such an address was to say nobody knows: http:///h/x is no way of writing http://h/x.
     return HTTP::Response->new(500, 'No Host option provided') if !defined $request->uri->host || !length $request->uri->host;
@@ -33,7 +33,7 @@ sub request {
     my $response;
     my %order = (
         method   => $request->method,
-        url      => _url($request),
+        url      => _url($request->uri_canonical),
         headers  => $headers,
         body     => _body($request),
         timeout  => $timeout,
@@ -71,8 +71,7 @@ sub _note_kept {
 }
 
 sub _url {
-    my ($request) = @_;
-    my $uri = $request->uri_canonical;
+    my ($uri) = @_;
     $uri = $uri->clone, $uri->fragment(undef) if defined $uri->fragment;
     return $uri->as_string;
 }

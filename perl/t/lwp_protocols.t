@@ -91,6 +91,11 @@ ok(!eval { LWP::Protocol::create('none-of-that', $ua) }, 'no object without a cl
     like($listing->content, qr{<A HREF="%3Cb%3E%26%22x%22\.html">&lt;b&gt;&amp;&quot;x&quot;\.html</A>}, 'and names that are no HTML');
     is($ua->head("file:$directory")->content, '', 'or only its length');
     is($ua->get("file:$directory/plain.txt")->content, 'content', 'a file');
+    POSIX::mkfifo("$directory/pipe", 0600) or die $!;
+    my $pipe = eval { local $SIG{ALRM} = sub { die "waited\n" }; alarm 10; my $response = $ua->get("file:$directory/pipe"); alarm 0; $response };
+    alarm 0;
+    is($pipe && $pipe->code, 403, 'a pipe that nobody writes to is not waited for');
+    is($ua->get('file:/dev/zero', ':content_cb' => sub { die "endless\n" })->code, 403, 'nor is a device read');
     is($ua->get("file://elsewhere$directory/plain.txt")->code, 404, 'not one of another host');
 }
 
@@ -122,16 +127,19 @@ ok(!eval { LWP::Protocol::create('none-of-that', $ua) }, 'no object without a cl
     my %file = ('a b.txt' => 'of the file', 'list' => 'nothing', 'broken' => 'a part');
     my $ftp = server(sub {
         my ($control) = @_;
-        my $data;
+        my ($data, $named) = (undef, '127,0,0,1');
         print {$control} "220 ready\r\n";
         while (defined(my $line = <$control>)) {
             $line =~ s/\s+\z//;
             my ($command, $what) = split / /, $line, 2;
-            if ($command eq 'USER') { print {$control} "331 and the password\r\n" }
+            if ($command eq 'USER') {
+                $named = '127,0,0,2' if $what eq 'elsewhere';
+                print {$control} "331 and the password\r\n";
+            }
             elsif ($command eq 'PASS') { print {$control} $what eq 'wrong' ? "530 no\r\n" : "230 in\r\n" }
             elsif ($command eq 'PASV') {
-                $data = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1');
-                print {$control} '227 at (127,0,0,1,', join(',', int($data->sockport / 256), $data->sockport % 256), ")\r\n";
+                $data = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1', Timeout => 5);
+                print {$control} "227 at ($named,", join(',', int($data->sockport / 256), $data->sockport % 256), ")\r\n";
             }
             elsif ($command eq 'CWD') { print {$control} $what eq 'pub' || $what eq '/' ? "250 there\r\n" : "550 none\r\n" }
             elsif ($command eq 'MDTM') { print {$control} exists $file{$what} ? "213 20260102030405\r\n" : "550 none\r\n" }
@@ -139,14 +147,14 @@ ok(!eval { LWP::Protocol::create('none-of-that', $ua) }, 'no object without a cl
             elsif ($command =~ /\A(?:RETR|LIST|NLST)\z/) {
                 if ($command eq 'RETR' && !exists $file{$what}) { print {$control} "550 none\r\n"; next }
                 print {$control} "150 follows\r\n";
-                my $to = $data->accept;
+                my $to = $data->accept or last;
                 print {$to} $command eq 'RETR' ? $file{$what} : map { "-rw-r--r-- 1 u g 11 Jan  2 03:04 $_\r\n" } 'a b.txt', 'javascript:x', '<%41>';
                 close $to;
                 print {$control} $command eq 'RETR' && $what eq 'broken' ? "426 disk error\r\n" : "226 done\r\n";
             }
             elsif ($command eq 'STOR') {
                 print {$control} "150 send\r\n";
-                my $from = $data->accept;
+                my $from = $data->accept or last;
                 $file{$what} = do { local $/; <$from> };
                 print {$control} $what eq 'full' ? "552 disk full\r\n" : "226 done\r\n";
             }
@@ -158,6 +166,7 @@ ok(!eval { LWP::Protocol::create('none-of-that', $ua) }, 'no object without a cl
     is($file->content, 'of the file', 'a file by ftp');
     is($file->content_type, 'text/plain', 'its type');
     is($file->last_modified, str2time('2026-01-02 03:04:05Z'), 'its time');
+    is($ua->get("ftp://elsewhere:x\@$ftp/pub/a%20b.txt")->content, 'of the file', 'from the server itself, whatever other host it names');
     is($ua->get("ftp://$ftp/pub/none")->code, 404, 'one that is not there');
     is($ua->get("ftp://$ftp/elsewhere/x")->code, 404, 'nor is its directory');
     like($ua->get("ftp://$ftp/pub/")->content, qr{<a href="a%20b\.txt">a b\.txt</a>}, 'a directory');
@@ -323,6 +332,20 @@ ok(!eval { LWP::Protocol::create('none-of-that', $ua) }, 'no object without a cl
     is($robot->no_visits('h.example:80'), 2, 'visits are counted');
     ok(!eval { LWP::RobotUA->new('walker/1.0') }, 'it says whose it is');
 }
+
+# --- Dates as texts have whole seconds, and say Z for Greenwich
+my @dates = (
+    '2001-02-03 04:05:06.789'     => '2001-02-03 04:05:06',
+    '2001-02-03T04:05:06.7Z'      => '2001-02-03 04:05:06Z',
+    '2001-02-03 04:05:06 +0000'   => '2001-02-03 04:05:06Z',
+    '2001-02-03 04:05:06.5 +0100' => '2001-02-03 04:05:06+0100',
+    '3 Feb 2001 04:05:06 UTC'     => '2001-02-03 04:05:06Z',
+    '3 Feb 2001 04:05:06.5 GMT'   => undef,
+);
+while (my ($date, $as_text) = splice @dates, 0, 2) {
+    is(scalar HTTP::Date::parse_date($date), $as_text, $date);
+}
+is((HTTP::Date::parse_date('2001-02-03 04:05:06.789'))[5], '06.789', 'a list has the fraction');
 
 # --- Dates that are made to take long, or to be taken for others
 is(str2time($_), undef, 'no date: ' . (/[^\x00-\x7f]/ ? 'other digits' : substr $_, 0, 30))

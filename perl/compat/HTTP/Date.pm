@@ -80,7 +80,7 @@ sub parse_date {
     $text =~ s/\A\s+//;
     # The name of the day says nothing.
     $text =~ s/\A(?:Sun|Mon|Tue|Wed|Thu|Fri|Sat)[a-z]*,?\s*//i;
-    my $clock = qr/(\d\d?):(\d\d)(?::(\d\d(?:\.\d+)?))?/;
+    my $clock = qr/(\d\d?):(\d\d)(?::(\d\d))?/;
     my $offset = qr/([-+]?\d{2,4}(?=\s+GMT\s*\z)|[-+]?\d{2,4}|(?![APap][Mm]\b)[A-Za-z]+|[-+]\d\d?:\d\d)/;
     if ($text =~ /\A(\d\d?)(?:\s+|[-\/])(\w+)(?:\s+|[-\/])(\d+)(?:(?:\s+|:)$clock)?\s*$offset?\s*(?:\(\w+\)|GMT)?\s*\z/i) {
         ($day, $month, $year, $hour, $minute, $second, $zone) = ($1, $2, $3, $4, $5, $6, $7);
@@ -122,9 +122,9 @@ sub parse_date {
     }
     return if $hour > 24 || $minute > 59;
     return ($year, $month, $day, $hour, $minute, $second, $zone) if wantarray;
-    my $seconds = $second =~ s/(\.\d+)\z// ? sprintf('%02d%s', $second, $1) : sprintf '%02d', $second;
-    $zone = !defined $zone ? '' : exists $ZONE{ uc $zone } ? 'Z' : $zone;
-    return sprintf '%04d-%02d-%02d %02d:%02d:%s%s', $year, $month, $day, $hour, $minute, $seconds, $zone;
+    $zone = !defined $zone ? '' : $zone =~ /\A(?:GMT|UTC?|[-+]?0+)\z/ ? 'Z' : $zone;
+    # As a text a date has whole seconds.
+    return sprintf '%04d-%02d-%02d %02d:%02d:%02d%s', $year, $month, $day, $hour, $minute, $second, $zone;
 }
 
 sub time2iso {

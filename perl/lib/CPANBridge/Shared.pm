@@ -17,9 +17,9 @@ CPANBridge::Error::know(
         HTML::Tagset HTML::TokeParser),
     qw(Crypt::CBC Crypt::CBC::LiveChain Crypt::CBC::PBKDF), (map { "Crypt::CBC::PBKDF::$_" } qw(none opensslv1 opensslv2 pbkdf2 randomiv)),
     qw(LWP LWP::Authen::Basic LWP::Authen::Digest LWP::ConnCache LWP::Debug LWP::DebugFile LWP::MediaTypes LWP::MemberMixin LWP::Protocol
-        LWP::Protocol::Collector LWP::Protocol::Forwarded LWP::Protocol::HeadParser LWP::Protocol::Kept LWP::Protocol::Listing LWP::Protocol::Stream LWP::Protocol::data
-        LWP::Protocol::file LWP::Protocol::ftp LWP::Protocol::gopher LWP::Protocol::http LWP::Protocol::https LWP::Protocol::loopback
-        LWP::Protocol::mailto LWP::Protocol::news LWP::Protocol::nntp LWP::Protocol::nogo LWP::RobotUA LWP::Simple LWP::UserAgent
+        LWP::Protocol::Collector LWP::Protocol::Forwarded LWP::Protocol::HeadParser LWP::Protocol::Kept LWP::Protocol::Listing
+        LWP::Protocol::Passive LWP::Protocol::Stream LWP::Protocol::data LWP::Protocol::file LWP::Protocol::ftp LWP::Protocol::gopher
+        LWP::Protocol::http LWP::Protocol::https LWP::Protocol::loopback LWP::Protocol::mailto LWP::Protocol::news LWP::Protocol::nntp LWP::Protocol::nogo LWP::RobotUA LWP::Simple LWP::UserAgent
         LWP::UserAgent::Handlers LWP::UserAgent::Proxies WWW::RobotRules WWW::RobotRules::InCore),
     qw(HTTP::Config HTTP::Cookies HTTP::Cookies::Netscape HTTP::Date HTTP::Headers HTTP::Headers::Auth HTTP::Headers::ETag HTTP::Headers::Util
         HTTP::Message HTTP::Negotiate HTTP::Request HTTP::Request::Common HTTP::Response HTTP::Status),

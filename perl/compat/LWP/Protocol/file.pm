@@ -5,6 +5,7 @@ package LWP::Protocol::file;
 use strict;
 use warnings;
 
+use CPANBridge::File ();
 use HTTP::Date ();
 use HTTP::Response ();
 use LWP::MediaTypes ();
@@ -26,6 +27,8 @@ sub request {
     return HTTP::Response->new(403, "User does not have read permission") if !-r _;
     my ($length, $changed) = (stat _)[7, 9];
     my $is_directory = -d _;
+    # A pipe that nobody writes to would hold the script up for ever, and a device need not have an end.
+    return HTTP::Response->new(403, "`$path' is neither a file nor a directory") if !$is_directory && !-f _;
     my $since = $request->if_modified_since;
     return HTTP::Response->new(304, "$path is not modified") if defined $since && $since >= $changed;
     my $response = HTTP::Response->new(200);
@@ -44,7 +47,9 @@ sub request {
     $response->header('Client-Date' => HTTP::Date::time2str(time));
     $response->request($request);
     return $response if $method eq 'HEAD';
-    open my $in, '<', $path or return HTTP::Response->new(500, "Cannot read file '$path': $!");
+    # What it was a moment ago need not be what it is.
+    my ($in, $why) = CPANBridge::File::open_to_read($path);
+    return HTTP::Response->new(500, "Cannot read file '$path': $why") if !$in;
     binmode $in;
     my $collector = LWP::Protocol::Collector->new($ua, $arg, $size);
     $collector->head($response);

@@ -9,7 +9,7 @@ use HTTP::Date ();
 use HTTP::Response ();
 use LWP::MediaTypes ();
 use LWP::Protocol ();
-use Net::FTP ();
+use LWP::Protocol::Passive ();
 
 our $VERSION = '6.68';
 our @ISA = ('LWP::Protocol');
@@ -23,7 +23,7 @@ sub request {
     # A command ends with its line.
     return HTTP::Response->new(400, 'A name with a line end or a NUL is no name for ftp')
         if grep { defined && /[\r\n\0]/ } $uri->user, $uri->password, $request->authorization_basic, map { "$_" } $uri->path_segments;
-    my $ftp = Net::FTP->new($uri->host, Port => $uri->port, $timeout ? (Timeout => $timeout) : (), Passive => 1)
+    my $ftp = LWP::Protocol::Passive->new($uri->host, Port => $uri->port, $timeout ? (Timeout => $timeout) : (), Passive => 1)
         or return HTTP::Response->new(500, "Can't connect to " . $uri->host_port . ": $@");
     my ($user, $password) = ($request->authorization_basic);
     ($user, $password) = ($uri->user, $uri->password) if !defined $user;

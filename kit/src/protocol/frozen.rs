@@ -28,8 +28,13 @@ impl Form {
         let (Head::Array(_) | Head::Map(_), _) = Head::read(value).ok()? else { return None };
         let mut image = Buffer::new();
         image.push(self.header());
-        let mut writer =
-            Writer { image, is_native: self == Self::Native, head_size: 0, rest: value, wide_maps: wide_maps(value)?.into_iter() };
+        let mut writer = Writer {
+            image,
+            is_native: self == Self::Native,
+            head_size: 0,
+            rest: value,
+            wide_maps: wide_maps(value)?.into_iter(),
+        };
         writer.value(false)?;
         writer.rest.is_empty().then_some(writer.image)
     }

@@ -269,3 +269,55 @@ const HTML4: &[(&str, u32)] = &[
     ("xi", 0x3be), ("yacute", 0xfd), ("yen", 0xa5), ("yuml", 0xff), ("zeta", 0x3b6), ("zwj", 0x200d),
     ("zwnj", 0x200c),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn text(text: &str) -> String {
+        decode(text.as_bytes(), true, &Names::Html4, false)
+            .map_or(text.to_owned(), |decoded| String::from_utf8(decoded.bytes).unwrap())
+    }
+
+    #[test]
+    fn the_table_is_what_it_says() {
+        assert!(HTML4.is_sorted_by_key(|(name, _)| *name));
+        assert_eq!(HTML4.len(), 253);
+        assert_eq!(HTML4.iter().map(|(name, _)| name.len()).max(), Some(LONGEST));
+    }
+
+    #[test]
+    fn references() {
+        for (given, expected) in [
+            ("a &amp; b &lt", "a & b <"),
+            ("&euro;&euro &eacute;&eacutex", "€&euro é&eacutex"),
+            ("&#65;&#x41&#X263a;&#0;&#x110000;&#99999999999;", "AA☺&#0;&#x110000;&#99999999999;"),
+            ("&#xD83D;&#xDE00;", "😀"),
+            ("&#xD83D;&#0;&#xDE00;", "\u{fffd}&#0;\u{fffd}"),
+            ("&#xFFFE;&#xFDD0;&#x1FFFF;", "&#xFFFE;\u{fffd}\u{fffd}"),
+            ("&", "&"),
+            ("&&#;&#x;&;", "&&#;&#x;&;"),
+        ] {
+            assert_eq!(text(given), expected, "{given}");
+        }
+    }
+
+    #[test]
+    fn bytes_become_characters_where_they_have_to() {
+        let decoded = decode(b"\xe9&eacute;", false, &Names::Html4, false).unwrap();
+        assert_eq!((decoded.bytes.as_slice(), decoded.is_wide), (&b"\xe9\xe9"[..], false));
+        let decoded = decode(b"\xe9&euro;\xe9&#233;", false, &Names::Html4, false).unwrap();
+        assert_eq!((decoded.bytes.as_slice(), decoded.is_wide), ("é€éé".as_bytes(), true));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_there_is(text in "(&|#|x|[a-f0-9]{1,3}|;|amp|D83D;|&#xDE00;|é|\\PC){0,40}", expands: bool) {
+            if let Some(decoded) = decode(text.as_bytes(), true, &Names::Html4, expands) {
+                prop_assert!(std::str::from_utf8(&decoded.bytes).is_ok());
+            }
+            let _ = decode(text.as_bytes(), false, &Names::Html4, expands);
+        }
+    }
+}

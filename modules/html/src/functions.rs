@@ -4,10 +4,10 @@ use crate::rules::{Rules, Settings};
 use crate::scan::{Ending, Parser};
 use crate::state::State;
 use crate::values::Values;
+use kit::pieces::Pieces;
+use kit::protocol::lenient::{Bytes, Flag, Integer, Text, described_as};
 use kit::protocol::reply::write_map_header;
 use kit::protocol::{CallError, Code};
-use kit::protocol::lenient::{Bytes, Flag, Integer, Text, described_as};
-use kit::pieces::Pieces;
 use kit::{Call, Function, Module, Placement, parameters};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,9 @@ use std::collections::VecDeque;
 /// The module's table.
 pub fn module() -> Module {
     let doc = "Finds the tokens of a piece of an HTML document, as arguments for the handlers of HTML::Parser.";
-    let tokens = Function::writing::<Tokens<'static>, Found>("tokens", doc, tokens).runs(Placement::InlineUpTo(MOST_IN_LOOP)).unfolds(PARTS);
+    let tokens = Function::writing::<Tokens<'static>, Found>("tokens", doc, tokens)
+        .runs(Placement::InlineUpTo(MOST_IN_LOOP))
+        .unfolds(PARTS);
     Module::new("html", "HTML documents, for the stand-in of HTML::Parser.", vec![tokens])
 }
 
@@ -75,8 +77,6 @@ struct Found {
     values: DescribedList,
     /// Bytes of the piece that are done with; the others come again with the next.
     consumed: u64,
-    /// Whether to call again at once, with what is left: that would have taken too long for one call.
-    is_paused: bool,
     /// For the next call.
     state: Described,
     /// A text as those of a document of characters come: marked as such, or not, if they are ASCII.
@@ -108,21 +108,20 @@ fn tokens(call: &mut Call<'_>, params: Tokens<'_>) -> Result<(), CallError> {
     parser.changes = changes(params.changes)?;
     parser.known = parser.changes.back().map_or(0, |(after, _)| *after);
     if let Some(last) = params.last {
-        parser.last = u64::try_from(last.0).map_err(|_| CallError::invalid("last", "parameter `last` must not be below 0"))?;
+        parser.last =
+            u64::try_from(last.0).map_err(|_| CallError::invalid("last", "parameter `last` must not be below 0"))?;
         parser.known = parser.last;
     }
     let place = parser.parse(ending, &pieces)?;
     let needs = if ending == Ending::Piece { parser.needs(place) } else { None };
-    let is_paused = parser.is_paused();
     let state = parser.state.pack()?;
-    write(call, parser, &Rest { consumed: place as u64, is_paused, state: &state, needs: needs.map(char::from) })
+    write(call, parser, &Rest { consumed: place as u64, state: &state, needs: needs.map(char::from) })
 }
 
 /// All of a result but the events and their values.
 #[derive(Serialize)]
 struct Rest<'r> {
     consumed: u64,
-    is_paused: bool,
     #[serde(with = "serde_bytes")]
     state: &'r [u8],
     needs: Option<char>,
@@ -139,10 +138,9 @@ fn write(call: &mut Call<'_>, parser: Parser<'_>, rest: &Rest<'_>) -> Result<(),
     }
     let out = call.out();
     out.reserve(values.len() + parser.events.len() + rest.state.len() + HEADS);
-    write_map_header(out, 7);
+    write_map_header(out, 6);
     write_pair(call, "events", serde_bytes::Bytes::new(&parser.events))?;
     write_pair(call, "consumed", &rest.consumed)?;
-    write_pair(call, "is_paused", &rest.is_paused)?;
     write_pair(call, "state", serde_bytes::Bytes::new(rest.state))?;
     write_pair(call, "needs", &rest.needs)?;
     call.write("sample")?;
@@ -175,4 +173,164 @@ fn changes(changes: Vec<Change<'_>>) -> Result<VecDeque<(u64, Rules)>, CallError
         read.push_back((last, Rules::new(change.rules)?));
     }
     Ok(read)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kit::protocol::Buffer;
+    use kit::{Caller, Function};
+    use proptest::prelude::*;
+    use rmpv::Value;
+
+    const REPORT: &str = "[event,tagname,attr,@attr,text,dtext,tokens,tokenpos,offset,line,column,is_cdata]";
+
+    fn function() -> Function {
+        module().functions.remove(0)
+    }
+
+    fn map(pairs: Vec<(&str, Value)>) -> Value {
+        Value::Map(pairs.into_iter().map(|(name, value)| (name.into(), value)).collect())
+    }
+
+    fn call(params: &Value) -> Result<Value, CallError> {
+        let mut bytes = Vec::new();
+        rmpv::encode::write_value(&mut bytes, params).unwrap();
+        let mut out = Buffer::new();
+        function().run(&mut Call::detached(Caller::owner(1, 1), &mut out), &bytes)?;
+        Ok(rmpv::decode::read_value(&mut out.as_slice()).unwrap())
+    }
+
+    fn rules(options: i64) -> Value {
+        map(vec![("options", options.into()), ("reports", Value::Array(vec![REPORT.into(); 8]))])
+    }
+
+    fn asked(text: &[u8], ending: &str, state: &[u8], options: i64) -> Value {
+        map(vec![
+            ("text", Value::Binary(text.to_vec())),
+            ("is_utf8", true.into()),
+            ("ending", ending.into()),
+            ("state", Value::Binary(state.to_vec())),
+            ("rules", rules(options)),
+        ])
+    }
+
+    /// The reports of a document whose pieces have so many characters, `cut` or whole to who parses them.
+    fn reports(text: &str, size: usize, options: i64, ending: &str) -> Vec<Value> {
+        let characters: Vec<char> = text.chars().collect();
+        let (mut rest, mut state, mut seen) = (String::new(), Vec::new(), Vec::new());
+        let mut pieces: Vec<(String, &str)> =
+            characters.chunks(size).map(|piece| (piece.iter().collect(), ending)).collect();
+        if let Some((_, last)) = pieces.last_mut() {
+            *last = "piece";
+        }
+        pieces.push((String::new(), "document"));
+        for (piece, ending) in pieces {
+            rest.push_str(&piece);
+            let found = call(&asked(rest.as_bytes(), ending, &state, options)).unwrap();
+            seen.extend(found["values"].as_array().unwrap().iter().cloned());
+            assert_eq!(found["events"].as_slice().unwrap().len(), found["values"].as_array().unwrap().len());
+            state = found["state"].as_slice().unwrap().to_vec();
+            rest.drain(..found["consumed"].as_u64().unwrap() as usize);
+        }
+        assert!(rest.is_empty() && !state.is_empty());
+        seen
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        let good = asked(b"<p>", "piece", b"", 0);
+        assert!(call(&good).is_ok());
+        for (name, value, parameter) in [
+            ("ending", "somewhere".into(), "ending"),
+            ("state", Value::Binary(b"none".to_vec()), "state"),
+            ("text", Value::Binary(b"\xff".to_vec()), "text"),
+            ("rules", rules(1 << 20), "rules"),
+            ("rules", map(vec![("reports", Value::Array(vec!["nothing".into(); 8]))]), "rules"),
+            ("rules", map(vec![("reports", Value::Array(vec!["'open".into(); 8]))]), "rules"),
+            ("rules", map(vec![("reports", Value::Array(Vec::new()))]), "rules"),
+            ("changes", Value::Array(vec![map(vec![("after", 0.into()), ("rules", rules(0))])]), "changes"),
+            ("last", (-1).into(), "last"),
+        ] {
+            let mut bad = good.as_map().unwrap().clone();
+            bad.retain(|(known, _)| known.as_str() != Some(name));
+            bad.push((name.into(), value));
+            let error = call(&Value::Map(bad)).unwrap_err();
+            assert_eq!(error.code, Code::InvalidParams, "{name}");
+            assert_eq!(error.data.as_ref().unwrap().parameter.as_deref(), Some(parameter));
+        }
+    }
+
+    /// Each would take as long as the square of its length if every beginning were looked at to its end: minutes.
+    #[test]
+    fn documents_full_of_beginnings() {
+        let (comment, names, xml, end) = (1, 1 << 1, 1 << 2, 1 << 7);
+        for (text, options) in [
+            ("<a b=".repeat(100_000) + "x 1", names),
+            ("<a b=".repeat(100_000) + "x 1", xml),
+            ("<!DOCTYPE ".repeat(100_000) + "-x", comment),
+            ("</a".repeat(100_000) + " x", end),
+            ("<!--".repeat(100_000), 0),
+            ("<!--".repeat(100_000), comment),
+            ("<![a ".repeat(100_000), 1 << 4 | comment),
+            ("<a b='".repeat(100_000), 0),
+        ] {
+            assert!(call(&asked(text.as_bytes(), "document", b"", options)).is_ok(), "{}", &text[..10]);
+        }
+    }
+
+    #[test]
+    fn it_says_what_it_waits_for() {
+        for (text, options, needs) in [
+            ("<p title='x", 0, Some(">")),
+            ("<!-- x", 0, Some(">")),
+            ("<script>var x", 0, Some("<")),
+            ("<script>x<", 0, None),
+            ("text and", 0, None),
+            ("<p title='x", 1 << 1, None),
+            ("<![CDATA[x", 1 << 4, None),
+        ] {
+            let found = call(&asked(text.as_bytes(), "piece", b"", options)).unwrap();
+            assert_eq!(found["needs"].as_str(), needs, "{text}");
+        }
+    }
+
+    #[test]
+    fn new_rules_hold_from_the_end_of_a_report_on() {
+        let mut params = asked(b"<A><B></B><script><i></script>", "document", b"", 0).as_map().unwrap().clone();
+        params.retain(|(name, _)| name.as_str() != Some("rules"));
+        let tags =
+            |options: i64| map(vec![("options", options.into()), ("reports", Value::Array(vec!["tagname".into(); 8]))]);
+        params.push(("rules".into(), tags(0)));
+        // Behind the document's start and the first tag: cases count, and there is no script.
+        params.push(("changes".into(), Value::Array(vec![map(vec![("after", 2.into()), ("rules", tags(1 << 2))])])));
+        let found = call(&Value::Map(params)).unwrap();
+        let names: Vec<_> =
+            found["values"].as_array().unwrap().iter().map(|name| name.as_str().unwrap_or("-")).collect();
+        assert_eq!(names, ["B", "B", "script", "i", "script", "-"]);
+    }
+
+    const PARTS: &str = "(<|>|/|</|<!--|--|-->|<!|<\\?|\\?>|[a-c]{1,3}|<script>|</script>|<title>|</title>|<a b='c'|<![A-Z]{1,3}|<!DOCTYPE x|<!\\[CDATA\\[|<!\\[IGNORE\\[|\\]\\]>|\\]| |\n|=|'|\"|`|&amp;|&#x263a|é|€|\0)";
+
+    proptest! {
+        /// Where a document is cut for the way to the broker makes no difference.
+        #[test]
+        fn cuts_make_no_difference(parts in prop::collection::vec(PARTS, 0..30), size in 1_usize..40, options in 0_i64..1 << 9) {
+            let text = parts.concat();
+            prop_assert_eq!(reports(&text, size, options, "cut"), reports(&text, usize::MAX, options, "cut"));
+        }
+
+        /// Nor do pieces that the document comes in, where text is reported once it is whole.
+        #[test]
+        fn pieces_make_no_difference(parts in prop::collection::vec(PARTS, 0..30), size in 1_usize..40) {
+            let text = parts.concat();
+            let unbroken = 1 << 3;
+            prop_assert_eq!(reports(&text, size, unbroken, "piece"), reports(&text, usize::MAX, unbroken, "piece"));
+        }
+
+        #[test]
+        fn whatever_a_state_is(state in prop::collection::vec(any::<u8>(), 0..60), text in "\\PC{0,30}") {
+            let _ = call(&asked(text.as_bytes(), "document", &state, 0));
+        }
+    }
 }

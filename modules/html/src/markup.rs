@@ -3,7 +3,8 @@
 use crate::classes::{is_name, is_name_start, is_space, is_word};
 use crate::rules::{Event, Rules};
 use crate::state::Section;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
 use std::ops::Range;
 
 /// A part of markup that is reported by itself.
@@ -41,12 +42,25 @@ pub(crate) enum Found {
 pub(crate) struct Source<'t> {
     text: &'t [u8],
     met_end: Cell<bool>,
-    furthest: Cell<usize>,
+    dead_ends: RefCell<HashSet<(Way, usize)>>,
+    // The name of an end tag that was looked at last.
+    end_name: RefCell<Range<usize>>,
+}
+
+/// How a place was come to: what is made of it depends on that and the rules alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Way {
+    /// Where an attribute may begin.
+    Attribute,
+    /// Where a word of a declaration may begin.
+    Word,
+    /// Where the name of an end tag ends.
+    EndName,
 }
 
 impl<'t> Source<'t> {
     pub(crate) fn new(text: &'t [u8]) -> Self {
-        Self { text, met_end: Cell::new(false), furthest: Cell::new(0) }
+        Self { text, met_end: Cell::new(false), dead_ends: RefCell::default(), end_name: RefCell::default() }
     }
 
     pub(crate) fn text(&self) -> &'t [u8] {
@@ -58,14 +72,30 @@ impl<'t> Source<'t> {
         self.met_end.replace(false)
     }
 
-    /// The furthest place that was looked for and found.
-    pub(crate) fn looked_at(&self) -> usize {
-        self.furthest.get()
+    /// Whether what begins before that place and comes to it that way was found to be no markup. Without this a document that is full of
+    /// beginnings would take as long as the square of its length.
+    fn is_dead_end(&self, way: Way, place: usize) -> bool {
+        self.dead_ends.borrow().contains(&(way, place))
     }
 
-    fn saw(&self, place: usize) -> usize {
-        self.furthest.set(self.furthest.get().max(place));
-        place
+    /// What came to these places turned out to be no markup.
+    fn add_dead_ends(&self, way: Way, places: &[usize]) {
+        self.dead_ends.borrow_mut().extend(places.iter().map(|place| (way, *place)));
+    }
+
+    /// What was no markup by other rules may be some.
+    pub(crate) fn forget_dead_ends(&self) {
+        self.dead_ends.borrow_mut().clear();
+        *self.end_name.borrow_mut() = 0..0;
+    }
+
+    /// Where the name of an end tag ends that begins there. Names of one text may be within each other: `</a</a</a`.
+    fn end_name_end(&self, begin: usize, class: fn(u8) -> bool) -> usize {
+        let mut last = self.end_name.borrow_mut();
+        if !last.contains(&begin) {
+            *last = begin..self.skip(begin, class);
+        }
+        last.end
     }
 
     pub(crate) fn at(&self, place: usize) -> u8 {
@@ -87,19 +117,19 @@ impl<'t> Source<'t> {
     /// The first place from there on that has this byte; the end where none has.
     pub(crate) fn find(&self, from: usize, byte: u8) -> usize {
         let found = self.text.get(from..).and_then(|rest| memchr::memchr(byte, rest));
-        found.map_or_else(|| self.end(), |place| self.saw(from + place))
+        found.map_or_else(|| self.end(), |place| from + place)
     }
 
     fn end(&self) -> usize {
         self.met_end.set(true);
-        self.saw(self.text.len())
+        self.text.len()
     }
 
     /// The first place from there on whose byte is not of the class.
     pub(crate) fn skip(&self, from: usize, class: fn(u8) -> bool) -> usize {
         let rest = self.text.get(from..).unwrap_or_default();
         match rest.iter().position(|byte| !class(*byte)) {
-            Some(length) => self.saw(from + length),
+            Some(length) => from + length,
             None => self.end(),
         }
     }
@@ -155,7 +185,7 @@ impl Words<'_, '_> {
                 Some(false) => place += 1,
             }
         }
-        Some(self.source.saw(place))
+        Some(place)
     }
 
     /// Whether the `/>` of an empty element is there; `None` where that can't be known yet.
@@ -174,8 +204,8 @@ impl Words<'_, '_> {
 }
 
 fn start_tag(source: &Source<'_>, at: usize, rules: &Rules) -> Found {
-    let mut tokens = Vec::new();
-    let Some(place) = attributes(source, at, rules, &mut tokens) else { return Found::Unended };
+    let (mut tokens, mut begins) = (Vec::new(), Vec::new());
+    let Some(place) = attributes(source, at, rules, &mut tokens, &mut begins) else { return Found::Unended };
     let is_empty = rules.has_empty_elements && source.at(place) == b'/';
     let place = place + usize::from(is_empty);
     if is_empty && source.is_end(place) {
@@ -183,12 +213,22 @@ fn start_tag(source: &Source<'_>, at: usize, rules: &Rules) -> Found {
     }
     match source.at(place) {
         b'>' => Found::Markup { event: Event::Start, end: place + 1, tokens, is_empty },
-        _ => Found::Nothing,
+        _ => {
+            source.add_dead_ends(Way::Attribute, &begins);
+            Found::Nothing
+        }
     }
 }
 
-/// The name and the attributes of a start tag. Gives the place behind them; none where they do not end here.
-fn attributes(source: &Source<'_>, at: usize, rules: &Rules, tokens: &mut Vec<Token>) -> Option<usize> {
+/// The name and the attributes of a start tag, and where those begin. Gives the place behind them, or the first that is known to lead nowhere;
+/// none where they do not end here.
+fn attributes(
+    source: &Source<'_>,
+    at: usize,
+    rules: &Rules,
+    tokens: &mut Vec<Token>,
+    begins: &mut Vec<usize>,
+) -> Option<usize> {
     let words = Words { source, rules };
     let is_strict = rules.are_names_strict;
     let name_end = words.end(at + 2, if is_strict { is_name } else { is_word })?;
@@ -197,6 +237,12 @@ fn attributes(source: &Source<'_>, at: usize, rules: &Rules, tokens: &mut Vec<To
     let begins_name: fn(u8) -> bool = if is_strict { is_name_start } else { is_word };
     let in_name: fn(u8) -> bool = if is_strict { is_name } else { |byte| is_word(byte) && byte != b'=' };
     while begins_name(source.at(place)) && !words.is_empty_end(place)? {
+        if is_strict {
+            if source.is_dead_end(Way::Attribute, place) {
+                break;
+            }
+            begins.push(place);
+        }
         let name_end = words.end(place + 1, in_name)?;
         if source.is_end(name_end) {
             return None;
@@ -234,12 +280,18 @@ fn end_tag(source: &Source<'_>, at: usize, rules: &Rules) -> Found {
     let (begins_name, in_name): (fn(u8) -> bool, fn(u8) -> bool) =
         if rules.are_names_strict { (is_name_start, is_name) } else { (is_word, is_word) };
     if begins_name(source.at(name)) {
-        let name_end = source.skip(name + 1, in_name);
+        let name_end = source.end_name_end(name + 1, in_name);
+        if rules.is_end_strict && source.is_dead_end(Way::EndName, name_end) {
+            return Found::Nothing;
+        }
         let end = if rules.is_end_strict { source.skip(name_end, is_space) } else { source.find_tag_end(name_end) };
         return match source.at(end) {
             b'>' => one(Event::End, end + 1, name..name_end),
             _ if source.is_end(end) => Found::Unended,
-            _ => Found::Nothing,
+            _ => {
+                source.add_dead_ends(Way::EndName, &[name_end]);
+                Found::Nothing
+            }
         };
     }
     if rules.is_comment_strict {
@@ -358,16 +410,26 @@ fn known_declaration(source: &Source<'_>, name: usize, rules: &Rules) -> Found {
         return Found::Nothing;
     }
     let mut tokens = vec![Token::Part(name..name_end)];
+    let mut begins = Vec::new();
     let mut place = name_end;
     loop {
         place = source.skip(place, is_space);
+        if rules.is_comment_strict {
+            if source.is_dead_end(Way::Word, place) {
+                return Found::Nothing;
+            }
+            begins.push(place);
+        }
         let end = match source.at(place) {
             _ if source.is_end(place) => return Found::Unended,
             b'>' => return Found::Markup { event: Event::Declaration, end: place + 1, tokens, is_empty: false },
             quote @ (b'"' | b'\'') => quoted_end(source, place, quote),
             b'`' if rules.is_backquote_quote => quoted_end(source, place, b'`'),
             b'-' if source.is_end(place + 1) => None,
-            b'-' if source.at(place + 1) != b'-' => return Found::Nothing,
+            b'-' if source.at(place + 1) != b'-' => {
+                source.add_dead_ends(Way::Word, &begins);
+                return Found::Nothing;
+            }
             b'-' => dashes_end(source, place + 2),
             _ => Some(source.skip(place + 1, is_word)).filter(|end| !source.is_end(*end)),
         };

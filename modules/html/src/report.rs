@@ -184,6 +184,7 @@ impl Parser<'_> {
             && let Some((_, rules)) = self.changes.pop_front()
         {
             self.rules = rules;
+            self.source.forget_dead_ends();
             self.obey_rules();
         }
     }
@@ -289,7 +290,8 @@ impl Parser<'_> {
     fn decoded(&self, bytes: &[u8], is_wide: bool, is_text: bool, values: &mut Values) {
         if self.rules.is_utf8_mode {
             // What is no UTF-8 is Latin-1.
-            let wide = if std::str::from_utf8(bytes).is_ok() { Cow::Borrowed(bytes) } else { latin1_as_utf8(bytes).into() };
+            let wide =
+                if std::str::from_utf8(bytes).is_ok() { Cow::Borrowed(bytes) } else { latin1_as_utf8(bytes).into() };
             let decoded = decode(&wide, true, &self.rules.names, is_text);
             return values.text(decoded.as_ref().map_or(&wide, |decoded| &decoded.bytes), false);
         }
@@ -335,7 +337,11 @@ impl Parser<'_> {
         let is_lower = !self.rules.is_case_sensitive;
         let names = Self::pairs(said).map(|pair| {
             let (name, _) = self.token(Some(&pair[0]));
-            if is_lower && name.iter().any(u8::is_ascii_uppercase) { name.to_ascii_lowercase().into() } else { Cow::Borrowed(name) }
+            if is_lower && name.iter().any(u8::is_ascii_uppercase) {
+                name.to_ascii_lowercase().into()
+            } else {
+                Cow::Borrowed(name)
+            }
         });
         let firsts = firsts(names);
         values.map(firsts.len());

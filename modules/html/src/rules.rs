@@ -1,8 +1,8 @@
 //! What a parser is set to: its options, which tags it reports, and what its handlers are called with.
 
 use crate::entities::{Chars, Names};
-use kit::protocol::lenient::{Integer, Text, TextOrBytes};
 use kit::protocol::CallError;
+use kit::protocol::lenient::{Integer, Text, TextOrBytes};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::{HashMap, HashSet};
@@ -146,7 +146,8 @@ impl Rules {
         if bits >> OPTIONS.len() != 0 {
             return Err(CallError::invalid("rules", "`options` of the rules has a bit that is no option"));
         }
-        let is_set = |name: &str| OPTIONS.iter().position(|known| *known == name).is_some_and(|bit| bits & 1 << bit != 0);
+        let is_set =
+            |name: &str| OPTIONS.iter().position(|known| *known == name).is_some_and(|bit| bits & 1 << bit != 0);
         if settings.reports.len() != EVENTS.len() {
             return Err(CallError::invalid("rules", "`reports` of the rules must have eight elements"));
         }

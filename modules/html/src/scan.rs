@@ -47,12 +47,7 @@ pub(crate) struct Parser<'t> {
     pub(crate) last: u64,
     /// Whether the text that waited is reported.
     pub(crate) is_flushing: bool,
-    /// Bytes that were looked at in vain.
-    wasted: usize,
 }
-
-/// Bytes looked at in vain, for each of the text, after which the rest is left to a call of its own: no document holds up a worker for long.
-const MOST_WASTED: usize = 16;
 
 /// Bytes of the shortest markup.
 const SHORTEST: usize = 3;
@@ -71,7 +66,6 @@ impl<'t> Parser<'t> {
             values: Values::default(),
             last: u64::MAX,
             is_flushing: false,
-            wasted: 0,
         };
         parser.obey_rules();
         parser
@@ -87,16 +81,11 @@ impl<'t> Parser<'t> {
             self.report(Some(Event::StartDocument), &Part::Of(0..0), &[]);
         }
         let place = self.tokens(0, ending, pieces)?;
-        if ending != Ending::Document || self.is_paused() { Ok(place) } else { self.rest(place, pieces) }
+        if ending == Ending::Document { self.rest(place, pieces) } else { Ok(place) }
     }
 
     pub(crate) fn is_over(&self) -> bool {
         self.seen >= self.last
-    }
-
-    /// Whether it stopped because what is left would take too long for one call.
-    pub(crate) fn is_paused(&self) -> bool {
-        self.wasted > MOST_WASTED * self.source.text().len().max(4096)
     }
 
     /// Reports tokens as long as they are whole. Gives the place of what is not.
@@ -105,7 +94,7 @@ impl<'t> Parser<'t> {
         let (mut begin, mut place) = (from, from);
         let mut next_piece = from + PIECE;
         loop {
-            if begin == place && self.is_paused() || self.is_over() {
+            if self.is_over() {
                 return Ok(begin);
             }
             if place > next_piece {
@@ -134,9 +123,6 @@ impl<'t> Parser<'t> {
             if begin != place {
                 self.report(Some(Event::Text), &Part::Of(begin..place), &[]);
                 begin = place;
-                if self.is_paused() {
-                    return Ok(begin);
-                }
             }
             if self.source.text().len() - place < SHORTEST {
                 return Ok(begin);
@@ -176,7 +162,8 @@ impl<'t> Parser<'t> {
     /// Reports text that is all there is, but for its last word and the space before: it may go on. Gives the place of those.
     fn last_text(&mut self, begin: usize) -> usize {
         let text = &self.source.text()[begin..];
-        let end_of = |length: usize| text[..length].iter().rposition(|byte| !is_space(*byte)).map_or(0, |last| last + 1);
+        let end_of =
+            |length: usize| text[..length].iter().rposition(|byte| !is_space(*byte)).map_or(0, |last| last + 1);
         let length = match text.last() {
             Some(last) if is_space(*last) => end_of(text.len()),
             _ => end_of(text.iter().rposition(|byte| is_space(*byte)).map_or(0, |last| last + 1)),
@@ -196,10 +183,7 @@ impl<'t> Parser<'t> {
         }
         match found {
             Found::Unended => None,
-            Found::Nothing => {
-                self.wasted += self.source.looked_at().saturating_sub(at);
-                Some(at)
-            }
+            Found::Nothing => Some(at),
             Found::Section { end, section } => {
                 self.state.sections.push(section.max(self.state.section()));
                 self.obey_section();
@@ -285,19 +269,19 @@ impl<'t> Parser<'t> {
             if let Some(literal) = self.state.literal {
                 match LITERALS[usize::from(literal)].unended {
                     Unended::IsText => break,
-                    Unended::EndsBefore => self.report(Some(Event::End), &Part::Of(place..place), &[Token::Name(literal)]),
+                    Unended::EndsBefore => {
+                        self.report(Some(Event::End), &Part::Of(place..place), &[Token::Name(literal)])
+                    }
                     Unended::EndsBeforeMarkup => self.state.pending_end = Some(literal),
                 }
                 self.state.literal = None;
                 place = self.tokens(place, Ending::Document, pieces)?;
-            } else if !self.rules.is_comment_strict && !self.state.ends_comments_early && self.source.at(place) == b'<' {
+            } else if !self.rules.is_comment_strict && !self.state.ends_comments_early && self.source.at(place) == b'<'
+            {
                 self.state.ends_comments_early = true;
                 place = self.tokens(place, Ending::Document, pieces)?;
             } else {
                 break;
-            }
-            if self.is_paused() {
-                return Ok(place);
             }
         }
         if place < end && self.is_unended_markup(place) {
@@ -331,7 +315,9 @@ impl<'t> Parser<'t> {
         let is_strict = self.rules.are_names_strict || self.rules.is_comment_strict || self.rules.is_end_strict;
         let may_be_section = self.rules.has_marked_sections || !self.state.sections.is_empty();
         match rest {
-            [b'<', b'A'..=b'Z' | b'a'..=b'z' | b'/' | b'!' | b'?', _, ..] if !is_strict && !may_be_section => Some(b'>'),
+            [b'<', b'A'..=b'Z' | b'a'..=b'z' | b'/' | b'!' | b'?', _, ..] if !is_strict && !may_be_section => {
+                Some(b'>')
+            }
             _ => None,
         }
     }

@@ -34,8 +34,8 @@ sub new {
         return $self;
     }
     if (!ref $file && ref \$file ne 'GLOB') {
-        require IO::File;
-        $file = IO::File->new($file, 'r') || return;
+        CORE::open(my $opened, '<', $file) or return;
+        $file = $opened;
     }
     $self->{pullparser_file} = $file;
     $self->{pullparser_size} = do { no warnings; -f $file } ? FIRST : HTML::Parser::OF_STREAM();

@@ -49,7 +49,7 @@ sub compile {
         }
         $text =~ /\G\s*/gc;
         if ($is_flat && $text =~ /\G\}\s*/gc) {
-            Carp::croak('Bad argspec: stuff after @{...} (' . substr($text, pos $text) . ')') if pos($text) < length $text;
+            Carp::croak('Bad argspec: stuff after @{' . '...} (' . substr($text, pos $text) . ')') if pos($text) < length $text;
         }
         last if pos($text) == length $text;
         Carp::croak('Missing comma separator in argspec') if $text !~ /\G,\s*/gc;

@@ -136,8 +136,6 @@ sub _run {
         CPANBridge::Frozen::header() if $is_cut;
         my $answer = $self->_pass($parser, $self->{tail} . $piece, $is_cut ? 'cut' : $ending);
         last if $self->{eof};
-        $piece = '';
-        next if $answer->{is_paused};
         if ($is_cut) {
             # A token that is longer; or short pieces were good for something and are no more.
             $self->{window} *= 2 if !$answer->{consumed} || $self->{window} < LONGEST;
@@ -180,7 +178,7 @@ sub _pass {
         $self->{tail} = substr $params{text}, $answer->{consumed};
         $self->{stop} = 0;
         delete $self->{is_stale};
-        $self->_send_ahead if $ending eq 'cut' && !$answer->{is_paused} && $self->{window} == LONGEST;
+        $self->_send_ahead if $ending eq 'cut' && $self->{window} == LONGEST;
         $passed += $self->_program(!utf8::is_utf8($answer->{sample}))->($parser, $self, \$answer->{events}, $answer->{values}, $self->{reported})
             if length $answer->{events};
         if ($self->{eof}) {

@@ -93,6 +93,13 @@ impl Known {
     }
 }
 
+/// What OpenSSL calls a suite.
+pub fn name_of(suite: SupportedCipherSuite) -> &'static str {
+    let old = OLD.iter().find(|known| known.suite == suite).map(|known| known.name);
+    let new = NEW.iter().find(|(_, known)| *known == suite).map(|(name, _)| *name);
+    old.or(new).unwrap_or_default()
+}
+
 /// Whether a word may stand in a list at all.
 fn is_known(word: &str) -> bool {
     let named = OLD.iter().any(|known| known.is(word)) || ABSENT.split_whitespace().any(|absent| absent == word);

@@ -8,10 +8,12 @@ mod certificate;
 mod ciphers;
 mod fingerprint;
 mod names;
+mod peer;
 mod verifier;
 pub mod words;
 
 pub use authorities::Authorities;
+pub use peer::Peer;
 
 use fingerprint::Fingerprint;
 use kit::protocol::CallError;

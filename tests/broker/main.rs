@@ -27,6 +27,7 @@ mod locks;
 mod log;
 mod longest_turn;
 mod monitoring;
+mod odd_bodies;
 mod oneshot;
 mod operators;
 mod overload;

@@ -3,9 +3,12 @@
 use super::content::text_or_bytes;
 use super::exchange::{Reply, Trouble, server_of};
 use super::head::Head;
+use super::trailers::Headers;
+use super::watch::Connection;
 use kit::Call;
 use kit::protocol::CallError;
 use kit::protocol::lenient::TextOrBytes;
+use net::tls::Peer;
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 use std::borrow::Cow;
@@ -14,11 +17,27 @@ use std::time::Instant;
 /// Headers as scripts of the old daemon read them: repeated ones joined by `, `, except `Set-Cookie`, which is a list.
 struct Joined<'a>(&'a [(String, Vec<u8>)]);
 
-fn text_or_latin(value: &[u8]) -> TextOrBytes<'_> {
+/// What a server says in a head: bytes, whose encoding nobody names. So they are bytes to a script also where they happen to be UTF-8;
+/// which are text to some scripts and bytes to others would be of no use to either.
+fn as_said(value: &[u8]) -> TextOrBytes<'_> {
     match std::str::from_utf8(value) {
-        Ok(text) => TextOrBytes::Text(Cow::Borrowed(text)),
-        Err(_) => TextOrBytes::Bytes(Cow::Borrowed(value)),
+        Ok(text) if text.is_ascii() => TextOrBytes::Text(Cow::Borrowed(text)),
+        _ => TextOrBytes::Bytes(Cow::Borrowed(value)),
     }
+}
+
+/// The same, to be kept.
+fn said(value: Vec<u8>) -> TextOrBytes<'static> {
+    match String::from_utf8(value) {
+        Ok(text) if text.is_ascii() => TextOrBytes::Text(Cow::Owned(text)),
+        Ok(text) => TextOrBytes::Bytes(Cow::Owned(text.into_bytes())),
+        Err(error) => TextOrBytes::Bytes(Cow::Owned(error.into_bytes())),
+    }
+}
+
+/// Something of ours before what a server says.
+fn before(text: &str, said_by_server: &[u8]) -> TextOrBytes<'static> {
+    said([text.as_bytes(), said_by_server].concat())
 }
 
 impl Serialize for Joined<'_> {
@@ -33,10 +52,10 @@ impl Serialize for Joined<'_> {
         let mut map = serializer.serialize_map(Some(grouped.len()))?;
         for (name, values) in grouped {
             if name.eq_ignore_ascii_case("set-cookie") {
-                let list: Vec<_> = values.into_iter().map(text_or_latin).collect();
+                let list: Vec<_> = values.into_iter().map(as_said).collect();
                 map.serialize_entry(name, &list)?;
             } else {
-                map.serialize_entry(name, &text_or_latin(&values.join(&b", "[..])))?;
+                map.serialize_entry(name, &as_said(&values.join(&b", "[..])))?;
             }
         }
         map.end()
@@ -44,16 +63,39 @@ impl Serialize for Joined<'_> {
 }
 
 /// Headers as they came: a list of names and values in turn, which costs a client less to read than one of pairs.
-struct Pairs<'a>(&'a [(String, Vec<u8>)]);
+pub struct Pairs<'a>(pub &'a [(String, Vec<u8>)]);
 
 impl Serialize for Pairs<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut list = serializer.serialize_seq(Some(2 * self.0.len()))?;
         for (name, value) in self.0 {
             list.serialize_element(name)?;
-            list.serialize_element(&text_or_latin(value))?;
+            list.serialize_element(&as_said(value))?;
         }
         list.end()
+    }
+}
+
+/// What a script may want to know of a connection.
+impl Serialize for Connection {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let optional = |tls: &Peer| 2 + usize::from(tls.subject.is_some()) + usize::from(tls.issuer.is_some());
+        let length = 1 + usize::from(self.address.is_some()) + self.tls.as_deref().map_or(0, optional);
+        let mut map = serializer.serialize_map(Some(length))?;
+        map.serialize_entry("answers", &self.answers)?;
+        if let Some(address) = self.address {
+            map.serialize_entry("peer", &format!("{}:{}", address.ip(), address.port()))?;
+        }
+        if let Some(tls) = &self.tls {
+            map.serialize_entry("version", tls.version)?;
+            map.serialize_entry("cipher", tls.cipher)?;
+            for (name, value) in [("subject", &tls.subject), ("issuer", &tls.issuer)] {
+                if let Some(value) = value {
+                    map.serialize_entry(name, value)?;
+                }
+            }
+        }
+        map.end()
     }
 }
 
@@ -70,13 +112,18 @@ pub enum Shape {
 pub struct Answer {
     shape: Shape,
     head: Head,
+    // Of the head. What we say ourselves is text.
+    reason: TextOrBytes<'static>,
     url: String,
     redirects: Vec<String>,
     content: Vec<u8>,
-    error: Option<String>,
+    error: Option<TextOrBytes<'static>>,
     begun: Instant,
+    connection: Option<Connection>,
     /// Why the body breaks off, if it does.
     pub aborted: Option<String>,
+    /// What came behind the body, if that is all there.
+    pub trailers: Headers,
     /// The stream that the rest of the body comes by.
     pub stream_id: Option<String>,
     /// The file that the body went to or came from, and its length.
@@ -88,22 +135,26 @@ impl Answer {
     pub fn of(shape: Shape, begun: Instant, reply: &Reply, content: Vec<u8>) -> Self {
         let head = reply.head.clone();
         let error = if reply.one_too_many {
-            Some(format!("Too many redirects (max_redirect = {})", reply.redirects.len()))
+            let text = format!("Too many redirects (max_redirect = {})", reply.redirects.len());
+            Some(TextOrBytes::Text(text.into()))
         } else if head.status >= 400 {
-            Some(format!("HTTP {}: {}", head.status, head.reason))
+            Some(before(&format!("HTTP {}: ", head.status), &head.reason))
         } else {
             None
         };
         let redirects = reply.redirects.iter().map(ToString::to_string).collect();
         Self {
             shape,
+            reason: said(head.reason.clone()),
             head,
             url: reply.url.to_string(),
             redirects,
             content,
             error,
             begun,
+            connection: Some(reply.connection.clone()),
             aborted: None,
+            trailers: reply.trailers.get().cloned().unwrap_or_default(),
             stream_id: None,
             file: None,
         }
@@ -125,16 +176,19 @@ impl Answer {
             Trouble::Network(why) => why,
         };
         call.note_unreached(&server_of(url));
-        let head = Head { status: 500, reason: why.clone(), headers: Vec::new() };
+        let error = format!("Connection failed: {why}");
         Ok(Self {
             shape,
-            head,
+            head: Head { status: 500, reason: why.clone().into_bytes(), headers: Vec::new() },
+            reason: TextOrBytes::Text(why.into()),
             url: url.to_owned(),
             redirects: Vec::new(),
             content: Vec::new(),
-            error: Some(format!("Connection failed: {why}")),
+            error: Some(TextOrBytes::Text(error.into())),
             begun,
+            connection: None,
             aborted: None,
+            trailers: Headers::new(),
             stream_id: None,
             file: None,
         })
@@ -146,18 +200,26 @@ impl Serialize for Answer {
         let friendly = self.shape == Shape::Friendly;
         // What the stand-ins do not read is left out of what they get.
         let told = friendly || !self.redirects.is_empty();
+        let connection = self.connection.as_ref().filter(|_| !friendly);
         let optional = 3 * usize::from(friendly)
+            + usize::from(connection.is_some())
             + usize::from(told)
             + usize::from(self.error.is_some())
             + usize::from(self.aborted.is_some())
+            + usize::from(!self.trailers.is_empty())
             + usize::from(self.stream_id.is_some())
             + 2 * usize::from(self.file.is_some());
         let mut map = serializer.serialize_map(Some(6 + optional))?;
         map.serialize_entry("status_code", &self.head.status)?;
-        map.serialize_entry("reason", &self.head.reason)?;
+        map.serialize_entry("reason", &self.reason)?;
         if friendly {
             map.serialize_entry("success", &(200..300).contains(&self.head.status))?;
-            map.serialize_entry("status_line", &format!("{} {}", self.head.status, self.head.reason))?;
+            let status = format!("{} ", self.head.status);
+            let line = match &self.reason {
+                TextOrBytes::Text(reason) => TextOrBytes::Text((status + reason).into()),
+                TextOrBytes::Bytes(reason) => before(&status, reason),
+            };
+            map.serialize_entry("status_line", &line)?;
             let content = text_or_bytes(self.head.first("content-type"), &self.content);
             map.serialize_entry("content", &content)?;
             map.serialize_entry("body", &content)?;
@@ -165,6 +227,9 @@ impl Serialize for Answer {
         } else {
             map.serialize_entry("content", &TextOrBytes::Bytes(Cow::Borrowed(&self.content)))?;
             map.serialize_entry("headers", &Pairs(&self.head.headers))?;
+        }
+        if let Some(connection) = connection {
+            map.serialize_entry("connection", connection)?;
         }
         map.serialize_entry("url", &self.url)?;
         if told {
@@ -176,6 +241,12 @@ impl Serialize for Answer {
         }
         if let Some(aborted) = &self.aborted {
             map.serialize_entry("aborted", aborted)?;
+        }
+        if !self.trailers.is_empty() {
+            match self.shape {
+                Shape::Friendly => map.serialize_entry("trailers", &Joined(&self.trailers))?,
+                Shape::Exact => map.serialize_entry("trailers", &Pairs(&self.trailers))?,
+            }
         }
         if let Some(stream_id) = &self.stream_id {
             map.serialize_entry("stream_id", stream_id)?;

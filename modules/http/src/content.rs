@@ -53,6 +53,30 @@ pub fn decoded(encoding: &str, body: Stream) -> io::Result<Stream> {
     Ok(body)
 }
 
+/// Undoes the codings that a server put on for the way (RFC 9112, 7.2). They are none of the content's, so whoever asked gets the body without
+/// them; one that is not known is an error of the body, not of the answer, whose head is worth having.
+pub fn unpacked(packing: String, body: Stream) -> Stream {
+    /// A body that is made when it is first read: what it begins with says what it is.
+    enum Packed {
+        Begun(Stream),
+        Not(String, Option<Stream>),
+    }
+    impl Read for Packed {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            if let Self::Not(packing, body) = self {
+                let body = body.take().unwrap_or_else(|| Box::new(io::empty()));
+                let wrong = |error: io::Error| io::Error::new(error.kind(), format!("Transfer-Encoding: {error}"));
+                *self = Self::Begun(decoded(packing, body).map_err(wrong)?);
+            }
+            match self {
+                Self::Begun(body) => body.read(buffer),
+                Self::Not(..) => Ok(0),
+            }
+        }
+    }
+    Box::new(Packed::Not(packing, Some(body)))
+}
+
 /// `deflate` is zlib's format by the standard, and bare deflate by some servers.
 fn inflated(mut body: Stream) -> io::Result<Stream> {
     let mut first = Vec::with_capacity(2);

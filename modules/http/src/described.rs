@@ -13,18 +13,18 @@ use std::collections::BTreeMap;
 struct AnswerFields {
     /// The status that the server sent; 599 if none came.
     status_code: u16,
-    /// What the server says to it, or why none came.
-    reason: String,
+    /// What the server says to it, as its bytes if it is not ASCII, or why none came.
+    reason: TextOrBytes<'static>,
     /// Whether the status is from 200 to 299.
     success: Option<bool>,
     /// Status and reason.
-    status_line: Option<String>,
+    status_line: Option<TextOrBytes<'static>>,
     /// The body: text, decoded by the answer's charset, where it is text; else bytes.
     content: TextOrBytes<'static>,
     /// The same as content.
     body: Option<TextOrBytes<'static>>,
-    /// The headers by name; repeated ones joined by a comma, Set-Cookie a list. For stand-ins, pairs in order.
-    headers: BTreeMap<String, String>,
+    /// The headers by name; values are bytes if they are not ASCII, repeated ones joined by a comma, Set-Cookie a list. For stand-ins, names and values in turn.
+    headers: BTreeMap<String, TextOrBytes<'static>>,
     /// The address that answered, after redirects.
     url: String,
     /// The addresses that led there.
@@ -32,9 +32,14 @@ struct AnswerFields {
     /// Seconds that it took.
     elapsed: f64,
     /// Why it is no success.
-    error: Option<String>,
+    error: Option<TextOrBytes<'static>>,
     /// Why the body breaks off.
     aborted: Option<String>,
+    /// For stand-ins, what it came by: `peer` (address and port), `answers` (how many came by that connection), and for TLS `version`, `cipher`, and `subject` and
+    /// `issuer` of the certificate, as OpenSSL writes them.
+    connection: Option<BTreeMap<String, String>>,
+    /// Headers that came behind a body in chunks, in the form of `headers`.
+    trailers: Option<BTreeMap<String, TextOrBytes<'static>>>,
     /// The stream that the rest of the body comes by.
     stream_id: Option<String>,
     /// The file that the body went to or came from.
@@ -50,6 +55,8 @@ struct PieceFields {
     content: TextOrBytes<'static>,
     /// Whether it was the last.
     done: bool,
+    /// With the last, headers that came behind the body: names and values in turn.
+    trailers: Option<Vec<TextOrBytes<'static>>>,
 }
 
 macro_rules! has_fields {

@@ -186,12 +186,14 @@ fn exactly(
         call.note_unreached(&server_of(url));
     }
     if !body.whole && answer.aborted.is_none() {
+        // They go with the last piece.
+        answer.trailers.clear();
         let rest = std::io::Cursor::new(body.rest).chain(reply.body);
         let body: super::content::Stream = match wanted.max_size {
             Some(most) => Box::new(rest.take(most.saturating_sub(taken))),
             None => Box::new(rest),
         };
-        let open = Open::new(body, wanted.timeout, Arc::clone(&wanted.session), server_of(url));
+        let open = Open::new(body, reply.trailers, wanted.timeout, Arc::clone(&wanted.session), server_of(url));
         answer.stream_id = Some(keep(call, open)?);
     }
     Ok(answer)

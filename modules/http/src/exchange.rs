@@ -1,12 +1,14 @@
 //! One request and its answer, redirects followed by the rules (RFC 9110, 15.4).
 
 use super::agent::basic;
-use super::content::Stream;
+use super::content::{Stream, unpacked};
+use super::framing;
 use super::head::Head;
 use super::session::Session;
 use super::spelling::Spelling;
+use super::trailers::Place;
 use super::transport;
-use super::watch;
+use super::watch::{self, Connection};
 use cookie_store::RawCookie;
 use kit::files::in_words;
 use kit::protocol::CallError;
@@ -138,6 +140,10 @@ pub struct Reply {
     pub length: Option<u64>,
     /// The body.
     pub body: Stream,
+    /// What comes behind the body, once that is read.
+    pub trailers: Place,
+    /// What it came by.
+    pub connection: Connection,
 }
 
 /// Why there is no answer.
@@ -163,7 +169,8 @@ pub fn run(session: &Session, mut order: Order<'_>, watch: &mut dyn FnMut(u64)) 
     let origin = order.target.url.origin();
     let mut redirects = Vec::new();
     loop {
-        let (head, response) = send(session, &order, order.target.url.origin() == origin, watch)?;
+        let Came { head, response, trailers, connection } =
+            send(session, &order, order.target.url.origin() == origin, watch)?;
         session.keep_cookies(&order.target.url, &head);
         let next = redirection(&order, &response);
         let one_too_many = next.is_some() && redirects.len() >= order.max_redirect as usize;
@@ -173,14 +180,21 @@ pub fn run(session: &Session, mut order: Order<'_>, watch: &mut dyn FnMut(u64)) 
                 redirects.push(turn(session, &mut order, head.status, next));
             }
             _ => {
-                let length = response.body().content_length();
+                let packing = framing::packing(head.all("transfer-encoding")).filter(|_| order.method != Method::HEAD);
+                let length = response.body().content_length().filter(|_| packing.is_none());
+                let body: Stream = Box::new(response.into_body().into_reader());
                 return Ok(Reply {
                     head,
                     url: order.target.url,
                     redirects,
                     one_too_many,
                     length,
-                    body: Box::new(response.into_body().into_reader()),
+                    body: match packing {
+                        Some(packing) => unpacked(packing, body),
+                        None => body,
+                    },
+                    trailers,
+                    connection,
                 });
             }
         }
@@ -231,12 +245,15 @@ fn drain(body: Body) {
     }
 }
 
-fn send(
-    session: &Session,
-    order: &Order<'_>,
-    at_home: bool,
-    watch: &mut dyn FnMut(u64),
-) -> Result<(Head, Response<Body>), Trouble> {
+/// What came for one request: the head, and a body that is still to be read.
+struct Came {
+    head: Head,
+    response: Response<Body>,
+    trailers: Place,
+    connection: Connection,
+}
+
+fn send(session: &Session, order: &Order<'_>, at_home: bool, watch: &mut dyn FnMut(u64)) -> Result<Came, Trouble> {
     let mut request = Request::builder().method(&order.method).uri(&order.target.uri);
     let given = |name: &HeaderName| order.headers.iter().any(|(other, _)| other == name);
     for (name, value) in &order.headers {
@@ -270,7 +287,7 @@ fn send(
     let agent = session.ways.agent(&order.target.url)?;
     let wrong = |error| Trouble::Call(CallError::invalid("url", format!("the request can't be sent: {error}")));
     let names = order.names.iter().chain(&session.names);
-    watch::expect_head(Spelling::of(names.map(String::as_str)));
+    let trailers = watch::expect_head(Spelling::of(names.map(String::as_str)), order.method == Method::HEAD);
     let outcome = match body {
         None => exchange(&agent, request.body(SendBody::none()).map_err(wrong)?),
         Some(inner) => {
@@ -278,9 +295,9 @@ fn send(
             exchange(&agent, request.body(SendBody::from_reader(&mut watched)).map_err(wrong)?)
         }
     };
-    let head = watch::take_head();
+    let (head, connection) = watch::take_head();
     let response = outcome.map_err(|error| trouble(&error, &order.target.url))?;
-    Ok((Head::read(&head, &response), response))
+    Ok(Came { head: Head::read(&head, &response), response, trailers, connection })
 }
 
 fn exchange(agent: &Agent, mut request: Request<SendBody<'_>>) -> Result<Response<Body>, Error> {

@@ -2,6 +2,7 @@
 
 use super::content::Stream;
 use super::session::Session;
+use super::trailers::Place;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -16,15 +17,17 @@ pub struct Open {
     pub session: Arc<Session>,
     /// Whose it is: name and port.
     pub server: String,
+    /// What comes behind it.
+    pub trailers: Place,
     /// What the next call is told.
     pub broken: Option<std::io::Error>,
 }
 
 impl Open {
     /// The rest of a body that came in a session.
-    pub fn new(body: Stream, timeout: Duration, session: Arc<Session>, server: String) -> Self {
+    pub fn new(body: Stream, trailers: Place, timeout: Duration, session: Arc<Session>, server: String) -> Self {
         session.lent.fetch_add(1, Ordering::Relaxed);
-        Self { body, timeout, session, server, broken: None }
+        Self { body, timeout, session, server, trailers, broken: None }
     }
 }
 

@@ -1,7 +1,8 @@
 //! The link of the chain that makes a connection one of TLS.
 
 use super::transport::{INPUT, OUTPUT};
-use net::tls::Terms;
+use super::watch;
+use net::tls::{Peer, Terms};
 use rustls::StreamOwned;
 use rustls::client::ClientConnection;
 use rustls::pki_types::ServerName;
@@ -62,7 +63,8 @@ impl<In: Transport> Connector<In> for TlsConnector {
             stream.conn.complete_io(&mut stream.sock).map_err(hung_up)?;
         }
         let buffers = LazyBuffers::new(INPUT, OUTPUT);
-        Ok(Some(Either::B(TlsTransport { buffers, stream })))
+        let peer = Peer::of(&stream.conn).map(Arc::new);
+        Ok(Some(Either::B(TlsTransport { buffers, stream, peer })))
     }
 }
 
@@ -89,6 +91,7 @@ fn is_end(inner: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
 pub struct TlsTransport {
     buffers: LazyBuffers,
     stream: StreamOwned<ClientConnection, TransportAdapter>,
+    peer: Option<Arc<Peer>>,
 }
 
 impl Transport for TlsTransport {
@@ -106,6 +109,7 @@ impl Transport for TlsTransport {
         self.stream.sock.set_timeout(timeout);
         let count = self.stream.read(self.buffers.input_append_buf())?;
         self.buffers.input_appended(count);
+        watch::came_by(self.peer.as_ref());
         Ok(count > 0)
     }
 

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 /// The name under which a line goes that is no header.
-const JUNK: &[u8] = b"Client-Junk: ";
+pub const JUNK: &str = "Client-Junk";
 
 /// The head as the standard has it, if it is odd: folded lines joined (RFC 9112, 5.2), blanks before a colon taken out (5.1),
 /// control characters in values become blanks (RFC 9110, 5.5), lines that are no headers set aside.
@@ -65,7 +65,8 @@ fn field(line: &[u8]) -> Cow<'_, [u8]> {
 }
 
 fn aside(line: &[u8]) -> Cow<'_, [u8]> {
-    Cow::Owned(JUNK.iter().copied().chain(line.iter().map(|byte| printable(*byte))).collect())
+    let name = JUNK.bytes().chain(*b": ");
+    Cow::Owned(name.chain(line.iter().map(|byte| printable(*byte))).collect())
 }
 
 fn printable(byte: u8) -> u8 {

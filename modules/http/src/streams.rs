@@ -1,10 +1,12 @@
 //! `http_helper.read` and `close`: bodies that are read in pieces.
 
+use super::answer::Pairs;
 use super::content::Stream;
 use super::exchange::{Trouble, body_trouble};
 use super::kept::Open;
 use super::past_end;
 use super::sessions::Freed;
+use super::trailers::Headers;
 use super::watch::watched;
 use kit::Call;
 use kit::Kind;
@@ -15,6 +17,7 @@ use schemars::JsonSchema;
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 use std::io::Read;
+use std::sync::Arc;
 
 /// How much is moved at a time.
 pub const PIECE: usize = 128 << 10;
@@ -48,13 +51,17 @@ pub struct ReadMore<'a> {
 pub struct Piece {
     content: Vec<u8>,
     done: bool,
+    trailers: Headers,
 }
 
 impl Serialize for Piece {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(2))?;
+        let mut map = serializer.serialize_map(Some(2 + usize::from(!self.trailers.is_empty())))?;
         map.serialize_entry("content", &kit::protocol::lenient::TextOrBytes::Bytes((&self.content).into()))?;
         map.serialize_entry("done", &self.done)?;
+        if !self.trailers.is_empty() {
+            map.serialize_entry("trailers", &Pairs(&self.trailers))?;
+        }
         map.end()
     }
 }
@@ -73,10 +80,12 @@ pub fn read(call: &mut Call<'_>, params: ReadMore<'_>) -> Result<Piece, CallErro
     let wait = Wait::of(call, None);
     let owner = call.caller.uid;
     let open = match STREAM.get(call, &params.stream_id) {
-        Err(_) if past_end::is_known(owner, &params.stream_id) => return Ok(Piece { content: Vec::new(), done: true }),
+        Err(_) if past_end::is_known(owner, &params.stream_id) => {
+            return Ok(Piece { content: Vec::new(), done: true, trailers: Headers::new() });
+        }
         found => found?,
     };
-    let server = open.server.clone();
+    let (server, trailers) = (open.server.clone(), Arc::clone(&open.trailers));
     let wait = Wait { inactivity: Some(open.timeout), ..wait };
     let outcome = watched(wait, || {
         if let Some(error) = open.broken.take() {
@@ -101,7 +110,8 @@ pub fn read(call: &mut Call<'_>, params: ReadMore<'_>) -> Result<Piece, CallErro
             if done {
                 past_end::remember(owner, &params.stream_id);
             }
-            Ok(Piece { content, done })
+            let trailers = trailers.get().filter(|_| done).cloned().unwrap_or_default();
+            Ok(Piece { content, done, trailers })
         }
         Err(Trouble::Call(error)) => Err(error),
         Err(Trouble::Network(why)) => {

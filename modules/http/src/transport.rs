@@ -3,8 +3,11 @@
 //! What is to end a wait the transports know by [`watch`]. The chain is: tunnel through a proxy if there is one, socket, TLS for
 //! `https`, and outermost [`HeadConnector`].
 
+use super::framing;
+use super::incoming::{Incoming, MOST};
 use super::odd_heads::mended;
 use super::place::Place;
+use super::trailers;
 use super::watch;
 use kit::protocol::CallError;
 use net::connect::connect;
@@ -28,8 +31,8 @@ const MAX_HEAD: usize = 256 << 10;
 pub const INPUT: usize = 128 << 10;
 /// See [`INPUT`].
 pub const OUTPUT: usize = 128 << 10;
-/// What an open connection takes, in bytes: those buffers, once more below TLS, and a message of TLS each way.
-pub const CONNECTION_BYTES: usize = 2 * (INPUT + OUTPUT) + (64 << 10);
+/// What an open connection takes, in bytes: those buffers, once more below TLS, a message of TLS each way, and what it reads of a body in chunks.
+pub const CONNECTION_BYTES: usize = 2 * (INPUT + OUTPUT) + (64 << 10) + MOST;
 
 /// What the broker refuses, on its way through the library.
 #[derive(Debug)]
@@ -176,7 +179,7 @@ impl<In: Transport> Connector<In> for HeadConnector {
             authorization: proxy.authorization.clone(),
         });
         let digs = self.tunnel && details.config.proxy().is_none();
-        Ok(chained.map(|inner| HeadTransport { inner, rewrite, digs }))
+        Ok(chained.map(|inner| HeadTransport { inner, rewrite, digs, incoming: Incoming::default(), answers: 0 }))
     }
 }
 
@@ -193,6 +196,10 @@ pub struct HeadTransport<In> {
     rewrite: Option<Rewrite>,
     // Whether it is the connection to a proxy that a tunnel is dug on.
     digs: bool,
+    // What the library reads in place of what came.
+    incoming: Incoming,
+    // How many have come.
+    answers: u64,
 }
 
 impl<In: Transport> HeadTransport<In> {
@@ -209,22 +216,97 @@ impl<In: Transport> HeadTransport<In> {
             whole.extend_from_slice(format!("proxy-authorization: {authorization}\r\n").as_bytes());
         }
         whole.extend_from_slice(&head[end + 2..]);
-        for piece in whole.chunks(1024) {
+        self.send(&whole, timeout)
+    }
+
+    fn send(&mut self, bytes: &[u8], timeout: NextTimeout) -> Result<(), Error> {
+        for piece in bytes.chunks(1024) {
             self.inner.buffers().output()[..piece.len()].copy_from_slice(piece);
             self.inner.transmit_output(piece.len(), timeout)?;
         }
         Ok(())
     }
+
+    /// Keeps the head of the answer when it is there, and sees to it that the library can read that and the body behind it.
+    fn see_heads(&mut self) {
+        let input = self.inner.buffers().input();
+        let mut rest = input;
+        let mut whole = Vec::new();
+        let mut is_odd = false;
+        while let Some(end) = end_of_head(rest) {
+            let (head, behind) = rest.split_at(end);
+            rest = behind;
+            if is_interim(head) {
+                // Its fields, which nobody sees, the library refuses.
+                let status = head.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();
+                is_odd |= status.len() + 2 < head.len();
+                whole.extend_from_slice(status);
+                whole.extend_from_slice(b"\r\n");
+                continue;
+            }
+            let mended = mended(head);
+            is_odd |= mended.is_some();
+            let head = mended.as_deref().unwrap_or(head);
+            self.answers += 1;
+            let trailers = watch::see_head(head, self.answers);
+            let framing = trailers.and_then(|place| framing::of(head).map(|framing| (framing, place)));
+            let consumed = input.len() - rest.len();
+            match framing {
+                Some((framing, place)) => {
+                    whole.extend_from_slice(&framing.head);
+                    self.pass(consumed, whole, framing.chunked.then_some(place));
+                }
+                None if is_odd => {
+                    whole.extend_from_slice(head);
+                    self.pass(consumed, whole, None);
+                }
+                None => {}
+            }
+            return;
+        }
+        // An interim one may be all that comes for now.
+        if is_odd {
+            let consumed = input.len() - rest.len();
+            self.pass(consumed, whole, None);
+        }
+    }
+
+    /// Gives the library these heads, in place of so many bytes that came.
+    fn pass(&mut self, consumed: usize, heads: Vec<u8>, body: Option<trailers::Place>) {
+        self.inner.buffers().input_consume(consumed);
+        self.incoming.begin(heads, body);
+    }
+
+    /// Waits for more of a body in chunks.
+    fn await_chunks(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        loop {
+            let buffers = self.inner.buffers();
+            let wrong = |wrong| Error::Io(io::Error::new(ErrorKind::InvalidData, wrong));
+            let (count, has_more) = self.incoming.read(buffers.input()).map_err(wrong)?;
+            buffers.input_consume(count);
+            if has_more {
+                return Ok(true);
+            }
+            if !self.inner.await_input(timeout)? {
+                return Ok(self.incoming.end_of_connection());
+            }
+        }
+    }
 }
 
 impl<In: Transport> Transport for HeadTransport<In> {
     fn buffers(&mut self) -> &mut dyn Buffers {
-        self.inner.buffers()
+        if self.incoming.input_of_ours().is_some() { &mut self.incoming } else { self.inner.buffers() }
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
         if self.digs {
             return self.inner.transmit_output(amount, timeout);
+        }
+        // A server that answers before it has the request.
+        if self.incoming.input_of_ours().is_some() {
+            let whole = self.incoming.output()[..amount].to_vec();
+            return self.send(&whole, timeout);
         }
         // It is there for the first bytes of a request, and these begin with the request line.
         let Some(spelling) = watch::take_spelling() else { return self.inner.transmit_output(amount, timeout) };
@@ -233,10 +315,11 @@ impl<In: Transport> Transport for HeadTransport<In> {
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        if self.incoming.is_reading() {
+            return self.await_chunks(timeout);
+        }
         let came = self.inner.await_input(timeout)?;
-        let mut is_expected = false;
-        watch::see_head(|head| is_expected = final_head(head).is_none());
-        if self.digs || !is_expected {
+        if self.digs || !watch::is_head_expected() {
             return Ok(came);
         }
         // The library reads what there is of a head, and refuses an odd line before the rest has come.
@@ -245,10 +328,8 @@ impl<In: Transport> Transport for HeadTransport<In> {
             more = self.inner.await_input(timeout)?;
         }
         // It consumes a head only when that is whole, so the input begins with it until then.
-        let buffers = self.inner.buffers();
-        if begins_with_head(buffers.input()) {
-            mend(buffers);
-            watch::see_head(|head| buffers.input().clone_into(head));
+        if begins_with_head(self.inner.buffers().input()) {
+            self.see_heads();
         }
         // Where it ended after something came, that is told next time.
         Ok(came)
@@ -263,51 +344,12 @@ impl<In: Transport> Transport for HeadTransport<In> {
     }
 }
 
-/// Puts an odd head within the input as the standard has it, if there is room.
-fn mend(buffers: &mut dyn Buffers) {
-    let mut rest = buffers.input();
-    let mut whole = Vec::new();
-    let mut is_odd = false;
-    while let Some(end) = end_of_head(rest) {
-        let (head, behind) = rest.split_at(end);
-        rest = behind;
-        if !is_interim(head) {
-            let mended = mended(head);
-            is_odd |= mended.is_some();
-            whole.extend_from_slice(mended.as_deref().unwrap_or(head));
-            break;
-        }
-        // Its fields, which nobody sees, the library refuses.
-        let status = head.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();
-        is_odd |= status.len() + 2 < head.len();
-        whole.extend_from_slice(status);
-        whole.extend_from_slice(b"\r\n");
-    }
-    if !is_odd {
-        return;
-    }
-    whole.extend_from_slice(rest);
-    let room = buffers.input_append_buf().len();
-    if whole.len() > buffers.input().len() + room {
-        return;
-    }
-    buffers.input_consume(buffers.input().len());
-    buffers.input_append_buf()[..whole.len()].copy_from_slice(&whole);
-    buffers.input_appended(whole.len());
-}
-
 fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
     text.windows(wanted.len()).position(|window| window == wanted)
 }
 
 fn begins_with_head(input: &[u8]) -> bool {
     input.starts_with(b"HTTP/") && input.len() <= MAX_HEAD
-}
-
-/// The head of the final answer within bytes that may begin with interim ones.
-pub fn final_head(bytes: &[u8]) -> Option<&[u8]> {
-    let rest = behind_interim(bytes);
-    end_of_head(rest).map(|end| &rest[..end])
 }
 
 /// Whether the last head in these bytes is not there as a whole. An interim one may be all that comes: who asked for it waits with
@@ -345,6 +387,11 @@ fn is_interim(head: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn final_head(bytes: &[u8]) -> Option<&[u8]> {
+        let rest = behind_interim(bytes);
+        end_of_head(rest).map(|end| &rest[..end])
+    }
 
     #[test]
     fn interim_answers_are_passed_over() {

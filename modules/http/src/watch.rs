@@ -5,23 +5,47 @@
 //! alone has that; everybody else says what they mean.
 
 use super::spelling::Spelling;
+use super::trailers::Place;
+use net::tls::Peer;
 use net::wait::{Stop, Wait};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::cell::RefCell;
 use std::io::{self, ErrorKind, Read};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsFd;
 use std::sync::{Arc, Weak};
 
 #[derive(Default)]
 struct Watch {
     wait: Wait,
-    // The head that is being read, while one is expected.
-    head: Option<Vec<u8>>,
+    // The answer whose head is being read, while one is expected.
+    answer: Option<Expected>,
     // How the names in the head that is about to be sent are spelt; none once it is sent.
     spelling: Option<Spelling>,
     // The socket that bytes last came from.
     socket: Weak<TcpStream>,
+}
+
+/// An answer that is expected.
+#[derive(Default)]
+struct Expected {
+    // Its head, once that has come.
+    head: Vec<u8>,
+    // Whether it is one to HEAD, which no body follows whatever it says.
+    without_body: bool,
+    trailers: Place,
+    connection: Connection,
+}
+
+/// The connection that an answer came by.
+#[derive(Clone, Debug, Default)]
+pub struct Connection {
+    /// The address at the other end: a proxy's where there is one.
+    pub address: Option<SocketAddr>,
+    /// Who is there, if TLS is spoken.
+    pub tls: Option<Arc<Peer>>,
+    /// How many answers came by it, this one included.
+    pub answers: u64,
 }
 
 thread_local! {
@@ -51,9 +75,13 @@ pub fn is_cancelled() -> bool {
     WATCH.with_borrow(|watch| watch.wait.is_cancelled())
 }
 
-/// From here on, the next head that is sent has its names spelt so, and the next one that comes is kept for [`take_head`].
-pub fn expect_head(spelling: Spelling) {
-    WATCH.with_borrow_mut(|watch| (watch.head, watch.spelling) = (Some(Vec::new()), Some(spelling)));
+/// From here on, the next head that is sent has its names spelt so, and the next one that comes is kept for [`take_head`]. What comes behind
+/// its body goes to the place that is given back.
+pub fn expect_head(spelling: Spelling, without_body: bool) -> Place {
+    let expected = Expected { without_body, ..Expected::default() };
+    let trailers = Arc::clone(&expected.trailers);
+    WATCH.with_borrow_mut(|watch| (watch.answer, watch.spelling) = (Some(expected), Some(spelling)));
+    trailers
 }
 
 /// How the names in the head that is sent now are spelt, the first time that it is asked.
@@ -61,14 +89,36 @@ pub fn take_spelling() -> Option<Spelling> {
     WATCH.with_borrow_mut(|watch| watch.spelling.take())
 }
 
-/// Shows what has come of a head, where one is expected.
-pub fn see_head(see: impl FnOnce(&mut Vec<u8>)) {
-    WATCH.with_borrow_mut(|watch| watch.head.as_mut().map(see));
+/// Whether a head is expected and has not come.
+pub fn is_head_expected() -> bool {
+    WATCH.with_borrow(|watch| watch.answer.as_ref().is_some_and(|answer| answer.head.is_empty()))
 }
 
-/// The head of the last answer, as it came; interim answers (1xx) are passed over.
-pub fn take_head() -> Vec<u8> {
-    WATCH.with_borrow_mut(|watch| watch.head.take()).unwrap_or_default()
+/// Keeps a head, where one is expected, which is the so manyeth of its connection. Gives the place for what comes behind its body, if a body
+/// follows.
+pub fn see_head(head: &[u8], answers: u64) -> Option<Place> {
+    WATCH.with_borrow_mut(|watch| {
+        let answer = watch.answer.as_mut()?;
+        head.clone_into(&mut answer.head);
+        answer.connection.answers = answers;
+        answer.connection.address = watch.socket.upgrade().and_then(|socket| socket.peer_addr().ok());
+        (!answer.without_body).then(|| Arc::clone(&answer.trailers))
+    })
+}
+
+/// The head of the last answer, as it came, and by what; interim answers (1xx) are passed over.
+pub fn take_head() -> (Vec<u8>, Connection) {
+    let answer = WATCH.with_borrow_mut(|watch| watch.answer.take()).unwrap_or_default();
+    (answer.head, answer.connection)
+}
+
+/// Bytes came by TLS from this peer.
+pub fn came_by(peer: Option<&Arc<Peer>>) {
+    WATCH.with_borrow_mut(|watch| {
+        if let Some(answer) = &mut watch.answer {
+            answer.connection.tls = peer.cloned();
+        }
+    });
 }
 
 /// Bytes came from this socket.

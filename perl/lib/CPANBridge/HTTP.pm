@@ -193,6 +193,7 @@ sub _request {
     );
     die $self->_complaint($reply) . "\n" if $reply->{error};
     die "Unexpected end of stream ($reply->{aborted})\n" if $reply->{aborted};
+    _add_headers($response->{headers}, @{ $reply->{trailers} }) if $reply->{trailers};
     if (!$on_data) {
         $response->{content} = CORE::delete $reply->{content};
         $too_long->(length $response->{content});
@@ -237,12 +238,7 @@ sub _complaint {
 sub _response {
     my ($reply, $url, $redirects) = @_;
     my %headers;
-    my @fields = @{ $reply->{headers} };
-    while (my ($spelt, $value) = splice @fields, 0, 2) {
-        my $name = lc $spelt;
-        $headers{$name} = !exists $headers{$name} ? $value
-            : ref $headers{$name} ? [@{ $headers{$name} }, $value] : [$headers{$name}, $value];
-    }
+    _add_headers(\%headers, @{ $reply->{headers} });
     return {
         url      => $url,
         success  => $reply->{status} =~ /\A2/ ? 1 : '',
@@ -253,6 +249,17 @@ sub _response {
         protocol => 'HTTP/1.1',
         @$redirects ? (redirects => $redirects) : (),
     };
+}
+
+sub _add_headers {
+    my ($headers, @fields) = @_;
+    while (my ($spelt, $value) = splice @fields, 0, 2) {
+        my $name = lc $spelt;
+        if (!exists $headers->{$name}) { $headers->{$name} = $value }
+        elsif (ref $headers->{$name}) { push @{ $headers->{$name} }, $value }
+        else { $headers->{$name} = [$headers->{$name}, $value] }
+    }
+    return;
 }
 
 sub _redirect {
@@ -399,7 +406,8 @@ does the network. Certificates are checked, against the system's authorities unl
 
 What differs: connections are kept by the broker, so C<keep_alive> and C<local_address> are accepted and change nothing, and
 a C<peer> cannot be chosen. A body from a code reference is gathered by the broker (up to 256 MiB) and sent with its
-length. C<trailer_callback> is not called.
+length. C<trailer_callback> is not called. What comes behind a body in chunks is among the C<headers>, but for what would have to be known before it (a
+length, a cookie, where to go).
 
 A redirect to another server (another scheme, host or port) takes no C<Authorization>, C<Cookie> and C<Proxy-Authorization> along,
 be they the request's or C<default_headers>, and none of the headers that C<private_headers> names.

@@ -24,9 +24,9 @@ sub forward {
         if $proxy =~ /\A([^:\/]*):/ && lc $1 ne 'http';
     my $stream = LWP::Protocol::Stream->new($by->host, $by->port, $timeout);
     $stream->send_all(_bytes($request, $by, $url, $headers, $body));
-    my $response = $response_of->(_head($stream));
+    my $response = $response_of->({ %{ _head($stream) }, connection => { answers => 1, peer => $stream->peer } });
     return $response if $request->method eq 'HEAD' || $response->code =~ /\A(?:204|304)\z/;
-    die "the proxy's answer is in a transfer coding, which was not asked for\n" if defined $response->header('Transfer-Encoding');
+    die "the proxy's answer is in a transfer coding, which was not asked for\n" if defined $response->header('Client-Transfer-Encoding');
     my $left = $response->header('Content-Length');
     die "the proxy's answer has a length that is none\n" if defined $left && $left !~ /\A[0-9]{1,15}\z/;
     return $self->collect($arg, $response, sub {

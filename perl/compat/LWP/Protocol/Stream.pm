@@ -34,6 +34,13 @@ sub new {
     return bless { socket => $socket, timeout => $timeout, read => '' }, $class;
 }
 
+# Address and port at the other end.
+sub peer {
+    my ($self) = @_;
+    my ($host, $port) = ($self->{socket}->peerhost, $self->{socket}->peerport);
+    return defined $host && defined $port ? "$host:$port" : undef;    ## no critic (ProhibitExplicitReturnUndef)
+}
+
 sub send_all {
     my ($self, $bytes) = @_;
     local $SIG{PIPE} = 'IGNORE';

@@ -39,7 +39,7 @@ sub request {
         timeout  => $timeout,
         max_size => $ua->max_size,
         on_head  => sub {
-            $response = _response($_[0], $request);
+            $response = _response($_[0], $request, $ua);
             $collector->head($response);
         },
         # An object of ours is thrown where nobody wants more.
@@ -55,6 +55,7 @@ sub request {
     _note_kept($ua->{conn_cache}, $request->uri, $timeout) if $ua->{conn_cache};
     $collector->whole($response, $reply->{content}) if !$streams;
     $collector->broken($response, $reply->{aborted}) if $reply->{aborted};
+    _push_as_spelt($response->headers, @{ $reply->{trailers} }) if $reply->{trailers};
     return $collector->finish($response);
 }
 
@@ -122,12 +123,41 @@ sub _ssl {
 }
 
 sub _response {
-    my ($reply, $request) = @_;
+    my ($reply, $request, $ua) = @_;
     my $response = HTTP::Response->new("$reply->{status}", $reply->{reason});
     $response->protocol('HTTP/1.1');
-    $response->headers->push_header(@{ $reply->{headers} }, 'Client-Date' => HTTP::Date::time2str(time), 'Client-Response-Num' => 1);
+    my $headers = $response->headers;
+    _push_as_spelt($headers, @{ $reply->{headers} });
+    # It is undone.
+    my @codings = $headers->remove_header('Transfer-Encoding');
+    $headers->push_header('Client-Date' => HTTP::Date::time2str(time), @codings ? ('Client-Transfer-Encoding' => \@codings) : ());
+    _note_connection($response, $reply->{connection}, $ua) if $reply->{connection};
     $response->request($request);
     return $response;
+}
+
+# A server's names stay what they are.
+sub _push_as_spelt {
+    my ($headers, @fields) = @_;
+    local $HTTP::Headers::TRANSLATE_UNDERSCORE;
+    $headers->push_header(@fields) if @fields;
+    return;
+}
+
+# What the answer came by, under the original's names.
+sub _note_connection {
+    my ($response, $connection, $ua) = @_;
+    my @known = (
+        [peer => 'Client-Peer'], [answers => 'Client-Response-Num'], [version => 'Client-SSL-Version'], [cipher => 'Client-SSL-Cipher'],
+        [subject => 'Client-SSL-Cert-Subject'], [issuer => 'Client-SSL-Cert-Issuer'],
+    );
+    $response->header(map { defined $connection->{ $_->[0] } ? ($_->[1] => $connection->{ $_->[0] }) : () } @known);
+    return if !defined $connection->{version};
+    my %ssl = _ssl($ua);
+    $response->push_header('Client-SSL-Warning' => 'Peer certificate not verified') if !$ssl{verify_hostname} && !$ssl{SSL_verify_mode};
+    # Whose form the others have.
+    $response->header('Client-SSL-Socket-Class' => 'IO::Socket::SSL');
+    return;
 }
 
 sub _complaint {

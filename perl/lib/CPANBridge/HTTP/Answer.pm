@@ -37,6 +37,9 @@ sub check {
         ($bad) = grep { ref $answer->{$_} } qw(stream_id aborted error url);
         _complain($method, "has no good $bad");
     }
+    _complain($method, 'has no good connection') if defined $answer->{connection} && (ref $answer->{connection} ne 'HASH' || grep { !defined || ref } values %{ $answer->{connection} });
+    _complain($method, 'has no good trailers')
+        if defined $answer->{trailers} && (ref $answer->{trailers} ne 'ARRAY' || @{ $answer->{trailers} } % 2 || grep { !defined || ref } @{ $answer->{trailers} });
     return $answer if $method =~ /body_new\z/;
     $answer->{content} = '' if !defined $answer->{content};
     _complain($method, 'has no good content') if ref $answer->{content} || !utf8::downgrade($answer->{content}, 1);

@@ -54,7 +54,7 @@ sub run {
         headers => $answer->{headers},
         url     => $answer->{url},
         content => '',
-        defined $answer->{aborted} ? (aborted => $answer->{aborted}) : (),
+        map { defined $answer->{$_} ? ($_ => $answer->{$_}) : () } qw(aborted connection trailers),
     };
     if (my $error = $answer->{error}) {
         $error =~ s/\AConnection failed: // and return { error => $error, code => 'network' };
@@ -200,6 +200,7 @@ sub read_on {
             }
             my $more = !length $piece->{content} || $take->($piece->{content});
             $reply->{whole} = 1 if $piece->{done};
+            $reply->{trailers} = $piece->{trailers} if $piece->{trailers};
             last if !$more || $piece->{done};
         }
         1;
@@ -243,8 +244,8 @@ returns a piece with each call and nothing at the end. C<timeout>: the seconds t
 with the reply when its head is there. C<on_data>: called with each piece of the body, and the reply; without it the body is
 gathered in C<content>, up to about C<max_size> bytes. What the callbacks die of ends the transfer and is passed on.
 
-The reply has C<status>, C<reason>, C<headers> (names and values in turn), C<content>, C<url>, and C<aborted> if the body was cut off. If
-there is none, there are C<error> and C<code> instead: C<network>, or a code of the broker's.
+The reply has C<status>, C<reason>, C<headers> (names and values in turn), C<content>, C<url>, C<connection> (what the broker tells of it),
+C<trailers> (names and values in turn, once the body is there) if any came behind the body, and C<aborted> if it was cut off. If there is none, there are C<error> and C<code> instead: C<network>, or a code of the broker's.
 
 Redirects are not followed.
 

@@ -48,6 +48,7 @@ sub implementor {
     return $CLASS{$scheme} = URI::_required($class) ? $class : '';
 }
 
+sub timeout  { my $self = shift; return $self->_elem('timeout',  @_) }
 sub max_size { my $self = shift; return $self->_elem('max_size', @_) }
 
 sub request {

@@ -61,8 +61,8 @@ sub new {
         my $default = $SIMPLE{$name};
         $self->{$name} = exists $options{$name} ? delete $options{$name} : ref $default ? [@$default] : $default;
     }
-    my $agent = exists $options{agent} ? delete $options{agent} : $self->_agent;
-    $self->agent($agent) if defined $agent;
+    my $agent = delete $options{agent};
+    $self->agent(defined $agent ? $agent : $self->_agent);
     $self->{ssl_opts} = $self->_ssl_defaults(%{ delete $options{ssl_opts} || {} });
     my ($jar, $jar_class) = (delete $options{cookie_jar}, delete $options{cookie_jar_class});
     $self->{cookie_jar_class} = $jar_class || 'HTTP::Cookies';
@@ -238,7 +238,11 @@ sub credentials {
 sub get_basic_credentials {
     my ($self, $realm, $uri, $is_proxy) = @_;
     return if $is_proxy;
-    return $self->credentials($uri->host_port, $realm);
+    my @known = $self->credentials($uri->host_port, $realm);
+    return @known if @known || !defined $realm || $realm !~ /,/;
+    # The original makes a semicolon of each comma in a realm, and scripts go by that.
+    (my $changed = $realm) =~ tr/,/;/;
+    return $self->credentials($uri->host_port, $changed);
 }
 
 sub is_protocol_supported {
@@ -524,7 +528,8 @@ sub _authenticate {
     }
     require HTTP::Headers::Util;
     for my $text (@challenges) {
-        (my $changed = $text) =~ tr/,/;/;
+        # Within quotes a comma is what it is.
+        (my $changed = $text) =~ s/("(?:[^"\\]|\\.)*+")|,/defined $1 ? $1 : ';'/gse;
         my ($challenge) = HTTP::Headers::Util::split_header_words($changed);
         my $scheme = lc shift @$challenge;
         shift @$challenge;

@@ -170,6 +170,7 @@ sub _request {
     my ($origin) = $url =~ m{\A(https?://[^/?#]+)}i or die "Cannot parse URL: '$url'\n";
     $home = lc $origin if !defined $home;
     my %headers = $self->_headers($method, $url, $args, lc $origin eq $home);
+    my ($claimed) = map { $headers{$_} } grep { lc eq 'content-length' } keys %headers;
     my ($on_data, $most, $length, $response) = ($args->{data_callback}, $self->{max_size}, 0);
     my $too_long = sub {
         die "Size of response body exceeds the maximum allowed of $most\n" if defined $most && $_[0] > $most;
@@ -179,6 +180,7 @@ sub _request {
         url      => $url,
         headers  => \%headers,
         body     => _content($args),
+        length   => $claimed,
         timeout  => $self->{timeout},
         max_size => $most,
         on_head  => sub { $response = _response($_[0], $url, $redirects) },
@@ -406,7 +408,7 @@ does the network. Certificates are checked, against the system's authorities unl
 
 What differs: connections are kept by the broker, so C<keep_alive> and C<local_address> are accepted and change nothing, and
 a C<peer> cannot be chosen. A body from a code reference is gathered by the broker (up to 256 MiB) and sent with its
-length. C<trailer_callback> is not called. What comes behind a body in chunks is among the C<headers>, but for what would have to be known before it (a
+length; where there is a C<Content-Length> and it is another, nothing is sent. C<trailer_callback> is not called. What comes behind a body in chunks is among the C<headers>, but for what would have to be known before it (a
 length, a cookie, where to go).
 
 A redirect to another server (another scheme, host or port) takes no C<Authorization>, C<Cookie> and C<Proxy-Authorization> along,

@@ -5,6 +5,9 @@ package LWP::Protocol::Collector;
 use strict;
 use warnings;
 
+use IO::Handle ();
+use Scalar::Util ();
+
 our $VERSION = '6.68';
 
 # Of an HTML page so much is looked at for its head.
@@ -26,18 +29,35 @@ sub wants_pieces {
 sub head {
     my ($self, $response) = @_;
     my $ua = $self->{ua};
-    $ua->run_handlers('response_header', $response);
+    # A handler that dies wants no body of it; the head is worth having.
+    my $wanted = eval { $ua->run_handlers('response_header', $response); 1 };
+    if (!$wanted) {
+        my $error = $@;
+        chomp $error;
+        return $self->broken($response, $error);
+    }
     $self->{parse} = $ua->parse_head && $response->content_is_html;
     my $arg = $self->{arg};
     # What is no success is for the response, wherever the script wants the rest.
     return if !defined $arg || !$response->is_success || ref $arg eq 'CODE';
-    if (!open $self->{file}, '>', $arg) {
-        $self->broken($response, "Can't write to '$arg': $!");
-        delete $self->{file};
-        return;
-    }
-    binmode $self->{file};
+    $self->{file} = _handle($arg);
+    return $self->broken($response, "Can't write to '$arg': $!") if !$self->{file};
+    $self->{is_theirs} = defined Scalar::Util::openhandle($arg);
     return;
+}
+
+# Where to write: a file of that name, or the script's own handle.
+sub _handle {
+    my ($arg) = @_;
+    my $is_theirs = defined Scalar::Util::openhandle($arg);
+    # One in memory, or tied, has no other to it.
+    my $number = $is_theirs && !tied *$arg ? fileno $arg : undef;
+    return $arg if $is_theirs && (!defined $number || $number < 0);
+    # Another for the same file has no layers that make something else of bytes; what the script has printed comes first.
+    IO::Handle::flush($arg) if $is_theirs;
+    open my $handle, $is_theirs ? '>&=' : '>', $arg or return;
+    binmode $handle;
+    return $handle;
 }
 
 # False if no more is wanted.
@@ -129,7 +149,13 @@ sub broken {
 
 sub finish {
     my ($self, $response) = @_;
-    if ($self->{file}) {
+    if ($self->{is_theirs}) {
+        # Theirs stays open; what is left goes out.
+        my $went = IO::Handle::flush($self->{file});
+        $self->broken($response, "Can't write to '$self->{arg}': $!") if !$went && !$self->{is_broken};
+        delete $self->{file};
+    }
+    elsif ($self->{file}) {
         close $self->{file} or die "Can't write to '$self->{arg}': $!\n";
     }
     if ($self->{parse} && length $self->{seen}) {

@@ -33,9 +33,11 @@ sub request {
     my $response;
     my %order = (
         method   => $request->method,
-        url      => _url($request->uri_canonical),
+        # As it was written: who signs a URL has signed that.
+        url      => _url($request->uri),
         headers  => $headers,
         body     => _body($request),
+        length   => scalar $request->header('Content-Length'),
         timeout  => $timeout,
         max_size => $ua->max_size,
         on_head  => sub {

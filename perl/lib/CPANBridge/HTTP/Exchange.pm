@@ -43,7 +43,7 @@ sub run {
     );
     my $answer = eval {
         $request{headers} = _bytes_of_headers($request{headers});
-        $self->_ask($bridge, \%request, _bytes_of_body($order{body}));
+        $self->_ask($bridge, \%request, _bytes_of_body($order{body}), $order{length});
     };
     return _failure($@) if !$answer;
     # What a server says is bytes, also where they happen to be UTF-8.
@@ -94,12 +94,12 @@ sub _failure {
 }
 
 sub _ask {
-    my ($self, $bridge, $request, $body) = @_;
+    my ($self, $bridge, $request, $body, $length) = @_;
     my $settings = $self->{settings};
     for my $try (1, 2) {
         my $session = $settings->session;
         my $begun = 0;
-        my $answer = eval { _send($bridge, $session, $request, \$body, \$begun) };
+        my $answer = eval { _send($bridge, $session, $request, \$body, $length, \$begun) };
         return $answer if $answer;
         my $error = $@;
         # A session that nobody used for long has ended; another is as good. Nothing was sent.
@@ -110,7 +110,7 @@ sub _ask {
 }
 
 sub _send {
-    my ($bridge, $session, $request, $body, $begun) = @_;
+    my ($bridge, $session, $request, $body, $length, $begun) = @_;
     my @options = (timeout => NO_LIMIT);
     if (!ref $$body && (!defined $$body || length $$body <= AT_ONCE)) {
         my %content = defined $$body ? (content => $$body) : ();
@@ -119,7 +119,7 @@ sub _send {
     my $id = _call($bridge, 'http_helper.body_new', { session_id => $session })->{body_id};
     # What a code reference gave once it may not give again.
     $$begun = 1;
-    my $gathered = eval { _gather($bridge, $id, $body); 1 };
+    my $gathered = eval { _gather($bridge, $id, $body, $length); 1 };
     if (!$gathered) {
         my $error = $@;
         eval { $bridge->call('http_helper.body_free', { body_id => $id }) };
@@ -134,16 +134,19 @@ sub _call {
 }
 
 sub _gather {
-    my ($bridge, $id, $body) = @_;
+    my ($bridge, $id, $body, $length) = @_;
     my $add = sub { $bridge->call('http_helper.body_add', { body_id => $id, content => $_[0] }) };
     if (ref $$body) {
-        my $gathered = '';
+        my ($gathered, $got) = ('', 0);
         while (defined(my $piece = $$body->())) {
             last if !length $piece;
             $gathered .= _bytes_of_body($piece);
+            $got += length $piece;
             $add->(substr $gathered, 0, length $gathered, '') if length $gathered >= PIECE;
         }
         $add->($gathered) if length $gathered;
+        # Half a file, say, is not to pass for the whole.
+        die "Content-Length mismatch (got: $got expected: $length)\n" if defined $length && $length =~ /\A[0-9]+\z/ && $length != $got;
     }
     else {
         for (my $at = 0; $at < length $$body; $at += PIECE) {
@@ -240,7 +243,7 @@ Takes the settings of L<CPANBridge::HTTP::Settings>.
     my $reply = $exchange->run(method => $method, url => $url, %more);
 
 C<headers>: a hash of names and values, lists where a name comes more than once. C<body>: bytes, or a code reference that
-returns a piece with each call and nothing at the end. C<timeout>: the seconds that the server may do nothing. C<on_head>: called
+returns a piece with each call and nothing at the end. C<length>: how long a body from code is to be; another one is not sent. C<timeout>: the seconds that the server may do nothing. C<on_head>: called
 with the reply when its head is there. C<on_data>: called with each piece of the body, and the reply; without it the body is
 gathered in C<content>, up to about C<max_size> bytes. What the callbacks die of ends the transfer and is passed on.
 

@@ -12,6 +12,7 @@ use nix::errno::Errno;
 use nix::sys::statfs::{self, FsType, fstatfs};
 use std::fs::{self, File, FileType, OpenOptions};
 use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 use zeroize::Zeroizing;
@@ -31,7 +32,7 @@ pub struct Wanted<'w> {
     /// The parameter that names it.
     pub parameter: &'w str,
     /// Its path, as the caller gave it.
-    pub path: &'w str,
+    pub path: &'w Path,
     /// What was to be done: messages begin so.
     pub failed: &'w str,
     /// Bytes that it may have at most.
@@ -54,7 +55,7 @@ impl Wanted<'_> {
     /// `invalid_params` for a path that is not absolute, a file that
     /// can't be opened, is no regular one or too large.
     pub fn open(&self) -> Result<Opened, CallError> {
-        if !self.path.starts_with('/') || self.path.contains('\0') {
+        if !is_absolute(self.path) {
             return Err(self.error("the path must be absolute"));
         }
         let in_words = |error: io::Error| self.error(&in_words(&error));
@@ -114,8 +115,17 @@ impl Wanted<'_> {
     }
 
     fn error(&self, why: &str) -> CallError {
-        CallError::invalid(self.parameter, format!("{}: {}: {why}", self.failed, quote(self.path)))
+        CallError::invalid(
+            self.parameter,
+            format!("{}: {}: {why}", self.failed, quote(&self.path.display().to_string())),
+        )
     }
+}
+
+/// Whether a path is the same from wherever it is looked at, and one at all.
+pub fn is_absolute(path: &Path) -> bool {
+    let bytes = path.as_os_str().as_bytes();
+    bytes.starts_with(b"/") && !bytes.contains(&0)
 }
 
 /// Why the system refused, in words alone.
@@ -137,7 +147,7 @@ mod tests {
     use std::os::unix::net::UnixListener;
 
     fn read(path: &str) -> Result<Vec<u8>, CallError> {
-        let wanted = Wanted { parameter: "key_file", path, failed: "Failed", most: 100 };
+        let wanted = Wanted { parameter: "key_file", path: Path::new(path), failed: "Failed", most: 100 };
         wanted.read().map(|content| content.to_vec())
     }
 
@@ -153,6 +163,15 @@ mod tests {
         assert_eq!(read(&at("empty")).unwrap(), b"");
         fs::write(at("large"), "x".repeat(101)).unwrap();
         assert!(read(&at("large")).unwrap_err().message.contains("it has 101 bytes; at most 100"));
+    }
+
+    #[test]
+    fn names_are_bytes() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(std::ffi::OsStr::from_bytes(b"\xe4"));
+        fs::write(&path, "content").unwrap();
+        let wanted = Wanted { parameter: "file", path: &path, failed: "Failed", most: 100 };
+        assert_eq!(wanted.read().unwrap().as_slice(), b"content");
     }
 
     #[test]
@@ -192,7 +211,7 @@ mod tests {
         let path = dir.path().join("pipe");
         nix::unistd::mkfifo(&path, Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
         symlink("/etc/passwd", dir.path().join("link")).unwrap();
-        let wanted = Wanted { parameter: "p", path: "/x", failed: "Failed", most: 1 };
+        let wanted = Wanted { parameter: "p", path: Path::new("/x"), failed: "Failed", most: 1 };
         // As if the path had named a file when it was looked at.
         assert!(wanted.open_regular(&path).unwrap_err().message.contains("a named pipe"));
         assert!(wanted.open_regular(&dir.path().join("link")).is_err());

@@ -5,7 +5,9 @@ use crate::web::{Web, answer, last, raw};
 use flate2::Compression;
 use flate2::write::{GzEncoder, ZlibEncoder};
 use rmpv::Value;
+use std::ffi::OsStr;
 use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -33,6 +35,23 @@ fn with(mut params: Value, more: &[(&str, Value)]) -> Value {
     let Value::Map(pairs) = &mut params else { unreachable!() };
     pairs.extend(more.iter().map(|(name, value)| (Value::from(*name), value.clone())));
     params
+}
+
+#[test]
+fn names_of_files_are_bytes() {
+    let (broker, web) = (Broker::start(&[]), library());
+    let dir = tempfile::tempdir().unwrap();
+    for (name, given) in [(&b"\xe4"[..], Value::Binary(vec![])), ("\u{e4}\u{20ac}".as_bytes(), Value::from(""))] {
+        let path = dir.path().join(OsStr::from_bytes(name));
+        let bytes = path.as_os_str().as_bytes().to_vec();
+        let given = if given.is_bin() { Value::Binary(bytes) } else { String::from_utf8(bytes).unwrap().into() };
+        let params = map([("url", web.url("/long").into()), ("path", given.clone())]);
+        let got = broker.call("http_helper.download", params).unwrap();
+        assert_eq!((&got["bytes"], &got["path"]), (&2_000_000.into(), &given), "told as it was given");
+        assert_eq!(std::fs::read(&path).unwrap(), long_body());
+        let sent = broker.call("http_helper.upload", map([("url", web.url("/put").into()), ("path", given.clone())]));
+        assert_eq!(sent.unwrap()["path"], given);
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use kit::files::Wanted;
 use kit::keep::{Keep, Shared, pack, unpack};
-use kit::protocol::lenient::{Integer, Text};
+use kit::protocol::lenient::{FileName, Integer, Text};
 use kit::protocol::{Buffer, CallError};
 use kit::{Call, Function, Kind, Module, NamedFile, Placement};
 use schemars::JsonSchema;
@@ -150,7 +150,7 @@ struct CountFile<'a> {
     counter_id: Text<'a>,
     /// Its absolute path; at most a MiB of text.
     #[serde(borrow)]
-    file: Text<'a>,
+    file: FileName<'a>,
 }
 
 fn count_file(call: &mut Call<'_>, params: CountFile<'_>) -> Result<Counted, CallError> {

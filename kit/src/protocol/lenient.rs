@@ -9,7 +9,10 @@ use super::head::Head;
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::{Serialize, Serializer};
 use std::borrow::Cow;
+use std::ffi::OsStr;
 use std::fmt;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 /// The schema key under which a type's name for callers stands.
 pub const TYPE_NAME: &str = "x-type";
@@ -184,6 +187,36 @@ impl Serialize for TextOrBytes<'_> {
             Self::Text(text) => serializer.serialize_str(text),
             Self::Bytes(bytes) => serializer.serialize_bytes(bytes),
         }
+    }
+}
+
+/// The name of a file: bytes to the system, so those that were given, and of a text the UTF-8 bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileName<'a>(pub TextOrBytes<'a>);
+
+described_as!(FileName<'_>, "text");
+
+impl FileName<'_> {
+    /// As it was given, to be told.
+    pub fn to_owned(&self) -> TextOrBytes<'static> {
+        match &self.0 {
+            TextOrBytes::Text(text) => TextOrBytes::Text(Cow::Owned(text.to_string())),
+            TextOrBytes::Bytes(bytes) => TextOrBytes::Bytes(Cow::Owned(bytes.to_vec())),
+        }
+    }
+}
+
+impl std::ops::Deref for FileName<'_> {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
+        Path::new(OsStr::from_bytes(self.0.as_bytes()))
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for FileName<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        TextOrBytes::deserialize(deserializer).map(Self)
     }
 }
 

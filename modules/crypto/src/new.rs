@@ -10,9 +10,10 @@ use kit::files::Wanted;
 use kit::pieces::Pieces;
 use kit::protocol::CallError;
 use kit::protocol::error::quote;
-use kit::protocol::lenient::{Bytes, Ignored, Integer, Text, TextOrBytes};
+use kit::protocol::lenient::{Bytes, FileName, Ignored, Integer, Text, TextOrBytes};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::path::Path;
 use zeroize::Zeroizing;
 
 /// The largest key file that is read.
@@ -29,7 +30,7 @@ pub struct New<'a> {
     key: Option<TextOrBytes<'a>>,
     /// A file with the key text, PEM armour allowed; only for the broker's own user.
     #[serde(borrow, default)]
-    key_file: Option<Text<'a>>,
+    key_file: Option<FileName<'a>>,
     /// The content of a key file, read by the caller.
     #[serde(borrow, default)]
     key_file_content: Option<Bytes<'a>>,
@@ -100,7 +101,7 @@ impl GivenKey<'_> {
     fn of<'a>(
         key: Option<TextOrBytes<'a>>,
         content: Option<Bytes<'a>>,
-        path: Option<Text<'a>>,
+        path: Option<FileName<'a>>,
     ) -> Result<GivenKey<'a>, CallError> {
         // An empty key counts as none, as it always did.
         match (key.filter(|key| !key.as_bytes().is_empty()), content, path) {
@@ -172,7 +173,7 @@ fn key_text(content: &[u8]) -> Result<Zeroizing<String>, CallError> {
     Ok(text)
 }
 
-fn read_key_file(path: &str) -> Result<Zeroizing<Vec<u8>>, CallError> {
+fn read_key_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, CallError> {
     let wanted = Wanted { parameter: "key_file", path, failed: "Failed to read key from file", most: MAX_KEY_FILE };
     wanted.read()
 }

@@ -127,7 +127,7 @@ pub struct Answer {
     /// The stream that the rest of the body comes by.
     pub stream_id: Option<String>,
     /// The file that the body went to or came from, and its length.
-    pub file: Option<(String, u64)>,
+    pub file: Option<(TextOrBytes<'static>, u64)>,
 }
 
 impl Answer {

@@ -43,7 +43,7 @@ struct AnswerFields {
     /// The stream that the rest of the body comes by.
     stream_id: Option<String>,
     /// The file that the body went to or came from.
-    path: Option<String>,
+    path: Option<TextOrBytes<'static>>,
     /// Its length.
     bytes: Option<u64>,
 }

@@ -11,11 +11,12 @@ use kit::Kind;
 use kit::files::Wanted as WantedFile;
 use kit::protocol::CallError;
 use kit::protocol::error::quote;
-use kit::protocol::lenient::{Bytes, Flag, Integer, Number, Text};
+use kit::protocol::lenient::{Bytes, FileName, Flag, Integer, Number, Text};
 use net::proxy::{Proxies, ProxyAddress, exemptions};
 use net::tls::{Pem, Trust, Wishes, certificates};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::path::Path;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -113,7 +114,7 @@ pub struct SessionNew<'a> {
     ca: Option<Bytes<'a>>,
     /// A file of certificate authorities, PEM; only for the broker's own user.
     #[serde(borrow, default)]
-    ca_file: Option<Text<'a>>,
+    ca_file: Option<FileName<'a>>,
     /// The certificate to show to servers, with its chain, PEM.
     #[serde(borrow, default)]
     client_cert: Option<Bytes<'a>>,
@@ -254,7 +255,7 @@ pub fn private(names: Option<List>) -> Result<Vec<String>, CallError> {
     parsed.collect()
 }
 
-fn read_pem(parameter: &str, path: &str) -> Result<Vec<u8>, CallError> {
+fn read_pem(parameter: &str, path: &Path) -> Result<Vec<u8>, CallError> {
     let wanted = WantedFile { parameter, path, failed: "Failed to read the file", most: MAX_PEM };
     Ok(wanted.read()?.to_vec())
 }

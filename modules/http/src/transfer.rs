@@ -10,25 +10,25 @@ use super::streams::PIECE;
 use super::teller::Teller;
 use super::watch::watched;
 use kit::Call;
-use kit::files::{Opened, Wanted as WantedFile};
+use kit::files::{Opened, Wanted as WantedFile, is_absolute};
 use kit::protocol::CallError;
-use kit::protocol::lenient::{Flag, Integer, Number, Text};
+use kit::protocol::lenient::{FileName, Flag, Integer, Number, Text};
 use net::wait::Wait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 /// A path that does not depend on where the broker happens to stand.
 ///
 /// # Errors
 /// `invalid_params`.
-fn absolute(parameter: &str, path: &str) -> Result<PathBuf, CallError> {
-    if !path.starts_with('/') || path.contains('\0') {
+fn absolute<'p>(parameter: &str, path: &'p Path) -> Result<&'p Path, CallError> {
+    if !is_absolute(path) {
         return Err(CallError::invalid(parameter, format!("parameter `{parameter}` must be an absolute path")));
     }
-    Ok(PathBuf::from(path))
+    Ok(path)
 }
 
 /// The parameters of `http_helper.download`.
@@ -40,7 +40,7 @@ pub struct Download<'a> {
     url: Text<'a>,
     /// The file, absolute; written under another name beside it and renamed when it is whole.
     #[serde(borrow)]
-    path: Text<'a>,
+    path: FileName<'a>,
     /// Headers of the request.
     #[serde(default)]
     headers: Option<super::fields::Fields>,
@@ -77,7 +77,7 @@ pub struct Upload<'a> {
     url: Text<'a>,
     /// The file, absolute.
     #[serde(borrow)]
-    path: Text<'a>,
+    path: FileName<'a>,
     /// PUT if not given.
     #[serde(borrow, default)]
     method: Option<Text<'a>>,
@@ -117,10 +117,13 @@ pub fn download(call: &mut Call<'_>, params: Download<'_>) -> Result<Answer, Cal
     let order = wanted.order("GET", &params.url, params.headers, params.private_headers, Payload::Nothing)?;
     let outcome = watched(Wait::of(call, Some(wanted.timeout)), || {
         let reply = super::exchange::run(&wanted.session, order, &mut |_| {})?;
-        take_to_file(call, reply, &path, mode, wanted.max_size, begun)
+        take_to_file(call, reply, path, mode, wanted.max_size, begun)
     });
     match outcome {
-        Ok(answer) => Ok(answer),
+        Ok((mut answer, bytes)) => {
+            answer.file = bytes.map(|bytes| (params.path.to_owned(), bytes));
+            Ok(answer)
+        }
         Err(trouble) => Answer::of_trouble(call, Shape::Friendly, begun, &params.url, trouble),
     }
 }
@@ -137,10 +140,10 @@ fn take_to_file(
     mode: u32,
     max_size: Option<u64>,
     begun: Instant,
-) -> Result<Answer, Trouble> {
+) -> Result<(Answer, Option<u64>), Trouble> {
     if !(200..300).contains(&reply.head.status) {
         let (content, _) = read_up_to(&mut reply.body, MAX_CONTENT).map_err(|error| body_trouble(&error))?;
-        return Ok(Answer::of(Shape::Friendly, begun, &reply, content));
+        return Ok((Answer::of(Shape::Friendly, begun, &reply, content), None));
     }
     let mut file = Part::beside(path, mode)?;
     let mut teller = Teller::new(call, reply.length);
@@ -163,9 +166,7 @@ fn take_to_file(
         }
     }
     file.finish(path)?;
-    let mut answer = Answer::of(Shape::Friendly, begun, &reply, Vec::new());
-    answer.file = Some((path.display().to_string(), done));
-    Ok(answer)
+    Ok((Answer::of(Shape::Friendly, begun, &reply, Vec::new()), Some(done)))
 }
 
 /// `http_helper.upload`.
@@ -182,6 +183,6 @@ pub fn upload(call: &mut Call<'_>, params: Upload<'_>) -> Result<Answer, CallErr
     let order =
         wanted.order(method, &params.url, params.headers, params.private_headers, Payload::File(file, length))?;
     let mut answer = super::request::perform(call, &wanted, order, Shape::Friendly, begun, &params.url)?;
-    answer.file = Some((params.path.to_string(), length));
+    answer.file = Some((params.path.to_owned(), length));
     Ok(answer)
 }

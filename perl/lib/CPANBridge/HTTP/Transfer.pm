@@ -3,6 +3,7 @@ package CPANBridge::HTTP::Transfer;
 use strict;
 use warnings;
 
+use CPANBridge::Bytes ();
 use CPANBridge::Lane ();
 use CPANBridge::Envelope ();
 use CPANBridge::Error ();
@@ -23,7 +24,7 @@ sub download {
     my ($bridge, $params, $options) = @_;
     my %request = (method => 'GET', stream => CPANBridge::HTTP::Exchange::PIECE(), eager => 1, map { $_ => $params->{$_} }
         grep { exists $params->{$_} } qw(url headers session_id timeout verify_ssl max_redirect private_headers));
-    my $path = $params->{path};
+    my $path = _path($params);
     my ($result, $out);
     my $until = _until($options);
     my $done = eval {
@@ -61,7 +62,7 @@ sub download {
 
 sub upload {
     my ($bridge, $params, $options) = @_;
-    my $path = $params->{path};
+    my $path = _path($params);
     my $until = _until($options);
     my $answer = eval {
         my ($in, $why) = CPANBridge::File::open_to_read($path);
@@ -102,6 +103,13 @@ sub _left {
     return (timeout => $left > 0.001 ? $left : 0.001);
 }
 
+# Equal strings name the same file, here as in the broker.
+sub _path {
+    my ($params) = @_;
+    my $bytes = CPANBridge::Bytes::of($params->{path});
+    return defined $bytes ? $bytes : $params->{path};
+}
+
 sub _create {
     my ($path, $mode) = @_;
     die _error('invalid_params', "Failed to write $path: it is there and no regular file") if -e $path && !-f _;
@@ -120,14 +128,18 @@ sub _friendly {
     my $status = $answer->{status_code};
     my %result = (redirects => [], %$answer, content => '', success => $status >= 200 && $status < 300 ? 1 : 0,
         status_line => "$status $answer->{reason}");
-    delete @result{qw(stream_id aborted)};
+    delete @result{qw(stream_id aborted connection)};
+    $result{$_} = _joined(@{ $answer->{$_} }) for grep { $answer->{$_} } qw(headers trailers);
+    return \%result;
+}
+
+sub _joined {
+    my (@fields) = @_;
     my (%headers, %name);
-    my @fields = @{ $answer->{headers} };
     while (my ($spelt, $value) = splice @fields, 0, 2) {
         push @{ $headers{ $name{ lc $spelt } ||= $spelt } }, $value;
     }
-    $result{headers} = { map { $_ => lc $_ eq 'set-cookie' ? $headers{$_} : join ', ', @{ $headers{$_} } } keys %headers };
-    return \%result;
+    return { map { $_ => lc $_ eq 'set-cookie' ? $headers{$_} : join ', ', @{ $headers{$_} } } keys %headers };
 }
 
 1;

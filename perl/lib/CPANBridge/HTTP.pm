@@ -4,6 +4,7 @@ use strict;
 use warnings;
 
 use Carp ();
+use CPANBridge::Bytes ();
 use CPANBridge::HTTP::Exchange ();
 use CPANBridge::File::Part ();
 use CPANBridge::HTTP::Proxy ();
@@ -27,6 +28,9 @@ BEGIN {
         };
     }
 }
+
+my %ESCAPE = map { chr($_) => sprintf '%%%02X', $_ } 0 .. 255;
+$ESCAPE{' '} = '+';
 
 my %KNOWN = map { $_ => 1 } @ATTRIBUTES, 'agent';
 
@@ -177,7 +181,7 @@ sub _request {
     };
     my $reply = $self->_exchange($url)->run(
         method   => $method,
-        url      => $url,
+        url      => _as_bytes($url),
         headers  => \%headers,
         body     => _content($args),
         length   => $claimed,
@@ -321,6 +325,17 @@ sub _headers {
     return %headers;
 }
 
+# The original sends a URL's bytes as they are, which is no good form: as escapes they are the same to a server. A host is a name, and a
+# wide character no byte: they are the broker's to translate.
+sub _as_bytes {
+    my ($url) = @_;
+    my $bytes = CPANBridge::Bytes::of($url);
+    return $url if !defined $bytes || $bytes !~ /[^\x00-\x7f]/;
+    my ($scheme, $user, $host, $rest) = $bytes =~ m{\A(https?://)([^/?#]*@)?([^/?#]*)(.*)\z}is;
+    $_ =~ s/([^\x00-\x7f])/$ESCAPE{$1}/g for grep { defined } $user, $rest;
+    return join '', $scheme, defined $user ? $user : '', $host, $rest;
+}
+
 sub _content {
     my ($args) = @_;
     my $content = $args->{content};
@@ -342,9 +357,6 @@ sub _exchange {
         CPANBridge::HTTP::Exchange->new(tls => \%tls, proxy => $proxy);
     };
 }
-
-my %ESCAPE = map { chr($_) => sprintf '%%%02X', $_ } 0 .. 255;
-$ESCAPE{' '} = '+';
 
 sub www_form_urlencode {
     my ($self, $data) = @_;

@@ -25,7 +25,7 @@ DEBUG   = $(BUILT)/debug/cpan-bridge
 MINUTES      ?= 60
 FUZZ_SECONDS ?= 60
 PERLS        ?= bullseye trixie
-FUZZ_TARGETS ?= frames messages images calls keys http_answers html
+FUZZ_TARGETS ?= frames messages images calls keys http_answers http_chunks html
 
 .PHONY: help build demo test test-rust test-perl perls test-perls conformance bench bench-full fuzz soak lint install uninstall dist deb rpm clean
 

@@ -5,7 +5,6 @@ package LWP::Protocol::Collector;
 use strict;
 use warnings;
 
-use IO::Handle ();
 use Scalar::Util ();
 
 our $VERSION = '6.68';
@@ -42,7 +41,18 @@ sub head {
     return if !defined $arg || !$response->is_success || ref $arg eq 'CODE';
     $self->{file} = _handle($arg);
     return $self->broken($response, "Can't write to '$arg': $!") if !$self->{file};
-    $self->{is_theirs} = defined Scalar::Util::openhandle($arg);
+    $self->{is_theirs}  = defined Scalar::Util::openhandle($arg);
+    $self->{is_another} = $self->{is_theirs} && $self->{file} ne $arg;
+    return;
+}
+
+sub _flush {
+    my ($handle) = @_;
+    my $selected = select $handle;
+    my $was = $|;
+    $| = 1;
+    $| = $was;
+    select $selected;
     return;
 }
 
@@ -54,7 +64,7 @@ sub _handle {
     my $number = $is_theirs && !tied *$arg ? fileno $arg : undef;
     return $arg if $is_theirs && (!defined $number || $number < 0);
     # Another for the same file has no layers that make something else of bytes; what the script has printed comes first.
-    IO::Handle::flush($arg) if $is_theirs;
+    _flush($arg) if $is_theirs;
     open my $handle, $is_theirs ? '>&=' : '>', $arg or return;
     binmode $handle;
     return $handle;
@@ -150,9 +160,9 @@ sub broken {
 sub finish {
     my ($self, $response) = @_;
     if ($self->{is_theirs}) {
-        # Theirs stays open; what is left goes out.
-        my $went = IO::Handle::flush($self->{file});
-        $self->broken($response, "Can't write to '$self->{arg}': $!") if !$went && !$self->{is_broken};
+        # Another for the same file closes nothing of theirs.
+        my $went = $self->{is_another} ? close $self->{file} : 1;
+        $self->broken($response, "Can't write to '$self->{arg}': $!") if !$went;
         delete $self->{file};
     }
     elsif ($self->{file}) {

@@ -183,12 +183,25 @@ fn addresses_of_either_kind_are_reached() {
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
-            let _ = std::io::Read::read(&mut stream, &mut [0; 4096]);
-            answer(&mut stream, "200 OK", &[], b"six");
+            let mut request = [0; 4096];
+            let count = std::io::Read::read(&mut stream, &mut request).unwrap();
+            answer(
+                &mut stream,
+                "200 OK",
+                &[("Connection", "close"), ("Content-Type", "text/plain")],
+                &request[..count],
+            );
         }
     });
-    let url = format!("http://[::1]:{port}/");
-    assert_eq!(broker.call("http_helper.get", map([("url", url.into())])).unwrap()["content"], "six".into());
+    let get = |host: &str| broker.call("http_helper.get", map([("url", format!("http://{host}:{port}/").into())]));
+    // The second on a link of this host, which is nobody else's business.
+    for host in ["[::1]", "[::1%25lo]", "[::1%lo]"] {
+        let got = get(host).unwrap();
+        assert!(got["content"].as_str().is_some_and(|text| text.contains(&format!("Host: [::1]:{port}\r"))), "{got}");
+    }
+    let wrong = get("[fe80::1%25nowhere0]");
+    assert_eq!(code(&wrong), "invalid_params");
+    assert!(message(&wrong).contains("names nowhere0, which is no link of this host"), "{}", message(&wrong));
 }
 
 #[test]

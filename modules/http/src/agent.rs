@@ -37,7 +37,8 @@ pub struct Ways {
 
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum Way {
-    Direct { tls: bool },
+    // Addresses on one link are others than those on another.
+    Direct { tls: bool, zone: Option<u32> },
     // Requests for `http` are sent to the proxy itself.
     Plain(ProxyAddress),
     // For `https` it opens a tunnel.
@@ -112,14 +113,14 @@ impl Ways {
         Arc::clone(shared)
     }
 
-    /// What takes requests to a URL.
+    /// What takes requests to a URL, whose address is on that link if it is on one alone.
     ///
     /// # Errors
     /// `failed` if the host has no certificate authorities to trust.
-    pub fn agent(&self, url: &Url) -> Result<Agent, CallError> {
+    pub fn agent(&self, url: &Url, zone: Option<u32>) -> Result<Agent, CallError> {
         let tls = url.scheme() == "https";
         let way = match self.proxies.of(url) {
-            None => Way::Direct { tls },
+            None => Way::Direct { tls, zone },
             Some(proxy) if tls => Way::Tunnel(proxy.clone()),
             Some(proxy) => Way::Plain(proxy.clone()),
         };
@@ -147,11 +148,12 @@ impl Ways {
             .input_buffer_size(INPUT)
             .output_buffer_size(OUTPUT)
             .proxy(None);
-        let mut resolver = Names { instead: None };
+        let mut resolver = Names::default();
         let mut head = HeadConnector::default();
         let mut link = TlsConnector { leads: Leads::Direct, terms: None };
         match way {
-            Way::Direct { tls } => {
+            Way::Direct { tls, zone } => {
+                resolver.zone = *zone;
                 if *tls {
                     link.terms = Some(self.terms()?);
                 }

@@ -9,6 +9,7 @@ use super::spelling::Spelling;
 use super::trailers::Place;
 use super::transport;
 use super::watch::{self, Connection};
+use super::zone;
 use cookie_store::RawCookie;
 use kit::files::in_words;
 use kit::protocol::CallError;
@@ -72,6 +73,8 @@ pub struct Target {
     pub url: Url,
     uri: Uri,
     credentials: Option<(Vec<u8>, Vec<u8>)>,
+    // The link that its address is on.
+    zone: Option<u32>,
 }
 
 impl Target {
@@ -84,7 +87,8 @@ impl Target {
         if text.chars().any(|c| c.is_ascii_control()) {
             return Err(wrong("holds a line end or another control character".to_owned()));
         }
-        let text = text.trim();
+        let (text, zone) = zone::taken_out(text.trim()).map_err(wrong)?;
+        let text = text.as_ref();
         let mut url = Url::parse(text).map_err(|error| wrong(format!("is no URL: {error}")))?;
         if !matches!(url.scheme(), "http" | "https") {
             return Err(wrong("is no http:// or https:// URL".to_owned()));
@@ -106,7 +110,7 @@ impl Target {
             Some(uri) => uri,
             None => url.as_str().parse().map_err(|_| wrong("is no URL".to_owned()))?,
         };
-        Ok(Self { url, uri, credentials })
+        Ok(Self { url, uri, credentials, zone })
     }
 }
 
@@ -210,7 +214,10 @@ fn redirection(order: &Order<'_>, response: &Response<Body>) -> Option<Target> {
     let location = String::from_utf8_lossy(location.as_bytes());
     let next = order.target.url.join(location.trim()).ok()?;
     // A server can't make us read files or speak other protocols.
-    matches!(next.scheme(), "http" | "https").then(|| Target::parse(next.as_str()).ok()).flatten()
+    let next = matches!(next.scheme(), "http" | "https").then(|| Target::parse(next.as_str()).ok()).flatten()?;
+    // The same address is on the same link: a server can't say which.
+    let zone = order.target.zone.filter(|_| next.url.host() == order.target.url.host());
+    Some(Target { zone, ..next })
 }
 
 /// Makes the request the next one. Returns where it went before.
@@ -284,7 +291,7 @@ fn send(session: &Session, order: &Order<'_>, at_home: bool, watch: &mut dyn FnM
     if body.is_some() {
         request = request.header(header::CONTENT_LENGTH, order.payload.len());
     }
-    let agent = session.ways.agent(&order.target.url)?;
+    let agent = session.ways.agent(&order.target.url, order.target.zone)?;
     let wrong = |error| Trouble::Call(CallError::invalid("url", format!("the request can't be sent: {error}")));
     let names = order.names.iter().chain(&session.names);
     let trailers = watch::expect_head(Spelling::of(names.map(String::as_str)), order.method == Method::HEAD);

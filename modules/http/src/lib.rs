@@ -36,5 +36,6 @@ mod trailers;
 mod transfer;
 mod transport;
 mod watch;
+mod zone;
 
 pub use functions::module;

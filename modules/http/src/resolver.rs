@@ -4,6 +4,7 @@ use super::transport::stopped;
 use super::watch;
 use net::resolve::look_up;
 use net::wait::Stop;
+use std::net::SocketAddr;
 use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
@@ -14,10 +15,12 @@ use ureq::{Error, Timeout};
 const MAX_ADDRESSES: usize = 16;
 
 /// Names as the system knows them.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Names {
     /// The proxy, where requests go to one.
     pub instead: Option<Uri>,
+    /// The link that addresses are on.
+    pub zone: Option<u32>,
 }
 
 impl Resolver for Names {
@@ -34,7 +37,10 @@ impl Resolver for Names {
             other => stopped(other, timeout.reason),
         })?;
         let mut addresses = self.empty();
-        for address in found.into_iter().take(MAX_ADDRESSES) {
+        for mut address in found.into_iter().take(MAX_ADDRESSES) {
+            if let (SocketAddr::V6(address), Some(zone)) = (&mut address, self.zone) {
+                address.set_scope_id(zone);
+            }
             addresses.push(address);
         }
         if addresses.is_empty() { Err(Error::HostNotFound) } else { Ok(addresses) }

@@ -124,6 +124,14 @@ my $page = $with_jar->get("$base/page");
 is_deeply([map { scalar $page->header($_) } qw(Title Refresh X-Died Content-Length Set-Cookie)], ['T', 5, undef, undef, undef], 'a page says what pages may');
 is_deeply([$page->header('Content-Type')], ['text/html'], 'its type is the server\'s to say');
 
+{
+    # One whose queue is full takes no more.
+    my $busy = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1') or die $!;
+    my $place = '127.0.0.1:' . $busy->sockport;
+    my @waiting = map { IO::Socket::INET->new(PeerAddr => $place, Blocking => 0) } 1 .. 5;
+    like(LWP::UserAgent->new(timeout => 1)->get("http://$place/")->status_line, qr/\A500 Can't connect to \Q$place\E \(Connection timed out\)/, 'a server that takes nobody');
+}
+
 # --- The caller's own
 for my $path (qw(echo redirect authed cut cr page nowhere)) {
     $@ = 'keep';
@@ -162,7 +170,9 @@ gzip(\('abc' x 10), \my $packed);
 is(HTTP::Response->new(200, 'OK', ['Content-Encoding' => ' gzip ', 'Content-Type' => 'a/b'], $packed)->decoded_content, 'abc' x 10, 'packed');
 substr($packed, -6, 1) ^= "\1";
 is(HTTP::Response->new(200, 'OK', ['Content-Encoding' => 'gzip', 'Content-Type' => 'a/b'], $packed)->decoded_content, undef, 'packed, with a wrong sum');
+like($@, qr/\ACan't gunzip content: data error \(\S/, 'and what is wrong is said');
 is(HTTP::Response->new(200, 'OK', ['Content-Encoding' => 'gzip', 'Content-Type' => 'a/b'], $packed)->decoded_content(max_body_size => 100), undef, 'and with a limit');
+like($@, qr/\ACan't gunzip content: data error \(\S/, 'in the same words');
 
 # --- What is made to take long is done at once: these would not end within the test's time
 my $blanks = ' ' x 300_000;

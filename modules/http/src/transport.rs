@@ -85,7 +85,8 @@ impl<In: Transport> Connector<In> for SocketConnector {
         let reason = details.timeout.reason;
         let place = Place::take(&self.open, wait.holder, self.make_room).map_err(|stop| stopped(stop, reason))?;
         let until = deadline(&wait, details.timeout);
-        let stream = connect(&wait, &details.addrs, until).map_err(|stop| stopped(stop, reason))?;
+        // Whatever limit it was that ended this wait.
+        let stream = connect(&wait, &details.addrs, until).map_err(|stop| stopped(stop, Timeout::Connect))?;
         let buffers = LazyBuffers::new(details.config.input_buffer_size(), details.config.output_buffer_size());
         Ok(Some(Either::B(SocketTransport { stream: Arc::new(stream), buffers, _place: place })))
     }

@@ -220,7 +220,7 @@ sub _inflate {
     _load($module) or die "Can't decode $coding: $module is not installed\n";
     # An answer without a body has the head of one: to HEAD, or of a redirect.
     return \(my $nothing = '') if !length $$input;
-    return _inflate_within($module, $input, $most, @options) if defined $most;
+    return _inflate_within($module, $function, $input, $most, @options) if defined $most;
     my $output;
     my $work = $module->can($function);
     return \$output if $work->($input, \$output, @options, Transparent => 0);
@@ -228,19 +228,29 @@ sub _inflate {
     if ($coding eq 'deflate' && _load('IO::Uncompress::RawInflate')) {
         return \$output if IO::Uncompress::RawInflate::rawinflate($input, \$output, Transparent => 0);
     }
-    die "Can't $function content: $coding\n";
+    die "Can't $function content: data error (" . _reason($module, $function) . ")\n";
+}
+
+# Each module has its own variable for that.
+sub _reason {
+    my ($module, $function) = @_;
+    my $name = $module . '::' . ucfirst($function) . 'Error';
+    no strict 'refs';    ## no critic (ProhibitNoStrict)
+    my $why = ${$name};
+    return defined $why && length "$why" ? "$why" : 'what it is nobody said';
 }
 
 # The same in pieces, and no further than that.
 sub _inflate_within {
-    my ($module, $input, $most, @options) = @_;
-    my $stream = $module->new($input, @options, Transparent => 0) or die "Can't decode content\n";
+    my ($module, $function, $input, $most, @options) = @_;
+    my $wrong = sub { die "Can't $function content: data error (" . _reason($module, $function) . ")\n" };
+    my $stream = $module->new($input, @options, Transparent => 0) or $wrong->();
     my $output = '';
     my $count;
     while (($count = $stream->read($output, 65_536, length $output)) > 0) {
         die "Decoded content would be larger than $most octets\n" if length $output > $most;
     }
-    die "Can't decode content\n" if $count < 0;
+    $wrong->() if $count < 0;
     return \$output;
 }
 

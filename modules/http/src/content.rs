@@ -53,9 +53,13 @@ pub fn decoded(encoding: &str, body: Stream) -> io::Result<Stream> {
     Ok(body)
 }
 
-/// Undoes the codings that a server put on for the way (RFC 9112, 7.2). They are none of the content's, so whoever asked gets the body without
-/// them; one that is not known is an error of the body, not of the answer, whose head is worth having.
-pub fn unpacked(packing: String, body: Stream) -> Stream {
+/// Undoes the codings that a server put on for the way (RFC 9112, 7.2), if all of them are known. They are none of the content's, so whoever asked gets
+/// the body without them. One that is packed wrongly is an error of the body, not of the answer, whose head is worth having.
+pub fn unpacked(packing: Option<String>, body: Stream) -> Stream {
+    const KNOWN: [&str; 4] = ["gzip", "x-gzip", "deflate", "br"];
+    let Some(packing) = packing.filter(|packing| packing.split(", ").all(|coding| KNOWN.contains(&coding))) else {
+        return body;
+    };
     /// A body that is made when it is first read: what it begins with says what it is.
     enum Packed {
         Begun(Stream),

@@ -193,10 +193,7 @@ pub fn run(session: &Session, mut order: Order<'_>, watch: &mut dyn FnMut(u64)) 
                     redirects,
                     one_too_many,
                     length,
-                    body: match packing {
-                        Some(packing) => unpacked(packing, body),
-                        None => body,
-                    },
+                    body: unpacked(packing, body),
                     trailers,
                     connection,
                 });

@@ -43,6 +43,8 @@ sub request {
         on_head  => sub {
             $response = _response($_[0], $request, $ua);
             $collector->head($response);
+            my $unknown = _unknown_coding($response);
+            $collector->broken($response, "Can't handle transfer encoding '$unknown'") if defined $unknown;
         },
         # An object of ours is thrown where nobody wants more.
         $streams ? (on_data => sub { $collector->data($response, $_[0]) or die $collector }) : (),
@@ -55,7 +57,7 @@ sub request {
     }
     die _complaint($reply, $ua, $proxy) if $reply->{error};
     _note_kept($ua->{conn_cache}, $request->uri, $timeout) if $ua->{conn_cache};
-    $collector->whole($response, $reply->{content}) if !$streams;
+    $collector->whole($response, $reply->{content}) if !$streams && !defined _unknown_coding($response);
     $collector->broken($response, $reply->{aborted}) if $reply->{aborted};
     _push_as_spelt($response->headers, @{ $reply->{trailers} }) if $reply->{trailers};
     return $collector->finish($response);
@@ -136,6 +138,16 @@ sub _response {
     _note_connection($response, $reply->{connection}, $ua) if $reply->{connection};
     $response->request($request);
     return $response;
+}
+
+# The codings, if one is not undone by the broker.
+sub _unknown_coding {
+    my ($response) = @_;
+    my $all = join ', ', $response->header('Client-Transfer-Encoding');
+    my @codings = split /[\s,]+/, lc $all;
+    pop @codings if @codings && $codings[-1] eq 'chunked';
+    my ($unknown) = grep { !/\A(?:x-gzip|gzip|deflate|br|identity|)\z/ } @codings;
+    return defined $unknown ? $all : undef;
 }
 
 # A server's names stay what they are.

@@ -22,7 +22,7 @@ sub request {
     if ($request->uri->scheme !~ /\Ahttps?\z/i) {
         require LWP::Protocol::Forwarded;
         return LWP::Protocol::Forwarded->new($self->{scheme}, $ua)
-            ->forward($request, $proxy, $arg, $timeout, _url($request->uri), $headers, _body($request), sub { return _response($_[0], $request) });
+            ->forward($request, $proxy, $arg, $timeout, _url($request->uri), $headers, _body($request), sub { return _response($_[0], $request, $ua) });
     }
     # What such an address was to say nobody knows: http:///h/x is no way of writing http://h/x.
     return HTTP::Response->new(500, 'No Host option provided') if !defined $request->uri->host || !length $request->uri->host;

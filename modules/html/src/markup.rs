@@ -277,8 +277,8 @@ fn quoted_end(source: &Source<'_>, at: usize, quote: u8) -> Option<usize> {
 
 fn end_tag(source: &Source<'_>, at: usize, rules: &Rules) -> Found {
     let name = at + 2;
-    let (begins_name, in_name): (fn(u8) -> bool, fn(u8) -> bool) =
-        if rules.are_names_strict { (is_name_start, is_name) } else { (is_word, is_word) };
+    let begins_name = if rules.are_names_strict { is_name_start } else { is_word };
+    let in_name = if rules.are_names_strict { is_name } else { is_word };
     if begins_name(source.at(name)) {
         let name_end = source.end_name_end(name + 1, in_name);
         if rules.is_end_strict && source.is_dead_end(Way::EndName, name_end) {

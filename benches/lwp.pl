@@ -27,3 +27,17 @@ for my $scheme (qw(http https)) {
     rate("$scheme, 100 MiB into memory, MiB/s", 100, sub { expect($ua->get("$url{$scheme}/large.bin")) });
     rate("$scheme, 100 MiB into a file, MiB/s", 100, sub { expect($ua->get("$url{$scheme}/large.bin", ':content_file' => "$directory/got")) });
 }
+
+# Whole scripts, by the CPU that they take: as many as a second of it is good for.
+my @found = map { "-I$_" } grep { m{\Aperl/} } @INC;
+for my $scheme (qw(http https)) {
+    my @before = (times)[2, 3];
+    my ($count, $took) = (0, 0);
+    while ($took < $seconds) {
+        system($^X, @found, 'benches/one_get.pl', "$url{$scheme}/small.bin", $authority) == 0 or die "a script with one get failed\n";
+        my @now = (times)[2, 3];
+        $took = $now[0] + $now[1] - $before[0] - $before[1];
+        $count++;
+    }
+    printf "%s, scripts with one get, a CPU second\t%.1f\n", $scheme, $count / $took;
+}

@@ -61,6 +61,7 @@ my @TOPICS = (
     [instructions  => 'Instructions of the broker for a call', 'By callgrind: what no other work on the machine touches. Of the program alone, without the kernel.'],
     ['crypt-cbc'   => 'Crypt::CBC', 'The stand-in beside the original (with CryptX), AES-256-CBC where nothing else is said.'],
     ['old-ciphers' => 'Cipher functions of the old daemon', 'Beside its library in the same process, without a socket (PyCryptodome).'],
+    [html          => 'HTML::Parser', 'The stand-in beside the original, a page of 1 MB.'],
     [http          => 'LWP::UserAgent', 'The stand-in beside the original, against nginx on this machine.'],
     [beside        => 'The loop beside slow transfers', 'Small calls while 50 transfers wait for their server, beside the same calls alone.'],
 );

@@ -241,6 +241,10 @@ modules() {
     [ -n "$original" ] || say "  (PyCryptodome is not installed: no comparison)"
     turns old-ciphers broker "$perl -Iperl/lib benches/legacy_cipher.pl $slice" \
         ${original:+PyCryptodome "python3 benches/legacy_cipher.py $slice"}
+    "$perl" -MHTML::Parser -e1 2>/dev/null && original=original || original=
+    [ -n "$original" ] || say "  (HTML::Parser is not installed: no comparison)"
+    turns html stand-in "$perl -Iperl/lib -Iperl/compat benches/html.pl $slice" \
+        ${original:+original "$perl benches/html.pl $slice"}
     unset CPAN_BRIDGE_SOCKET
     stop "$broker"
     start_broker broker --workers 64

@@ -24,12 +24,13 @@ my @ENTITY = qw(
 );
 my %IS_ENTITY = map { lc $_ => 1 } @ENTITY;
 
-my (%RANK, %SPELT, %KNOWN);
+my (%RANK, %SPELT, %KNOWN, %KNOWN_OTHERWISE);
 for my $name (@ORDER, @ENTITY) {
     $RANK{ lc $name } = 1 + keys %RANK;
     $SPELT{ lc $name } = $name;
     (my $with_underscores = $name) =~ tr/-/_/;
-    $KNOWN{$_} = lc $name for $name, lc $name, $with_underscores;
+    $KNOWN{$_} = lc $name for $name, lc $name;
+    $KNOWN_OTHERWISE{$with_underscores} = lc $name;
 }
 
 sub new {
@@ -43,7 +44,8 @@ sub new {
 sub _key {
     my ($name, $self) = @_;
     # As most are written.
-    return $KNOWN{$name} if defined $name && $KNOWN{$name} && $TRANSLATE_UNDERSCORE;
+    return $KNOWN{$name} if defined $name && $KNOWN{$name};
+    return $KNOWN_OTHERWISE{$name} if defined $name && $TRANSLATE_UNDERSCORE && $KNOWN_OTHERWISE{$name};
     Carp::croak('Illegal field name \'' . (defined $name ? $name : '') . '\'')
         if !defined $name || !length $name || rindex($name, ':') > 1;
     return $name if $name =~ /\A:/;

@@ -19,13 +19,15 @@ sub request {
     my ($self, $request, $proxy, $arg, $size, $timeout) = @_;
     my $ua = $self->{ua};
     my $headers = _headers($request, $ua);
-    if ($request->uri->scheme !~ /\Ahttps?\z/i) {
+    # As it was written: who signs a URL has signed that.
+    my $url = _url($request->uri);
+    if ($url !~ /\Ahttps?:/i) {
         require LWP::Protocol::Forwarded;
         return LWP::Protocol::Forwarded->new($self->{scheme}, $ua)
-            ->forward($request, $proxy, $arg, $timeout, _url($request->uri), $headers, _body($request), sub { return _response($_[0], $request, $ua) });
+            ->forward($request, $proxy, $arg, $timeout, $url, $headers, _body($request), sub { return _response($_[0], $request, $ua) });
     }
     # What such an address was to say nobody knows: http:///h/x is no way of writing http://h/x.
-    return HTTP::Response->new(500, 'No Host option provided') if !defined $request->uri->host || !length $request->uri->host;
+    return HTTP::Response->new(500, 'No Host option provided') if $url !~ m{\A[a-z]+://(?:[^/?\#]*\@)?[^/?\#:]}i;
     # Where nothing is said the broker names itself.
     $headers->{'User-Agent'} = '' if !grep { lc eq 'user-agent' } keys %$headers;
     my $collector = LWP::Protocol::Collector->new($ua, $arg, $size);
@@ -33,8 +35,7 @@ sub request {
     my $response;
     my %order = (
         method   => $request->method,
-        # As it was written: who signs a URL has signed that.
-        url      => _url($request->uri),
+        url      => $url,
         headers  => $headers,
         body     => _body($request),
         length   => scalar $request->header('Content-Length'),
@@ -49,28 +50,36 @@ sub request {
         # An object of ours is thrown where nobody wants more.
         $streams ? (on_data => sub { $collector->data($response, $_[0]) or die $collector }) : (),
     );
-    my $reply = eval { _exchange($ua, $proxy, $order{url})->run(%order) };
+    my $reply = eval { _exchange($ua, $proxy, $url)->run(%order) };
     if (!$reply) {
         my $error = $@;
         die $error if !ref $error || $error ne $collector;
         $reply = {};
     }
     die _complaint($reply, $ua, $proxy) if $reply->{error};
-    _note_kept($ua->{conn_cache}, $request->uri, $timeout) if $ua->{conn_cache};
+    _note_kept($ua->{conn_cache}, $request->uri, $url, $timeout) if $ua->{conn_cache};
     $collector->whole($response, $reply->{content}) if !$streams && !defined _unknown_coding($response);
     $collector->broken($response, $reply->{aborted}) if $reply->{aborted};
     _push_as_spelt($response->headers, @{ $reply->{trailers} }) if $reply->{trailers};
     return $collector->finish($response);
 }
 
-# What the broker keeps now, where the script looks for it.
+# What the broker keeps now, where the script looks for it. Which server it is to is worked out once where requests follow each other.
 sub _note_kept {
-    my ($cache, $uri, $timeout) = @_;
+    my ($cache, $uri, $url, $timeout) = @_;
+    my ($server) = $url =~ m{\A([^:]+://[^/?\#]+)};
+    my $last = eval { $cache->{cc_conns}[-1] };
+    if ($last && ref $last->[0] eq 'LWP::Protocol::Kept' && ($last->[0]{server} || '') eq $server) {
+        $last->[0]{timeout} = $timeout;
+        $last->[3] = time;
+        return;
+    }
     return if !eval { $cache->can('deposit') };
     my ($type, $key) = ($uri->scheme, $uri->host_port);
     require LWP::Protocol::Kept;
     my $kept = $cache->withdraw($type, $key) || LWP::Protocol::Kept->new(host => $uri->host, port => $uri->port);
     $kept->timeout($timeout);
+    $kept->{server} = $server;
     $cache->deposit($type, $key, $kept);
     return;
 }
@@ -133,7 +142,7 @@ sub _response {
     my $headers = $response->headers;
     _push_as_spelt($headers, @{ $reply->{headers} });
     # It is undone.
-    my @codings = $headers->remove_header('Transfer-Encoding');
+    my @codings = defined $headers->{'transfer-encoding'} ? $headers->remove_header('Transfer-Encoding') : ();
     $headers->push_header('Client-Date' => HTTP::Date::time2str(time), @codings ? ('Client-Transfer-Encoding' => \@codings) : ());
     _note_connection($response, $reply->{connection}, $ua) if $reply->{connection};
     $response->request($request);
@@ -143,6 +152,8 @@ sub _response {
 # The codings, if one is not undone by the broker.
 sub _unknown_coding {
     my ($response) = @_;
+    # Nearly none has any.
+    return undef if !defined $response->{_headers}{'client-transfer-encoding'};    ## no critic (ProhibitExplicitReturnUndef)
     my $all = join ', ', $response->header('Client-Transfer-Encoding');
     my @codings = split /[\s,]+/, lc $all;
     pop @codings if @codings && $codings[-1] eq 'chunked';
@@ -161,12 +172,16 @@ sub _push_as_spelt {
 # What the answer came by, under the original's names.
 sub _note_connection {
     my ($response, $connection, $ua) = @_;
+    my $headers = $response->{_headers};
+    # By hand: every response has these.
+    @{$headers}{qw(client-peer client-response-num)} = @{$connection}{qw(peer answers)};
+    @{ $headers->{'::std_case'} }{qw(client-peer client-response-num)} = qw(Client-Peer Client-Response-Num);
+    delete $headers->{'client-peer'} if !defined $connection->{peer};
+    return if !defined $connection->{version};
     my @known = (
-        [peer => 'Client-Peer'], [answers => 'Client-Response-Num'], [version => 'Client-SSL-Version'], [cipher => 'Client-SSL-Cipher'],
-        [subject => 'Client-SSL-Cert-Subject'], [issuer => 'Client-SSL-Cert-Issuer'],
+        [version => 'Client-SSL-Version'], [cipher => 'Client-SSL-Cipher'], [subject => 'Client-SSL-Cert-Subject'], [issuer => 'Client-SSL-Cert-Issuer'],
     );
     $response->header(map { defined $connection->{ $_->[0] } ? ($_->[1] => $connection->{ $_->[0] }) : () } @known);
-    return if !defined $connection->{version};
     my %ssl = _ssl($ua);
     $response->push_header('Client-SSL-Warning' => 'Peer certificate not verified') if !$ssl{verify_hostname} && !$ssl{SSL_verify_mode};
     # Whose form the others have.

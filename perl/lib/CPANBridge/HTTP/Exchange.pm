@@ -15,6 +15,8 @@ our $VERSION = '0.100';
 
 # A body of up to this many bytes comes in one answer; a longer one in pieces, of which some are on their way at any time.
 use constant PIECE => 1 << 20;
+# The same as a text, which is packed in a fraction of the time that a number takes.
+use constant PIECE_TEXT => '1048576';
 use constant AHEAD => 2;
 # A body to be sent that is longer than this goes in pieces as well.
 use constant AT_ONCE => 4 << 20;
@@ -37,8 +39,8 @@ sub run {
         method       => $order{method},
         url          => $order{url},
         headers      => $order{headers} || {},
-        timeout      => $order{timeout} || 180,
-        stream       => PIECE,
+        timeout      => '' . ($order{timeout} || 180),
+        stream       => PIECE_TEXT,
         $order{on_data} ? (eager => 1) : (),
     );
     my $answer = eval {

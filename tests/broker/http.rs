@@ -290,6 +290,34 @@ fn a_session_keeps_cookies_headers_and_connections() {
 }
 
 #[test]
+fn a_server_that_closed_a_kept_connection_is_asked_once_more() {
+    let broker = Broker::start(&[]);
+    // It closes when the second request of a connection comes.
+    let seen = std::sync::Mutex::new(std::collections::HashSet::new());
+    let web = Web::start(move |request, stream| {
+        seen.lock().unwrap().insert(request.connection) && answer(stream, "200 OK", &[], b"here")
+    });
+    let made = broker.call("http_helper.session_new", map([])).unwrap();
+    let fetch = |method: &str| {
+        let params = map([
+            ("url", web.url("/").into()),
+            ("method", method.into()),
+            ("session_id", made["session_id"].clone()),
+        ]);
+        broker.call("http_helper.request", params).unwrap()
+    };
+    assert_eq!(fetch("GET")["status_code"], 200.into());
+    assert_eq!(fetch("GET")["status_code"], 200.into(), "the first try came to a connection that was closed");
+    let requests = web.requests();
+    assert_eq!(requests.iter().map(|request| request.connection).collect::<Vec<_>>(), [0, 0, 1]);
+    assert!(fetch("POST")["error"].is_str(), "what may not come twice is not sent twice");
+    assert_eq!(web.requests().len(), 4);
+    assert_eq!(fetch("DELETE")["status_code"], 200.into());
+    assert_eq!(fetch("PUT")["status_code"], 200.into());
+    assert_eq!(web.requests().len(), 7);
+}
+
+#[test]
 fn a_proxy_gets_whole_urls_and_its_password() {
     let broker = Broker::start(&[]);
     let proxy = Web::start(|_, stream| answer(stream, "200 OK", &[], b"from the proxy"));

@@ -257,7 +257,55 @@ struct Came {
     connection: Connection,
 }
 
+/// Sends a request, and once more where the server had closed a connection that was kept before anything of the answer came, by a method
+/// that may come twice (RFC 9110, 9.2.2): a server closes what is idle when it likes, and does not ask whether a request is on its way.
 fn send(session: &Session, order: &Order<'_>, at_home: bool, watch: &mut dyn FnMut(u64)) -> Result<Came, Trouble> {
+    match attempt(session, order, at_home, watch)? {
+        Attempt::Came(came) => Ok(*came),
+        Attempt::Failed { error, was_kept } => {
+            if was_kept && has_gone(&error) && may_come_twice(&order.method) {
+                match attempt(session, order, at_home, watch)? {
+                    Attempt::Came(came) => return Ok(*came),
+                    Attempt::Failed { error, .. } => return Err(trouble(&error, &order.target.url)),
+                }
+            }
+            Err(trouble(&error, &order.target.url))
+        }
+    }
+}
+
+/// What came of sending a request once.
+enum Attempt {
+    Came(Box<Came>),
+    /// Nothing of an answer did; the connection had served others before, or not.
+    Failed {
+        error: Error,
+        was_kept: bool,
+    },
+}
+
+/// Whether the other end has closed the connection.
+fn has_gone(error: &Error) -> bool {
+    let kinds = [
+        io::ErrorKind::ConnectionReset,
+        io::ErrorKind::ConnectionAborted,
+        io::ErrorKind::BrokenPipe,
+        io::ErrorKind::UnexpectedEof,
+    ];
+    matches!(error, Error::Io(why) if kinds.contains(&why.kind()))
+}
+
+/// Whether a request by this method does no more when it comes twice (RFC 9110, 9.2.2).
+fn may_come_twice(method: &Method) -> bool {
+    [Method::GET, Method::HEAD, Method::OPTIONS, Method::TRACE, Method::PUT, Method::DELETE].contains(method)
+}
+
+fn attempt(
+    session: &Session,
+    order: &Order<'_>,
+    at_home: bool,
+    watch: &mut dyn FnMut(u64),
+) -> Result<Attempt, Trouble> {
     let mut request = Request::builder().method(&order.method).uri(&order.target.uri);
     let given = |name: &HeaderName| order.headers.iter().any(|(other, _)| other == name);
     for (name, value) in &order.headers {
@@ -300,8 +348,12 @@ fn send(session: &Session, order: &Order<'_>, at_home: bool, watch: &mut dyn FnM
         }
     };
     let (head, connection) = watch::take_head();
-    let response = outcome.map_err(|error| trouble(&error, &order.target.url))?;
-    Ok(Came { head: Head::read(&head, &response), response, trailers, connection })
+    Ok(match outcome {
+        Ok(response) => {
+            Attempt::Came(Box::new(Came { head: Head::read(&head, &response), response, trailers, connection }))
+        }
+        Err(error) => Attempt::Failed { error, was_kept: head.is_empty() && connection.answers > 0 },
+    })
 }
 
 fn exchange(agent: &Agent, mut request: Request<SendBody<'_>>) -> Result<Response<Body>, Error> {

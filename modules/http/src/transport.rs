@@ -311,6 +311,7 @@ impl<In: Transport> Transport for HeadTransport<In> {
         }
         // It is there for the first bytes of a request, and these begin with the request line.
         let Some(spelling) = watch::take_spelling() else { return self.inner.transmit_output(amount, timeout) };
+        watch::sends_on(self.answers);
         spelling.apply(&mut self.inner.buffers().output()[..amount]);
         self.send_head(amount, timeout)
     }

@@ -89,6 +89,15 @@ pub fn take_spelling() -> Option<Spelling> {
     WATCH.with_borrow_mut(|watch| watch.spelling.take())
 }
 
+/// The request goes out on a connection by which so many answers came before.
+pub fn sends_on(answers: u64) {
+    WATCH.with_borrow_mut(|watch| {
+        if let Some(answer) = &mut watch.answer {
+            answer.connection.answers = answers;
+        }
+    });
+}
+
 /// Whether a head is expected and has not come.
 pub fn is_head_expected() -> bool {
     WATCH.with_borrow(|watch| watch.answer.as_ref().is_some_and(|answer| answer.head.is_empty()))

@@ -75,7 +75,8 @@ parameters!(NoParameters);
 
 /// Reads the description of a parameter struct off its type, so that the two can't differ.
 pub(super) fn describe<P: Parameters>() -> Vec<Parameter> {
-    let schema = schemars::schema_for!(P::Of<'static>).to_value();
+    let settings = SchemaSettings::default().with(|settings| settings.inline_subschemas = true);
+    let schema = settings.into_generator().into_root_schema_for::<P::Of<'static>>().to_value();
     let required: Vec<&str> =
         schema["required"].as_array().into_iter().flatten().filter_map(|name| name.as_str()).collect();
     let Some(properties) = schema["properties"].as_object() else { return Vec::new() };

@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn a_wrong_name_is_answered_with_the_right_ones() {
-        assert!(choose(own().unwrap(), Some("cripto")).unwrap_err().contains("there are crypto, http"));
+        assert!(choose(own().unwrap(), Some("cripto")).unwrap_err().contains("there are crypto, html, http"));
         assert!(choose(own().unwrap(), Some("crypto.hsh")).unwrap_err().contains("hash"));
     }
 }

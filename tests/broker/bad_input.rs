@@ -113,7 +113,7 @@ fn unknown_names_are_told_with_the_nearest() {
     assert!(message(&module).contains("crypto"), "{module:?}");
     assert_eq!(
         module.unwrap_err()["data"]["available"],
-        Value::Array(vec!["crypto".into(), "http_helper".into(), "system".into(), "test".into()])
+        Value::Array(vec!["crypto".into(), "html".into(), "http_helper".into(), "system".into(), "test".into()])
     );
     let function = client.call("crypto.encypt", none());
     assert_eq!(code(&function), "unknown_function");

@@ -156,7 +156,7 @@ fn what_can_be_called_is_described_by_the_broker_or_without_one() {
     assert!(printed(&broker, &["describe", "test.panic"]).contains("Runs inline."));
     let one = json(&printed(&broker, &["describe", "http.download", "--json"]));
     assert_eq!(one[0]["functions"][0]["touches"], "files and network");
-    for (what, words) in [("nope", "there are crypto, http_helper"), ("test.pong", "there are ")] {
+    for (what, words) in [("nope", "there are crypto, html, http_helper"), ("test.pong", "there are ")] {
         let output = run(&broker, &["describe", what]);
         assert_eq!(output.status.code(), Some(1));
         assert!(String::from_utf8_lossy(&output.stderr).contains(words), "{output:?}");

@@ -299,11 +299,8 @@ fn a_server_that_closed_a_kept_connection_is_asked_once_more() {
     });
     let made = broker.call("http_helper.session_new", map([])).unwrap();
     let fetch = |method: &str| {
-        let params = map([
-            ("url", web.url("/").into()),
-            ("method", method.into()),
-            ("session_id", made["session_id"].clone()),
-        ]);
+        let params =
+            map([("url", web.url("/").into()), ("method", method.into()), ("session_id", made["session_id"].clone())]);
         broker.call("http_helper.request", params).unwrap()
     };
     assert_eq!(fetch("GET")["status_code"], 200.into());

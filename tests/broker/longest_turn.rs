@@ -100,6 +100,10 @@ fn largest(measured: &mut Measured) -> BTreeMap<&'static str, Value> {
         Value::Map(pairs.into_iter().map(|(name, value)| (name.into(), value)).collect())
     };
     let cipher = || map([key(), ("cipher", "3DES".into())]);
+    // Tags as close as they come, and all that can be known of each.
+    let page = "<a b=&#65;>&amp;".repeat(255);
+    let all = "[tokens,tokenpos,tag,attr,@attr,attrseq,text,dtext,offset_end,line,column]";
+    let rules = map([("options", 0.into()), ("reports", Value::Array(vec![all.into(); 8]))]);
     let encrypting = made("crypto.new", cipher(), "cipher_id");
     let freed = made("crypto.new", cipher(), "cipher_id");
     let chain_id = made("crypto.chain_new", chain(vec![]), "chain_id");
@@ -136,6 +140,10 @@ fn largest(measured: &mut Measured) -> BTreeMap<&'static str, Value> {
                 ("signature", "00".repeat(64).into()),
                 ("algorithm", "Ed25519".into()),
             ]),
+        ),
+        (
+            "html.tokens",
+            map([("text", page.into()), ("ending", "document".into()), ("state", "".into()), ("rules", rules)]),
         ),
         ("http_helper.body_add", map([("body_id", body), ("content", bytes(255 << 10))])),
         ("http_helper.body_free", map([("body_id", large_body)])),

@@ -23,7 +23,7 @@ pub fn module() -> Module {
 }
 
 /// Bytes of parameters whose tokens take the loop less than about 100 microseconds.
-const MOST_IN_LOOP: usize = 8 << 10;
+const MOST_IN_LOOP: usize = 4 << 10;
 
 /// What a call holds while it runs, in parts of its parameters: every text may be reported several times.
 const PARTS: usize = 12;
@@ -44,7 +44,8 @@ struct Tokens<'a> {
     /// What the call before gave; empty for a new document.
     #[serde(borrow)]
     state: Bytes<'a>,
-    /// What the parser is set to: `options`, `reports`, and what tags it knows.
+    /// What the parser is set to: `options` (bits), `reports` (a list of eight: what handlers of the events are called with, in the order of their
+    /// numbers, as an argspec of HTML::Parser), `silent`, `report_tags`, `ignore_tags`, `ignore_elements`, `boolean_value`, `entities`.
     #[serde(borrow)]
     rules: Settings<'a>,
     /// Other rules, each from the end of a report on, in the order of these.

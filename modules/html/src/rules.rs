@@ -11,7 +11,9 @@ use std::collections::{HashMap, HashSet};
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Settings<'a> {
-    /// A bit an option: see `OPTIONS`.
+    /// A bit an option, from the lowest on: strict_comment, strict_names, xml_mode, unbroken_text, marked_sections, attr_encoded, case_sensitive,
+    /// strict_end, closing_plaintext, utf8_mode, empty_element_tags, xml_pic, backquote (as HTML::Parser has them), and skipped_text: whether what
+    /// is not reported is kept for the next report.
     #[serde(default)]
     options: Option<Integer>,
     /// What is reported of declaration, comment, start, end, text, process, start_document and end_document: names as in an argspec of

@@ -146,6 +146,29 @@ is(all_of($page, 512 * 1024), $whole, 'the same again') for 1 .. 2;
     is_deeply([grep { $_ ne 'mine' } @seen], [], 'in handlers, too');
 }
 
+{
+    package main;
+    my @seen;
+    sub by_name { push @seen, "by name @_"; return }
+    local $SIG{__WARN__} = sub { push @seen, "warned: @_" };
+    my $parser = HTML::Parser->new(api_version => 3, comment_h => [\@seen, '@{event}']);
+    $parser->handler(start => 'by_name', 'tagname');
+    $parser->handler(end => 'main::by_name', q(tagname,'literal'));
+    $parser->parse('<b><!-- c --></b>')->eof;
+    is_deeply(\@seen, ['by name b', 'comment', 'by name b literal'], 'functions by name, beside arrays, without a word');
+    $parser->handler(start => 'there_is_none', '');
+    ok(!eval { $parser->parse('<b>'); 1 }, 'one that is not there');
+    like($@, qr/\AUndefined subroutine &main::there_is_none called/, '... is named');
+    @seen = ();
+    HTML::Parser->new(api_version => 3, start_h => [sub { $_[0] .= '!'; push @seen, $_[0] }, q('x')])->parse('<a><b>');
+    is_deeply(\@seen, ['x!', 'x!'], 'a literal is the handler\'s');
+}
+{
+    my @seen;
+    HTML::Parser->new(api_version => 3, default_h => [\@seen, '@{event,text}'])->parse('<_>a<:b>c<x:d></:b>');
+    is("@seen", 'start_document  start <_> text a start <:b> text c start <x:d> end </:b>', 'names of tags that begin as those of XML may');
+}
+
 # --- Character references
 
 {
@@ -183,6 +206,9 @@ for my $hostile (
     ['<![INCLUDE[' x 30_000 . ']]>' x 30_000, { marked_sections => 1 }],
     ['<a ' . join(' ', map { "a$_=1" } 1 .. 50_000) . '>', {}],
     ['<script>' . '</' x 100_000, {}],
+    ['<script>' x 50_000, {}],
+    ['<title>' x 50_000, {}],
+    ['<title></titl' x 50_000, {}],
     ["<p>\0</p>\xff\xfe<\xed\xa0\x80>" x 1000, {}],
     ["\x{d800}<p>\x{110000}</p>" x 1000, {}],
 ) {
@@ -194,8 +220,41 @@ for my $hostile (
     cmp_ok($length, '>', length($document) / 2, 'and all of it is reported') if !$options->{marked_sections};
 }
 
+# Tokens that come in many small chunks, as from a pipe: what is before does not go to the broker again with each.
+for (
+    ['a script', '<script>' . "if (a<b) x->y();\n" x 10_000 . '</script><p>'],
+    ['a comment', '<!--' . 'x>' x 20_000 . '-->'],
+    ['text', 'a' x 50_000 . ' b'],
+    ['an attribute', '<a b="' . 'x' x 50_000 . '">'],
+) {
+    my ($name, $document) = @$_;
+    my ($length, $calls) = (0, 0);
+    my $call = \&HTML::Parser::Document::_tokens;
+    no warnings 'redefine';
+    local *HTML::Parser::Document::_tokens = sub { $calls++; return $call->(@_) };
+    my $parser = HTML::Parser->new(api_version => 3, default_h => [sub { $length += length $_[0] }, 'text']);
+    for (my $at = 0; $at < length $document; $at += 100) { $parser->parse(substr $document, $at, 100) }
+    $parser->eof;
+    is($length, length $document, "$name in chunks is reported whole");
+    cmp_ok($calls, '<', 20, "... after $calls calls");
+}
+{
+    my ($length, $parts) = (0, 0);
+    my $parser = HTML::Parser->new(api_version => 3, text_h => [sub { $length += length $_[0]; $parts++ }, 'text']);
+    $parser->parse('word ' x 5_000_000)->eof;
+    is($length, 25_000_000, 'text that is longer than a message');
+    cmp_ok($parts, '<', 20, '... comes in few parts');
+}
+
 # --- The others
 
+{
+    my $ascii = '<td>&nbsp;</td>';
+    utf8::upgrade($ascii);
+    my $parser = HTML::TokeParser->new(\$ascii);
+    $parser->get_tag('td');
+    is(length $parser->get_trimmed_text('/td'), 1, 'a space that does not break stays in a document of ASCII, as in the original');
+}
 {
     my $extor = HTML::LinkExtor->new(undef, 'http://x.example/a/');
     $extor->parse('<a href=" b "><img src=c lowsrc=d alt=e><p href=f>')->eof;

@@ -18,6 +18,14 @@ Recorded::compare(
     versions => { URI => '5.17' },
 );
 
+# Without Business::ISBN, which few hosts have, a URI is one as well.
+{
+    local @INC = (sub { die "there is none\n" if $_[1] eq 'Business/ISBN.pm'; return }, @INC);
+    local %INC = %INC;
+    delete $INC{'Business/ISBN.pm'};
+    is(URI->new('urn:isbn:0395363411')->canonical, 'urn:isbn:0395363411', 'urn:isbn') if !defined &Business::ISBN::new;
+}
+
 # Newer than that version.
 for (
     ['geo:54.5,-2.25,12;crs=wgs84;u=3', latitude => 54.5, longitude => -2.25, altitude => 12, crs => 'wgs84', uncertainty => 3],

@@ -154,7 +154,7 @@ impl<'t> Source<'t> {
 /// What stands at a `<`.
 pub(crate) fn find(source: &Source<'_>, at: usize, rules: &Rules, ends_comments_early: bool) -> Found {
     match source.at(at + 1) {
-        b'A'..=b'Z' | b'a'..=b'z' => start_tag(source, at, rules),
+        byte if is_name_start(byte) => start_tag(source, at, rules),
         b'/' => end_tag(source, at, rules),
         b'!' => declaration(source, at, rules, ends_comments_early),
         b'?' => instruction(source, at, rules),

@@ -45,9 +45,16 @@ pub(crate) struct Parser<'t> {
     pub(crate) values: Values,
     /// The number of the report after which nothing is reported any more.
     pub(crate) last: u64,
+    /// A bit an index in `LITERALS`: whether no end of such an element is in what is left.
+    unended: u8,
+    /// Where it is looked whether anybody still waits for the call.
+    next_piece: usize,
     /// Whether the text that waited is reported.
     pub(crate) is_flushing: bool,
 }
+
+/// Bytes of values after which a call ends.
+const MOST_FOUND: usize = 1 << 20;
 
 /// Bytes of the shortest markup.
 const SHORTEST: usize = 3;
@@ -65,6 +72,8 @@ impl<'t> Parser<'t> {
             events: Vec::new(),
             values: Values::default(),
             last: u64::MAX,
+            unended: 0,
+            next_piece: PIECE,
             is_flushing: false,
         };
         parser.obey_rules();
@@ -81,7 +90,12 @@ impl<'t> Parser<'t> {
             self.report(Some(Event::StartDocument), &Part::Of(0..0), &[]);
         }
         let place = self.tokens(0, ending, pieces)?;
-        if ending == Ending::Document { self.rest(place, pieces) } else { Ok(place) }
+        if ending == Ending::Document && !self.is_paused() { self.rest(place, pieces) } else { Ok(place) }
+    }
+
+    /// Whether so much was found that the rest is for another call: an answer is to have room in a message.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.values.size() > MOST_FOUND
     }
 
     pub(crate) fn is_over(&self) -> bool {
@@ -92,14 +106,13 @@ impl<'t> Parser<'t> {
     fn tokens(&mut self, from: usize, ending: Ending, pieces: &Pieces) -> Result<usize, CallError> {
         // Text begins at the one; at the other it is known how it goes on.
         let (mut begin, mut place) = (from, from);
-        let mut next_piece = from + PIECE;
         loop {
-            if self.is_over() {
+            if self.is_over() || begin == place && self.is_paused() {
                 return Ok(begin);
             }
-            if place > next_piece {
+            if place > self.next_piece {
                 pieces.begin()?;
-                next_piece = place + PIECE;
+                self.next_piece = place + PIECE;
             }
             if let Some(literal) = self.state.literal {
                 match self.literal(literal, begin) {
@@ -215,6 +228,9 @@ impl<'t> Parser<'t> {
 
     /// Reports the content of an element of text alone, and its end. Gives where that is; nothing if it does not end here.
     fn literal(&mut self, literal: u8, begin: usize) -> Option<usize> {
+        if self.unended & 1 << literal != 0 {
+            return None;
+        }
         let text = self.source.text();
         let name = LITERALS[usize::from(literal)].name.as_bytes();
         let may_end = literal != PLAINTEXT || self.rules.closes_plaintext;
@@ -238,6 +254,8 @@ impl<'t> Parser<'t> {
             self.state.is_cdata = false;
             return Some(end + 1);
         }
+        // Nor is there one for elements that begin behind this one.
+        self.unended |= u8::from(may_end) << literal;
         None
     }
 
@@ -266,6 +284,9 @@ impl<'t> Parser<'t> {
         let end = self.source.text().len();
         let mut place = from;
         while place < end {
+            if self.is_paused() {
+                return Ok(place);
+            }
             if let Some(literal) = self.state.literal {
                 match LITERALS[usize::from(literal)].unended {
                     Unended::IsText => break,
@@ -306,19 +327,21 @@ impl<'t> Parser<'t> {
             && text.get(at + 1).is_none_or(begins_markup)
     }
 
-    /// A byte without which more of the document changes nothing: what is left can't end before it.
-    pub(crate) fn needs(&self, place: usize) -> Option<u8> {
+    /// What has to come before more is found: what is left can't end without it. A character, or one of the names that are here.
+    pub(crate) fn needs(&self, place: usize) -> Option<&'static str> {
         let rest = &self.source.text()[place..];
-        if self.state.literal.is_some() {
-            return (!rest.is_empty() && !rest.contains(&b'<')).then_some(b'<');
+        if let Some(literal) = self.state.literal {
+            return Some(LITERALS[usize::from(literal)].name);
         }
         let is_strict = self.rules.are_names_strict || self.rules.is_comment_strict || self.rules.is_end_strict;
-        let may_be_section = self.rules.has_marked_sections || !self.state.sections.is_empty();
+        if self.rules.has_marked_sections || !self.state.sections.is_empty() {
+            return None;
+        }
         match rest {
-            [b'<', b'A'..=b'Z' | b'a'..=b'z' | b'/' | b'!' | b'?', _, ..] if !is_strict && !may_be_section => {
-                Some(b'>')
-            }
-            _ => None,
+            [b'<', b'!', b'-', b'-', ..] if !is_strict && !self.state.ends_comments_early => Some("--"),
+            [b'<', b'A'..=b'Z' | b'a'..=b'z' | b'/' | b'!' | b'?', _, ..] if !is_strict => Some(">"),
+            [] | [b'<', ..] => None,
+            _ => Some(" "),
         }
     }
 }

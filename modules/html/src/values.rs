@@ -22,6 +22,11 @@ impl Values {
         self.outer = self.outer.saturating_add(u32::try_from(outer).unwrap_or(u32::MAX));
     }
 
+    /// Bytes so far.
+    pub(crate) fn size(&self) -> usize {
+        self.written.len()
+    }
+
     /// How many there are in no other, and their bytes.
     pub(crate) fn finish(self) -> (u32, Vec<u8>) {
         (self.outer, self.written)

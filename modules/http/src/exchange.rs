@@ -452,13 +452,22 @@ fn trouble(error: &Error, url: &Url) -> Trouble {
     let text = match error {
         Error::HostNotFound => cant_connect("Name or service not known"),
         Error::Timeout(Timeout::Connect | Timeout::Resolve) => cant_connect("Connection timed out"),
-        Error::ConnectProxyFailed(why) => format!("the proxy refuses: {why}"),
+        Error::ConnectProxyFailed(why) => format!("the proxy refuses: {}", tunnel_words(why)),
         Error::Tls(why) => cant_connect(why),
         Error::Rustls(why) => cant_connect(&words::of_error(why)),
         Error::Io(why) => io_words(why, &place),
         other => library_words(other),
     };
     Trouble::Network(text)
+}
+
+/// The status that a proxy answered with, as it is called: the library has its number twice.
+fn tunnel_words(why: &str) -> String {
+    let code = why
+        .rsplit(|c: char| !c.is_ascii_digit())
+        .next()
+        .and_then(|code| ureq::http::StatusCode::from_bytes(code.as_bytes()).ok());
+    code.map_or_else(|| why.to_owned(), |code| code.to_string())
 }
 
 /// What the broker itself refused, if that is what an error holds.

@@ -184,6 +184,8 @@ impl Fields {
                 headers.push((name, value));
             }
         }
+        // A map of Perl's has no order, and requests are to be the same each time. Equal names stay in theirs.
+        headers.sort_by(|(one, _), (other, _)| one.as_str().cmp(other.as_str()));
         Ok(headers)
     }
 }

@@ -63,7 +63,9 @@ sub _parse_more {
     }
     else {
         my ($document, $at) = @{$self}{qw(pullparser_str_ref pullparser_str_pos)};
-        $self->parse(substr $$document, $at, $size);
+        # Of its own: that of an ASCII document is of bytes, as in the original.
+        my $chunk = substr $$document, $at, $size;
+        $self->parse($chunk);
         return $self->{pullparser_str_pos} = $at + $size if $at + $size < length $$document;
         delete @{$self}{qw(pullparser_str_ref pullparser_str_pos)};
     }

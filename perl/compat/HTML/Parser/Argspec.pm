@@ -6,6 +6,7 @@ use strict;
 use warnings;
 
 use Carp ();
+use Scalar::Util ();
 
 our $VERSION = '3.86';
 
@@ -167,7 +168,7 @@ sub _compiled {
 sub _is_one_array {
     my ($handlers) = @_;
     my @handlers = grep { $_ } @$handlers;
-    return @handlers && !grep { !_is_list(@$_) || $_->[0] != $handlers[0][0] } @handlers;
+    return @handlers && !grep { !_is_list(@$_) || Scalar::Util::refaddr($_->[0]) != Scalar::Util::refaddr($handlers[0][0]) } @handlers;
 }
 
 sub _append_all {
@@ -195,23 +196,31 @@ sub _statement {
         shift @values;
         return "my \$method = $handler; \$self->\$method(" . join(', ', @values) . ');';
     }
+    my $call = '->(' . join(', ', @values) . ');';
     # A function by its name, of the main program if it does not say of what.
-    $handler = "\\&{ HTML::Parser::Argspec::function($handler) }" if !ref $callback;
-    return "$handler->(" . join(', ', @values) . ');';
+    return ref $callback ? "$handler$call" : "my \$function = HTML::Parser::Argspec::function($handler); \$function$call";
 }
 
 sub function {
     my ($name) = @_;
-    return $name =~ /::|'/ ? $name : "main::$name";
+    $name = "main::$name" if $name !~ /::|'/;
+    no strict 'refs';
+    return \&{$name};
 }
 
 sub _value {
     my ($argument, $widens) = @_;
-    return q(") . join('', map { sprintf '\x{%x}', ord } split //, $$argument) . q(") if ref $argument;
+    # A copy, which the handler may change.
+    return 'HTML::Parser::Argspec::copy("' . join('', map { sprintf '\x{%x}', ord } split //, $$argument) . '")' if ref $argument;
     return '$self' if $argument eq 'self';
     return 'undef' if $argument eq 'undef';
     return '@{ shift @$values }' if $argument eq '@attr';
     return $widens && $IS_TEXT{$argument} ? 'HTML::Parser::Argspec::characters(shift @$values)' : 'shift @$values';
+}
+
+sub copy {
+    my ($text) = @_;
+    return $text;
 }
 
 sub characters {

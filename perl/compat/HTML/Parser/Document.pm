@@ -20,6 +20,10 @@ our $VERSION = '3.86';
 use constant {
     LONGEST  => 1 << 16,
     SHORTEST => 512,
+    # Text that goes on and on is reported in parts of this length.
+    OF_TEXT => 1 << 22,
+    # Of an end tag with all white space that is likely within.
+    LONGEST_END => 256,
 };
 # Bits of options that are none of the parser's methods.
 use constant SKIPPED_TEXT => 1 << 13;
@@ -97,13 +101,23 @@ sub feed {
     $self->{was_fed} = 1 if length $text;
     return if !length $text && !$is_new;
     $self->_encode(\$text);
-    my $needs = $self->{needs};
-    if (defined $needs && index($text, $needs) < 0) {
+    if (defined $self->{needs} && !$self->_has_needed($text)) {
         $self->{tail} .= $text;
         return;
     }
     $self->{ahead} = $text;
     return $self->_run($parser, 'piece');
+}
+
+# Whether this may be the end of what is left: what can't be does not go to the broker with all that is before it.
+sub _has_needed {
+    my ($self, $text) = @_;
+    my $needs = $self->{needs};
+    return index($text, '>') >= 0 if $needs eq '>';
+    return $text =~ /[\s<]/ if $needs eq ' ';
+    # It may have begun before.
+    my $near = substr($self->{tail}, -LONGEST_END) . $text;
+    return $needs eq '--' ? $near =~ /--\s*>/ : $near =~ m{</$needs\s*>}i;
 }
 
 # Characters as UTF-8, which Perl has them as anyway: what is before and behind then has to be that as well.
@@ -134,11 +148,18 @@ sub _run {
         my $is_cut = length $self->{ahead};
         # It pays to load what reads images of answers: several come.
         CPANBridge::Frozen::header() if $is_cut;
-        my $answer = $self->_pass($parser, $self->{tail} . $piece, $is_cut ? 'cut' : $ending);
+        # What is text, and longer than others are, may be cut between words.
+        my $text = $self->{tail} . $piece;
+        my $answer = $self->_pass($parser, $text, !$is_cut ? $ending : length $text > OF_TEXT ? 'piece' : 'cut');
         last if $self->{eof};
+        if ($answer->{is_paused}) {
+            # The rest of it is in what is left.
+            $piece = '';
+            next;
+        }
         if ($is_cut) {
             # A token that is longer; or short pieces were good for something and are no more.
-            $self->{window} *= 2 if !$answer->{consumed} || $self->{window} < LONGEST;
+            $self->{window} *= 2 if !$answer->{consumed} && length $piece || $self->{window} < LONGEST;
             $piece = delete $self->{piece};
             $piece = $self->_next_piece if !defined $piece;
             next;
@@ -178,7 +199,7 @@ sub _pass {
         $self->{tail} = substr $params{text}, $answer->{consumed};
         $self->{stop} = 0;
         delete $self->{is_stale};
-        $self->_send_ahead if $ending eq 'cut' && $self->{window} == LONGEST;
+        $self->_send_ahead if $ending eq 'cut' && !$answer->{is_paused} && $self->{window} == LONGEST;
         $passed += $self->_program(!utf8::is_utf8($answer->{sample}))->($parser, $self, \$answer->{events}, $answer->{values}, $self->{reported})
             if length $answer->{events};
         if ($self->{eof}) {

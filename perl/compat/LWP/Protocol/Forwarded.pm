@@ -45,7 +45,8 @@ sub _bytes {
     my $content = !ref $body ? $body : do { my $whole = ''; while (defined(my $piece = $body->())) { last if !length $piece; $whole .= $piece } $whole };
     my %headers = (%$headers, Connection => 'close');
     my $uri = $request->uri;
-    my $authority = $uri->can('authority') ? $uri->authority : undef;
+    # Of an address of mail the part before the @ is nobody who asks.
+    my $authority = $uri =~ m{\A[^:/?#]+://} && $uri->can('authority') ? $uri->authority : undef;
     my ($user, $host) = defined $authority ? $authority =~ /\A(?:([^@]*)@)?(.*)\z/s : ();
     # Where a URL names no host, this says so (RFC 9112 3.2).
     $host = '' if !defined $host;

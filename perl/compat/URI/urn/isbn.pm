@@ -5,7 +5,6 @@ package URI::urn::isbn;
 use strict;
 use warnings;
 
-use Business::ISBN ();
 use Carp ();
 use URI::urn ();
 
@@ -14,6 +13,8 @@ our @ISA = ('URI::urn');
 
 sub _isbn {
     my ($text) = @_;
+    # Where it is asked what a number means: a URI is one without that as well.
+    require Business::ISBN;
     my $isbn = defined $text ? Business::ISBN->new($text) : undef;
     return defined $isbn && $isbn->is_valid ? $isbn : undef;
 }
@@ -51,7 +52,10 @@ sub isbn_as_ean { my ($self) = @_; return $self->isbn13 }
 sub canonical {
     my ($self) = @_;
     my $other = $self->SUPER::canonical;
-    my $isbn = _isbn($other->nss);
+    my $before = $@;
+    my $isbn = eval { _isbn($other->nss) };
+    # Without the module each is as it was written.
+    $@ = $before;
     return $other if !defined $isbn || $isbn->as_string eq $other->nss;
     $other = $other->clone if URI::_same_object($other, $self);
     $other->nss($isbn->as_string);

@@ -18,6 +18,8 @@ use constant PIECE => 1 << 20;
 # The same as a text, which is packed in a fraction of the time that a number takes.
 use constant PIECE_TEXT => '1048576';
 use constant AHEAD => 2;
+# What a script gets at once that wants less, as the original's reads have it.
+use constant LEAST_PIECE => 4096;
 # A body to be sent that is longer than this goes in pieces as well.
 use constant AT_ONCE => 4 << 20;
 # The broker answers a read when there is something, or the end. So many that are neither are no answer of a body's.
@@ -40,7 +42,7 @@ sub run {
         url          => $order{url},
         headers      => $order{headers} || {},
         timeout      => '' . ($order{timeout} || 180),
-        stream       => PIECE_TEXT,
+        stream       => _first_piece($order{max_size}),
         $order{on_data} ? (eager => 1) : (),
     );
     my $answer = eval {
@@ -63,6 +65,12 @@ sub run {
     }
     $self->_take($bridge, $reply, $answer, \%order);
     return $reply;
+}
+
+# Of a body of which no more than so much is wanted.
+sub _first_piece {
+    my ($most) = @_;
+    return !defined $most || $most !~ /\A[0-9]+\z/ || $most >= PIECE ? PIECE_TEXT : $most < LEAST_PIECE ? LEAST_PIECE : $most;
 }
 
 # Equal strings are equal bytes, whatever Perl keeps them as.

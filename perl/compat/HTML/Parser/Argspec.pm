@@ -131,6 +131,20 @@ sub _uniform {
     my ($kind, $handlers) = @_;
     my @callbacks = map { $_ ? $_->[0] : undef } @$handlers;
     my @counts = map { $_ ? @{ $_->[1]{arguments} } - ($kind eq 'method' ? 1 : 0) : 0 } @$handlers;
+    my @one = grep { $_ } @$handlers;
+    if (@one == 1 && $kind eq 'function' && @{ $one[0][1]{arguments} } == 1) {
+        my $callback = $one[0][0];
+        return sub {
+            my (undef, $document, undef, $values) = @_;
+            my $passed = 0;
+            for my $value (@$values) {
+                $passed++;
+                $callback->($value);
+                return $passed if $document->{stop};
+            }
+            return $passed;
+        };
+    }
     if ($kind eq 'method') {
         return sub {
             my ($self, $document, $events, $values) = @_;

@@ -24,6 +24,8 @@ sub new {
         %{ $settings{tls} || {} },
     );
     my $key = join "\0", map { my $value = $session{$_}; "$_=" . (ref $value ? join ',', @$value : $value) } sort keys %session;
+    # As texts: telling a number from a text takes a module whose loading takes as long as a request.
+    for my $value (values %session) { $value = "$value" if defined $value && !ref $value }
     return bless { session => \%session, key => $key }, $class;
 }
 

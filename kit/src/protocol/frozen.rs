@@ -115,16 +115,6 @@ fn read_key<'v>(rest: &mut &'v [u8]) -> Option<std::borrow::Cow<'v, str>> {
     })
 }
 
-/// Bytes of the shortest head of a text.
-fn shortest_head(length: usize) -> usize {
-    match length {
-        0..=31 => 1,
-        32..=0xff => 2,
-        0x100..=0xffff => 3,
-        _ => 5,
-    }
-}
-
 struct Writer<'v> {
     image: Buffer,
     is_native: bool,
@@ -160,7 +150,7 @@ impl<'v> Writer<'v> {
             Head::Float(number) => self.float(number)?,
             Head::Str(length) => {
                 let text = self.take(length)?;
-                let is_characters = self.head_size > shortest_head(length) || !text.is_ascii();
+                let is_characters = self.head_size > Head::Str(length).write().len() || !text.is_ascii();
                 if is_characters { self.counted(kind::UTF8, kind::LONG_UTF8, text)? } else { self.scalar(text)? }
             }
             Head::Bin(length) => {

@@ -79,6 +79,40 @@ impl Head {
         })
     }
 
+    /// Its bytes, as short as they can be. Lengths and counts are below 2^32.
+    #[inline]
+    pub fn write(self) -> Written {
+        match self {
+            Self::Nil => Written::first(0xc0),
+            Self::Bool(flag) => Written::first(0xc2 + u8::from(flag)),
+            Self::Uint(number) => match number {
+                0..=0x7f => Written::first(number as u8),
+                0x80..=0xff => Written::sized(0xcc, [number as u8]),
+                0x100..=0xffff => Written::sized(0xcd, (number as u16).to_be_bytes()),
+                0x1_0000..=0xffff_ffff => Written::sized(0xce, (number as u32).to_be_bytes()),
+                _ => Written::sized(0xcf, number.to_be_bytes()),
+            },
+            Self::Int(number) => match number {
+                0.. => Self::Uint(number as u64).write(),
+                -32.. => Written::first(number as u8),
+                -0x80.. => Written::sized(0xd0, [number as u8]),
+                -0x8000.. => Written::sized(0xd1, (number as i16).to_be_bytes()),
+                -0x8000_0000.. => Written::sized(0xd2, (number as i32).to_be_bytes()),
+                _ => Written::sized(0xd3, number.to_be_bytes()),
+            },
+            Self::Float(number) => Written::sized(0xcb, number.to_be_bytes()),
+            Self::Str(length @ 0..=31) => Written::first(0xa0 | length as u8),
+            Self::Str(length) => Written::counted(length, Some(0xd9), 0xda),
+            Self::Bin(length) => Written::counted(length, Some(0xc4), 0xc5),
+            Self::Array(count @ 0..=15) => Written::first(0x90 | count as u8),
+            Self::Array(count) => Written::counted(count, None, 0xdc),
+            Self::Map(count @ 0..=15) => Written::first(0x80 | count as u8),
+            Self::Map(count) => Written::counted(count, None, 0xde),
+            // Its type byte is the first of what comes next.
+            Self::Ext(length) => Written::counted(length.saturating_sub(1), Some(0xc7), 0xc8),
+        }
+    }
+
     /// The type's name as messages use it.
     pub const fn type_name(self) -> &'static str {
         match self {
@@ -92,6 +126,47 @@ impl Head {
             Self::Map(_) => "map",
             Self::Ext(_) => "extension",
         }
+    }
+}
+
+/// The bytes of a header.
+#[derive(Clone, Copy, Debug)]
+pub struct Written {
+    bytes: [u8; 9],
+    length: usize,
+}
+
+impl Written {
+    #[inline]
+    fn first(first: u8) -> Self {
+        Self::sized(first, [])
+    }
+
+    #[inline]
+    fn sized<const N: usize>(first: u8, rest: [u8; N]) -> Self {
+        let mut bytes = [0; 9];
+        bytes[0] = first;
+        bytes[1..=N].copy_from_slice(&rest);
+        Self { bytes, length: 1 + N }
+    }
+
+    /// With a length of 8 bits, if there is such a form, or of 16; that of 32 comes next to it.
+    #[inline]
+    fn counted(count: usize, short: Option<u8>, long: u8) -> Self {
+        match (count, short) {
+            (0..=0xff, Some(short)) => Self::sized(short, [count as u8]),
+            (0..=0xffff, _) => Self::sized(long, (count as u16).to_be_bytes()),
+            _ => Self::sized(long + 1, (count as u32).to_be_bytes()),
+        }
+    }
+}
+
+impl std::ops::Deref for Written {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        &self.bytes[..self.length]
     }
 }
 
@@ -128,6 +203,9 @@ mod tests {
         for first in 0..=255u8 {
             let bytes = [first, 0, 0, 0, 0, 0, 0, 0, 0];
             assert_eq!(Head::read(&bytes).is_err(), first == 0xc1, "{first:#x}");
+            if let Ok((head @ (Head::Nil | Head::Bool(_)), size)) = Head::read(&bytes) {
+                assert_eq!(*head.write(), bytes[..size]);
+            }
         }
     }
 
@@ -139,6 +217,23 @@ mod tests {
             let (head, size) = Head::read(&bytes).unwrap();
             prop_assert_eq!(size, 9);
             prop_assert_eq!(head, signed(value));
+        }
+
+        /// In the same bytes as the library writes it.
+        #[test]
+        fn what_is_written_is_read(value: i64, float: f64, length in 0_usize..0x2_0000) {
+            let head = signed(value);
+            prop_assert_eq!(&*head.write(), rmp_serde::to_vec(&value).unwrap());
+            prop_assert_eq!(&*Head::Int(value).write(), &*head.write());
+            prop_assert_eq!(&*Head::Float(float).write(), rmp_serde::to_vec(&float).unwrap());
+            for head in [Head::Str(length), Head::Bin(length), Head::Array(length), Head::Map(length), Head::Ext(length + 1), head] {
+                let bytes = head.write();
+                let mut padded = bytes.to_vec();
+                padded.resize(9, 0);
+                prop_assert_eq!(Head::read(&padded), Ok((head, bytes.len())));
+            }
+            let text = "x".repeat(length);
+            prop_assert!(rmp_serde::to_vec(&text).unwrap().starts_with(&Head::Str(length).write()));
         }
 
         #[test]

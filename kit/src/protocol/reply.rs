@@ -3,6 +3,7 @@
 use super::buffer::Buffer;
 use super::error::{CallError, Code};
 use super::framing::{FRAME_HEADER, Framing};
+use super::head::Head;
 use super::message::Freeze;
 use serde::Serialize;
 
@@ -22,17 +23,7 @@ pub fn write_value<T: Serialize + ?Sized>(out: &mut Buffer, value: &T) -> Result
 
 /// Appends the header of a map of `pairs` pairs.
 pub fn write_map_header(out: &mut Buffer, pairs: u32) {
-    match pairs {
-        0..=0x0f => out.push(&[0x80 | pairs as u8]),
-        0x10..=0xffff => {
-            out.push(&[0xde]);
-            out.push(&(pairs as u16).to_be_bytes());
-        }
-        _ => {
-            out.push(&[0xdf]);
-            out.push(&pairs.to_be_bytes());
-        }
-    }
+    out.push(&Head::Map(pairs as usize).write());
 }
 
 /// An answer that is being written: where it starts, so that it can be taken back.

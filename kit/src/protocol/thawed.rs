@@ -6,6 +6,7 @@
 
 use super::MAX_DEPTH;
 use super::buffer::Buffer;
+use super::head::Head;
 use super::image::{Form, kind};
 
 /// Why an image is none that is read, in words for whoever sent it.
@@ -241,13 +242,13 @@ impl<'a> Reader<'a> {
     ) -> Result<(), Unreadable> {
         match container {
             Container::List(count) => {
-                writer.head(count, 0x90, [0xdc, 0xdd]);
+                writer.out.push(&Head::Array(count).write());
                 for _ in 0..count {
                     self.write_within(keys, writer)?;
                 }
             }
             Container::Map { count, has_flags } => {
-                writer.head(count, 0x80, [0xde, 0xdf]);
+                writer.out.push(&Head::Map(count).write());
                 for _ in 0..count {
                     writer.key(keys.next().ok_or(Unreadable::Length)?)?;
                     self.write_within(keys, writer)?;
@@ -279,7 +280,7 @@ impl Writer<'_> {
             self.text(key.bytes);
         } else {
             let wide = key.bytes.iter().filter(|byte| !byte.is_ascii()).count();
-            self.text_head(key.bytes.len() + wide);
+            self.out.push(&Head::Str(key.bytes.len() + wide).write());
             for byte in key.bytes {
                 self.out.push(char::from(*byte).encode_utf8(&mut [0; 4]).as_bytes());
             }
@@ -294,7 +295,7 @@ impl Writer<'_> {
             self.text(bytes);
             return Ok(());
         }
-        self.binary_head(text.chars().count());
+        self.out.push(&Head::Bin(text.chars().count()).write());
         for c in text.chars() {
             self.out.push(&[u32::from(c) as u8]);
         }
@@ -306,7 +307,7 @@ impl Writer<'_> {
         if bytes.is_ascii() {
             self.text(bytes);
         } else {
-            self.binary_head(bytes.len());
+            self.out.push(&Head::Bin(bytes.len()).write());
             self.out.push(bytes);
         }
     }
@@ -327,32 +328,8 @@ impl Writer<'_> {
     }
 
     fn text(&mut self, bytes: &[u8]) {
-        self.text_head(bytes.len());
+        self.out.push(&Head::Str(bytes.len()).write());
         self.out.push(bytes);
-    }
-
-    fn text_head(&mut self, length: usize) {
-        match length {
-            0..=31 => self.out.push(&[0xa0 | length as u8]),
-            32..=0xff => self.out.push(&[0xd9, length as u8]),
-            _ => self.head(length, 0, [0xda, 0xdb]),
-        }
-    }
-
-    fn binary_head(&mut self, length: usize) {
-        match u8::try_from(length) {
-            Ok(length) => self.out.push(&[0xc4, length]),
-            Err(_) => self.head(length, 0, [0xc5, 0xc6]),
-        }
-    }
-
-    /// A head with a count of 16 or 32 bits, or in the first byte if one is given and the count is below sixteen.
-    fn head(&mut self, count: usize, short: u8, long: [u8; 2]) {
-        match count {
-            0..=15 if short != 0 => self.out.push(&[short | count as u8]),
-            0..=0xffff => self.tagged(long[0], (count as u16).to_be_bytes()),
-            _ => self.tagged(long[1], (count as u32).to_be_bytes()),
-        }
     }
 
     fn tagged<const N: usize>(&mut self, tag: u8, bytes: [u8; N]) {

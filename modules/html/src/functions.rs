@@ -5,9 +5,10 @@ use crate::scan::{Ending, Parser};
 use crate::state::State;
 use crate::values::Values;
 use kit::pieces::Pieces;
+use kit::protocol::CallError;
+use kit::protocol::head::Head;
 use kit::protocol::lenient::{Bytes, Flag, Integer, Text, described_as};
 use kit::protocol::reply::write_map_header;
-use kit::protocol::{CallError, Code};
 use kit::{Call, Function, Module, Placement, parameters};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -117,48 +118,30 @@ fn tokens(call: &mut Call<'_>, params: Tokens<'_>) -> Result<(), CallError> {
         parser.known = parser.last;
     }
     let place = parser.parse(ending, &pieces)?;
-    let needs = if ending == Ending::Piece && !parser.is_paused() { parser.needs(place) } else { None };
+    write(call, parser, ending, place)
+}
+
+/// Writes a result, of so many bytes that are done with. The values are there as they are to be sent.
+fn write(call: &mut Call<'_>, parser: Parser<'_>, ending: Ending, consumed: usize) -> Result<(), CallError> {
     let is_paused = parser.is_paused();
+    let needs = if ending == Ending::Piece && !is_paused { parser.needs(consumed) } else { None };
     let state = parser.state.pack()?;
-    write(call, parser, &Rest { consumed: place as u64, state: &state, needs, is_paused })
-}
-
-/// All of a result but the events and their values.
-#[derive(Serialize)]
-struct Rest<'r> {
-    consumed: u64,
-    #[serde(with = "serde_bytes")]
-    state: &'r [u8],
-    needs: Option<&'static str>,
-    is_paused: bool,
-}
-
-/// What one value may have that others are in, in MessagePack.
-const MOST_VALUES: u32 = u32::MAX;
-
-/// Writes a result. The values are there as they are to be sent.
-fn write(call: &mut Call<'_>, parser: Parser<'_>, rest: &Rest<'_>) -> Result<(), CallError> {
     let (count, values) = parser.values.finish();
-    if count == MOST_VALUES {
-        return Err(CallError::new(Code::TooLarge, "the piece has more values than one answer may have"));
-    }
-    let out = call.out();
-    out.reserve(values.len() + parser.events.len() + rest.state.len() + HEADS);
-    write_map_header(out, 7);
-    write_pair(call, "events", serde_bytes::Bytes::new(&parser.events))?;
-    write_pair(call, "consumed", &rest.consumed)?;
-    write_pair(call, "state", serde_bytes::Bytes::new(rest.state))?;
-    write_pair(call, "needs", &rest.needs)?;
-    write_pair(call, "is_paused", &rest.is_paused)?;
-    call.write("sample")?;
     let mut sample = Values::default();
     sample.text(b"a", true);
-    let (_, sample) = sample.finish();
-    call.out().push(&sample);
+    let out = call.out();
+    out.reserve(values.len() + parser.events.len() + state.len() + HEADS);
+    write_map_header(out, 7);
+    write_pair(call, "events", serde_bytes::Bytes::new(&parser.events))?;
+    write_pair(call, "consumed", &consumed)?;
+    write_pair(call, "state", serde_bytes::Bytes::new(&state))?;
+    write_pair(call, "needs", &needs)?;
+    write_pair(call, "is_paused", &is_paused)?;
+    call.write("sample")?;
+    call.out().push(&sample.finish().1);
     call.write("values")?;
     let out = call.out();
-    out.push(&[0xdd]);
-    out.push(&count.to_be_bytes());
+    out.push(&Head::Array(count).write());
     out.push(&values);
     Ok(())
 }
@@ -185,7 +168,7 @@ fn changes(changes: Vec<Change<'_>>) -> Result<VecDeque<(u64, Rules)>, CallError
 #[cfg(test)]
 mod tests {
     use super::*;
-    use kit::protocol::Buffer;
+    use kit::protocol::{Buffer, Code};
     use kit::{Caller, Function};
     use proptest::prelude::*;
     use rmpv::Value;

@@ -239,7 +239,7 @@ impl Parser<'_> {
             Argument::Length => values.number(self.length_of(said.part)),
             Argument::Line => values.number(place.line),
             Argument::Column => values.number(place.column),
-            Argument::Event => values.text(EVENTS[event as usize].0.as_bytes(), false),
+            Argument::Event => values.text(EVENTS[event as usize].as_bytes(), false),
             Argument::Literal(text) => values.text(text.as_bytes(), !text.is_ascii()),
             _ => values.nil(),
         }

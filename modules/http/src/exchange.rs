@@ -260,17 +260,16 @@ struct Came {
 /// Sends a request, and once more where the server had closed a connection that was kept before anything of the answer came, by a method
 /// that may come twice (RFC 9110, 9.2.2): a server closes what is idle when it likes, and does not ask whether a request is on its way.
 fn send(session: &Session, order: &Order<'_>, at_home: bool, watch: &mut dyn FnMut(u64)) -> Result<Came, Trouble> {
-    match attempt(session, order, at_home, watch)? {
+    let mut sent = attempt(session, order, at_home, watch)?;
+    if let Attempt::Failed { error, was_kept: true } = &sent
+        && has_gone(error)
+        && order.method.is_idempotent()
+    {
+        sent = attempt(session, order, at_home, watch)?;
+    }
+    match sent {
         Attempt::Came(came) => Ok(*came),
-        Attempt::Failed { error, was_kept } => {
-            if was_kept && has_gone(&error) && may_come_twice(&order.method) {
-                match attempt(session, order, at_home, watch)? {
-                    Attempt::Came(came) => return Ok(*came),
-                    Attempt::Failed { error, .. } => return Err(trouble(&error, &order.target.url)),
-                }
-            }
-            Err(trouble(&error, &order.target.url))
-        }
+        Attempt::Failed { error, .. } => Err(trouble(&error, &order.target.url)),
     }
 }
 
@@ -293,11 +292,6 @@ fn has_gone(error: &Error) -> bool {
         io::ErrorKind::UnexpectedEof,
     ];
     matches!(error, Error::Io(why) if kinds.contains(&why.kind()))
-}
-
-/// Whether a request by this method does no more when it comes twice (RFC 9110, 9.2.2).
-fn may_come_twice(method: &Method) -> bool {
-    [Method::GET, Method::HEAD, Method::OPTIONS, Method::TRACE, Method::PUT, Method::DELETE].contains(method)
 }
 
 fn attempt(

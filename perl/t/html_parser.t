@@ -96,6 +96,17 @@ is(all_of($page, 512 * 1024), $whole, 'the same again') for 1 .. 2;
     ok(eval { $parser->parse('<u>')->eof; $seen[-1] eq 'u' }, 'and for another document');
 }
 {
+    # It dies after it changed the rules, while the next piece is at hand.
+    my @seen;
+    my $parser = HTML::Parser->new(api_version => 3, start_h => [sub { push @seen, $_[1]; $_[0]->xml_pic(1) if @seen == 1; die "enough\n" if @seen == 10 }, 'self,text']);
+    ok(!eval { $parser->parse($page); 1 }, 'a handler that dies behind a change');
+    @seen = (0) x 20;
+    $parser->eof;
+    my $other = ('<u title="' . 'x' x 100 . '">') x 2000;
+    $parser->parse($other)->eof;
+    is(join('', grep { $_ } @seen), $other, 'leaves nothing to the next document');
+}
+{
     my ($outer, $inner) = (0, 0);
     my $parser = HTML::Parser->new(api_version => 3, start_h => [sub {
         $outer++;
@@ -155,6 +166,9 @@ is(all_of($page, 512 * 1024), $whole, 'the same again') for 1 .. 2;
     $parser->handler(start => 'by_name', 'tagname');
     $parser->handler(end => 'main::by_name', q(tagname,'literal'));
     $parser->parse('<b><!-- c --></b>')->eof;
+    my @texts;
+    HTML::Parser->new(api_version => 3, start_h => ['by_name', 'tagname'], text_h => [\@texts, 'text'])->parse('<i>text ');
+    is_deeply([splice(@seen, 3), @texts], ['by name i', ['text']], 'in the other order as well');
     is_deeply(\@seen, ['by name b', 'comment', 'by name b literal'], 'functions by name, beside arrays, without a word');
     $parser->handler(start => 'there_is_none', '');
     ok(!eval { $parser->parse('<b>'); 1 }, 'one that is not there');
@@ -179,6 +193,15 @@ is(all_of($page, 512 * 1024), $whole, 'the same again') for 1 .. 2;
     $parser->parse('<p title="a&nbsp;&firm;">b&nbsp;c&firm;</p>')->eof;
     is_deeply(\@seen, ["a F\x{fc}rst & Co", "b cF\x{fc}rst & Co"], 'names that a script has changed are as it has them') or diag explain \@seen;
     is(HTML::Entities::decode('&firm;'), "F\x{fc}rst & Co", 'in the function, too');
+}
+{
+    local $HTML::Entities::entity2char{nbsp} = ' ';
+    my $calls = 0;
+    my $call = \&HTML::Parser::Document::_tokens;
+    no warnings 'redefine';
+    local *HTML::Parser::Document::_tokens = sub { $calls++; return $call->(@_) };
+    HTML::Parser->new(api_version => 3, text_h => [sub { }, 'dtext'])->parse('<p>a&nbsp;b</p>' x 30_000)->eof;
+    cmp_ok($calls, '<', 4, 'what is on its way is not asked for again, also with names of its own');
 }
 is(HTML::Entities::decode('&nbsp;'), "\xa0", 'and as ever behind that');
 {

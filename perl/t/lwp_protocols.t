@@ -71,6 +71,7 @@ is($ua->get('wide:world')->content, 'WORLD BY SHOUT:OUT', 'a proxy\'s scheme say
 $ua->proxy(http => 'loopback:');
 is($ua->get('http://www.example/x?y', A => 'b')->content, "GET http://www.example/x?y\nUser-Agent: test/1\nA: b\n\n", 'loopback');
 is($ua->get('data:text/plain;charset=UTF-8,%c3%a9')->decoded_content, "\x{e9}", 'data');
+is($ua->get('data:text/html,<title>AT%26T %26hellip; %26amp;lt;</title>')->header('Title'), "AT&T \xe2\x80\xa6 &lt;", 'a title, with all names of characters and no others');
 is($ua->post('data:,x')->code, 400, 'which is only to be read');
 LWP::Protocol::implementor(shout => 'LWP::Protocol::nogo');
 is($ua->get('shout:hello')->message, 'Access to \'shout\' URIs has been disabled', 'nogo');

@@ -17,10 +17,6 @@ our $VERSION = '3.86';
 # Where the state stands in the object, as in the original: subclasses keep their own beside it.
 use constant KEY => '_hparser_xs_state';
 
-# By the broker's bits.
-my @OPTIONS = qw(strict_comment strict_names xml_mode unbroken_text marked_sections attr_encoded case_sensitive strict_end
-    closing_plaintext utf8_mode empty_element_tags xml_pic backquote);
-
 sub new {
     my $class = shift;
     my $self = bless {}, $class;
@@ -80,19 +76,20 @@ sub _state {
 
 # --- Options
 
-for my $bit (0 .. $#OPTIONS) {
-    my $mask = 1 << $bit;
+my %bits = HTML::Parser::Document::bits();
+for my $name (keys %bits) {
+    my $bit = $bits{$name};
     my $option = sub {
         my $state = _state($_[0]);
-        my $was = ($state->{options} & $mask) != 0;
+        my $was = ($state->{options} & $bit) != 0;
         if (@_ > 1 && !$was != !$_[1]) {
-            $state->{options} ^= $mask;
+            $state->{options} ^= $bit;
             $state->changed;
         }
         return $was;
     };
     no strict 'refs';
-    *{ $OPTIONS[$bit] } = $option;
+    *{$name} = $option;
 }
 
 sub boolean_attribute_value {

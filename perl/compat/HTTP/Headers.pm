@@ -23,10 +23,14 @@ my @ENTITY = qw(
     Expires Last-Modified
 );
 my %IS_ENTITY = map { lc $_ => 1 } @ENTITY;
+# What every response of LWP's has beside those.
+my @CLIENT = qw(Client-Date Client-Peer Client-Response-Num);
 
 my (%RANK, %SPELT, %KNOWN, %KNOWN_OTHERWISE);
 for my $name (@ORDER, @ENTITY) {
     $RANK{ lc $name } = 1 + keys %RANK;
+}
+for my $name (@ORDER, @ENTITY, @CLIENT) {
     $SPELT{ lc $name } = $name;
     (my $with_underscores = $name) =~ tr/-/_/;
     $KNOWN{$_} = lc $name for $name, lc $name;

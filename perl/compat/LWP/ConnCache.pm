@@ -37,6 +37,15 @@ sub withdraw {
     return undef;    ## no critic (ProhibitExplicitReturnUndef)
 }
 
+# The connection to a server that the broker keeps, if that is the one used last: it is in use again.
+sub again {
+    my ($self, $server) = @_;
+    my $last = $self->{cc_conns}[-1];
+    return if !$last || ref $last->[0] ne 'LWP::Protocol::Kept' || $last->[0]{server} ne $server;
+    $last->[3] = time;
+    return $last->[0];
+}
+
 sub total_capacity {
     my ($self, @value) = @_;
     my $old = $self->{cc_limit_total};

@@ -131,20 +131,6 @@ sub _uniform {
     my ($kind, $handlers) = @_;
     my @callbacks = map { $_ ? $_->[0] : undef } @$handlers;
     my @counts = map { $_ ? @{ $_->[1]{arguments} } - ($kind eq 'method' ? 1 : 0) : 0 } @$handlers;
-    my @one = grep { $_ } @$handlers;
-    if (@one == 1 && $kind eq 'function' && @{ $one[0][1]{arguments} } == 1) {
-        my $callback = $one[0][0];
-        return sub {
-            my (undef, $document, undef, $values) = @_;
-            my $passed = 0;
-            for my $value (@$values) {
-                $passed++;
-                $callback->($value);
-                return $passed if $document->{stop};
-            }
-            return $passed;
-        };
-    }
     if ($kind eq 'method') {
         return sub {
             my ($self, $document, $events, $values) = @_;
@@ -182,7 +168,9 @@ sub _compiled {
 sub _is_one_array {
     my ($handlers) = @_;
     my @handlers = grep { $_ } @$handlers;
-    return @handlers && !grep { !_is_list(@$_) || Scalar::Util::refaddr($_->[0]) != Scalar::Util::refaddr($handlers[0][0]) } @handlers;
+    return if !@handlers || grep { !_is_list(@$_) } @handlers;
+    my ($first) = map { Scalar::Util::refaddr($_->[0]) } @handlers;
+    return !grep { Scalar::Util::refaddr($_->[0]) != $first } @handlers;
 }
 
 sub _append_all {

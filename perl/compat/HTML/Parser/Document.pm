@@ -25,12 +25,14 @@ use constant {
     # Of an end tag with all white space that is likely within.
     LONGEST_END => 256,
 };
-# Bits of options that are none of the parser's methods.
-use constant SKIPPED_TEXT => 1 << 13;
-use constant {
-    ATTR_ENCODED => 1 << 5,
-    UTF8_MODE    => 1 << 9,
-};
+
+# The parser's options, by the broker's bits, which has one more for what handlers are called with.
+my @OPTIONS = qw(strict_comment strict_names xml_mode unbroken_text marked_sections attr_encoded case_sensitive strict_end
+    closing_plaintext utf8_mode empty_element_tags xml_pic backquote);
+my %BIT = map { ($OPTIONS[$_] => 1 << $_) } 0 .. $#OPTIONS;
+my $SKIPPED_TEXT = 1 << @OPTIONS;
+
+sub bits { return %BIT }
 
 sub new {
     my ($class) = @_;
@@ -63,7 +65,7 @@ sub _prepare {
         $handlers[ $events->{$event} ] = [$handler->{callback}, $handler->{argspec} || HTML::Parser::Argspec::compile('')];
     }
     for my $argspec (grep { $_ } map { $_->{argspec} } values %{ $self->{handlers} }) {
-        $self->{options} |= SKIPPED_TEXT if HTML::Parser::Argspec::has($argspec, 'skipped_text');
+        $self->{options} |= $SKIPPED_TEXT if HTML::Parser::Argspec::has($argspec, 'skipped_text');
         $decodes ||= 'attr' if HTML::Parser::Argspec::has($argspec, 'attr', '@attr');
         $decodes = 'text' if HTML::Parser::Argspec::has($argspec, 'dtext');
     }
@@ -91,11 +93,13 @@ sub _rules {
 sub feed {
     my ($self, $parser, $chunk) = @_;
     $self->{stop} = 0;
+    # A handler has died: its chunk is done with.
+    @{$self}{qw(tail ahead)} = ('', '') if delete $self->{is_within};
     $self->_return_to;
     return $self->_run($parser, 'document') if !$chunk;
     my $is_new = !length $self->{tail} && !length $self->{state};
     my $text = defined $$chunk ? "$$chunk" : '';
-    Carp::croak('Wide character in HTML::Parser::parse') if $self->{options} & UTF8_MODE && !utf8::downgrade($text, 1);
+    Carp::croak('Wide character in HTML::Parser::parse') if $self->{options} & $BIT{utf8_mode} && !utf8::downgrade($text, 1);
     _prepare($self) if !$self->{rules};
     $self->_warn_of_encoding(\$text) if $^W && !length $self->{tail} && !$self->{was_fed};
     $self->{was_fed} = 1 if length $text;
@@ -132,42 +136,53 @@ sub _encode {
     return;
 }
 
-# The next of what was not looked at yet: whole characters.
-sub _next_piece {
-    my ($self) = @_;
+# The next of what was not looked at yet, whole characters, and what it ends with.
+sub _take {
+    my ($self, $ending) = @_;
     my $piece = substr $self->{ahead}, 0, $self->{window}, '';
     $piece .= $1 if $self->{is_utf8} && $self->{ahead} =~ s/\A([\x80-\xbf]+)//;
-    return $piece;
+    return { piece => $piece, ending => length $self->{ahead} ? 'cut' : $ending };
+}
+
+# The parameters of a piece's call, with what was left before it.
+sub _params {
+    my ($self, $now) = @_;
+    my $text = $self->{tail} . $now->{piece};
+    # What is text, and longer than others are, may be cut between words.
+    my $ending = $now->{ending} eq 'cut' && length $text > OF_TEXT ? 'piece' : $now->{ending};
+    return { text => $text, ending => $ending, state => $self->{state}, rules => $self->_rules(\$text), $self->{is_utf8} ? (is_utf8 => 1) : () };
 }
 
 sub _run {
     my ($self, $parser, $ending) = @_;
     delete $self->{needs};
-    my $piece = $self->_next_piece;
+    $self->{is_within} = 1;
+    my $now = $self->_take($ending);
+    # The piece behind it, once that is on its way.
+    my $next;
     while (1) {
-        my $is_cut = length $self->{ahead};
+        my $is_cut = $now->{ending} eq 'cut';
         # It pays to load what reads images of answers: several come.
         CPANBridge::Frozen::header() if $is_cut;
-        # What is text, and longer than others are, may be cut between words.
-        my $text = $self->{tail} . $piece;
-        my $answer = $self->_pass($parser, $text, !$is_cut ? $ending : length $text > OF_TEXT ? 'piece' : 'cut');
+        $now->{params} ||= $self->_params($now);
+        my $answer = $self->_pass($parser, $now, \$next);
         last if $self->{eof};
         if ($answer->{is_paused}) {
             # The rest of it is in what is left.
-            $piece = '';
-            next;
+            $now = { piece => '', ending => $now->{ending} };
         }
-        if ($is_cut) {
+        elsif ($is_cut) {
             # A token that is longer; or short pieces were good for something and are no more.
-            $self->{window} *= 2 if !$answer->{consumed} && length $piece || $self->{window} < LONGEST;
-            $piece = delete $self->{piece};
-            $piece = $self->_next_piece if !defined $piece;
-            next;
+            $self->{window} *= 2 if !$answer->{consumed} && length $now->{piece} || $self->{window} < LONGEST;
+            $now = $next || $self->_take($ending);
+            undef $next;
         }
-        $self->{needs} = $answer->{needs};
-        last;
+        else {
+            $self->{needs} = $answer->{needs};
+            last;
+        }
     }
-    delete $self->{piece};
+    delete $self->{is_within};
     $self->{window} = LONGEST if $self->{window} > LONGEST;
     @{$self}{qw(tail ahead needs stop)} = ('', '', undef, 0) if $self->{eof};
     if ($ending eq 'document') {
@@ -186,50 +201,37 @@ sub _return_to {
     return;
 }
 
-# Passes on what is in a piece; where handlers change the rules, what is behind by the new ones. Gives the broker's last answer.
+# Passes on what is in a piece; where handlers change the rules, what is behind by the new ones. Gives the broker's last answer. The next piece is
+# on its way while handlers are called.
 sub _pass {
-    my ($self, $parser, $text, $ending) = @_;
-    my %params = (text => $text, ending => $ending, state => $self->{state}, rules => $self->_rules(\$text));
-    $params{is_utf8} = 1 if $self->{is_utf8};
+    my ($self, $parser, $now, $next) = @_;
+    my $params = $now->{params};
     my $passed = 0;
     while (1) {
-        my $answer = $self->_awaited(\%params) || _tokens(\%params);
-        # Before a handler dies of something: what is in this piece is done with.
+        my $under_way = delete $now->{under_way};
+        my $answer = $under_way && $under_way->answer || _tokens($params);
         $self->{state} = $answer->{state};
-        $self->{tail} = substr $params{text}, $answer->{consumed};
+        $self->{tail} = substr $params->{text}, $answer->{consumed};
         $self->{stop} = 0;
         delete $self->{is_stale};
-        $self->_send_ahead if $ending eq 'cut' && !$answer->{is_paused} && $self->{window} == LONGEST;
+        if ($now->{ending} eq 'cut' && !$answer->{is_paused} && $self->{window} == LONGEST && !$$next) {
+            # With more chunks to come the last of this one is a piece.
+            $$next = $self->_take('piece');
+            $$next->{params} = $self->_params($$next);
+            $$next->{under_way} = HTML::Parser::Document::UnderWay->new($$next->{params});
+        }
         $passed += $self->_program(!utf8::is_utf8($answer->{sample}))->($parser, $self, \$answer->{events}, $answer->{values}, $self->{reported})
             if length $answer->{events};
         if ($self->{eof}) {
-            delete $self->{under_way};
-            $self->{left} = { %params, last => $passed };
+            $self->{left} = { %$params, last => $passed };
             return $answer;
         }
         return $answer if !delete $self->{is_stale};
-        delete $self->{under_way};
+        # What comes next is another thing by other rules.
+        delete @{$$next}{qw(params under_way)} if $$next;
         $self->{window} = $self->{window} > 2 * SHORTEST ? $self->{window} >> 1 : SHORTEST;
-        push @{ $params{changes} }, { after => $passed, rules => $self->_rules(\$text) };
+        push @{ $params->{changes} }, { after => $passed, rules => $self->_rules(\$params->{text}) };
     }
-}
-
-# The next piece is on its way while handlers are called.
-sub _send_ahead {
-    my ($self) = @_;
-    my $piece = $self->{piece} = $self->_next_piece;
-    my $text = $self->{tail} . $piece;
-    my %params = (text => $text, ending => length $self->{ahead} ? 'cut' : 'piece', state => $self->{state}, rules => $self->_rules(\$text));
-    $params{is_utf8} = 1 if $self->{is_utf8};
-    $self->{under_way} = HTML::Parser::Document::Ahead->new(\%params);
-    return;
-}
-
-# The answer to these parameters, if they are on their way.
-sub _awaited {
-    my ($self, $params) = @_;
-    my $ahead = delete $self->{under_way} or return;
-    return $ahead->answer($params);
 }
 
 # Of a document of characters the texts are to be characters as well, also where they are ASCII. In images they are.
@@ -257,12 +259,12 @@ sub _tokens {
 # --- A call that is under way while handlers are called
 
 {
-    package HTML::Parser::Document::Ahead;
+    package HTML::Parser::Document::UnderWay;
 
     sub new {
         my ($class, $params) = @_;
         my $ahead = CPANBridge::Ahead->new(CPANBridge::Shared::bridge(), 1);
-        my $self = bless { ahead => $ahead, params => $params, pid => $$ }, $class;
+        my $self = bless { ahead => $ahead, pid => $$ }, $class;
         my $before = $@;
         # What is wrong with it is said when it is needed.
         eval { $ahead->add($ahead->bridge->send_call('html.tokens', $params)) };
@@ -270,10 +272,10 @@ sub _tokens {
         return $self;
     }
 
-    # Nothing if it was for others, or failed: then it is asked for again.
+    # Nothing if it is a parent's, or failed: then it is asked for again.
     sub answer {
-        my ($self, $params) = @_;
-        return if $self->{pid} != $$ || $self->{ahead}->is_empty || grep { $params->{$_} ne $self->{params}{$_} } qw(text ending state rules);
+        my ($self) = @_;
+        return if $self->{pid} != $$ || $self->{ahead}->is_empty;
         my $before = $@;
         my $answer = eval { $self->{ahead}->take };
         $@ = $before;
@@ -296,7 +298,7 @@ sub _tokens {
 sub _warn_of_encoding {
     my ($self, $text) = @_;
     my $begin = substr $$text, 0, 4;
-    my $decodes = $self->{decodes} && !($self->{options} & ATTR_ENCODED && $self->{decodes} eq 'attr') && !($self->{options} & UTF8_MODE);
+    my $decodes = $self->{decodes} && !($self->{options} & $BIT{attr_encoded} && $self->{decodes} eq 'attr') && !($self->{options} & $BIT{utf8_mode});
     Carp::carp('Parsing of undecoded UTF-8 will give garbage when decoding entities')
         if $decodes && ($begin =~ /\A\xEF\xBB\xBF/ || !utf8::is_utf8($$text) && HTML::Entities::_probably_utf8_chunk($$text));
     Carp::carp('Parsing string decoded with wrong endianness') if $begin =~ /\A\x{FFFE}/;

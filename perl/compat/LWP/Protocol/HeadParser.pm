@@ -8,10 +8,6 @@ use warnings;
 
 our $VERSION = '6.68';
 
-my %ENTITY = (amp => '&', lt => '<', gt => '>', quot => '"', apos => "'", nbsp => "\xa0", copy => "\xa9", reg => "\xae",
-    auml => "\xe4", ouml => "\xf6", uuml => "\xfc", Auml => "\xc4", Ouml => "\xd6", Uuml => "\xdc", szlig => "\xdf",
-    eacute => "\xe9", egrave => "\xe8", agrave => "\xe0", ccedil => "\xe7", ndash => "\x{2013}", mdash => "\x{2014}");
-
 # What says how a body came, or is a word of the server's or of LWP's own, is not for whoever wrote a page.
 my $NOT_A_PAGES = qr/\A(?:X-Died|Client-.*|Content-(?:Length|Encoding|Type)|Transfer-Encoding|Set-Cookie2?|(?:WWW|Proxy)-Authenticate|Location|Status)\z/i;
 
@@ -72,20 +68,13 @@ sub _attributes {
     return \%attributes;
 }
 
+# References as UTF-8.
 sub _text {
     my ($text) = @_;
-    $text =~ s/&(?:#(\d{1,7})|#[xX]([0-9a-fA-F]{1,6})|(\w+));?/_entity($1, $2, $3)/ge;
+    return $text if index($text, '&') < 0;
+    require HTML::Entities;
+    $text =~ s/(&[#\w]+;?)/my $character = HTML::Entities::decode_entities($1); utf8::encode($character); $character/ge;
     return $text;
-}
-
-sub _entity {
-    my ($decimal, $hex, $name) = @_;
-    my $code = defined $decimal ? $decimal : defined $hex ? hex $hex : undef;
-    return "&$name;" if !defined $code && !defined $ENTITY{$name};
-    my $character = !defined $code ? $ENTITY{$name}
-        : $code > 0x10FFFF || $code >= 0xD800 && $code < 0xE000 ? "\x{FFFD}" : chr $code;
-    utf8::encode($character);
-    return $character;
 }
 
 1;

@@ -68,10 +68,8 @@ sub request {
 sub _note_kept {
     my ($cache, $uri, $url, $timeout) = @_;
     my ($server) = $url =~ m{\A([^:]+://[^/?\#]+)};
-    my $last = eval { $cache->{cc_conns}[-1] };
-    if ($last && ref $last->[0] eq 'LWP::Protocol::Kept' && ($last->[0]{server} || '') eq $server) {
-        $last->[0]{timeout} = $timeout;
-        $last->[3] = time;
+    if (my $last = eval { $cache->again($server) }) {
+        $last->timeout($timeout);
         return;
     }
     return if !eval { $cache->can('deposit') };
@@ -169,19 +167,16 @@ sub _push_as_spelt {
     return;
 }
 
+my @KNOWN = (
+    [peer => 'Client-Peer'], [answers => 'Client-Response-Num'], [version => 'Client-SSL-Version'], [cipher => 'Client-SSL-Cipher'],
+    [subject => 'Client-SSL-Cert-Subject'], [issuer => 'Client-SSL-Cert-Issuer'],
+);
+
 # What the answer came by, under the original's names.
 sub _note_connection {
     my ($response, $connection, $ua) = @_;
-    my $headers = $response->{_headers};
-    # By hand: every response has these.
-    @{$headers}{qw(client-peer client-response-num)} = @{$connection}{qw(peer answers)};
-    @{ $headers->{'::std_case'} }{qw(client-peer client-response-num)} = qw(Client-Peer Client-Response-Num);
-    delete $headers->{'client-peer'} if !defined $connection->{peer};
+    $response->header(map { defined $connection->{ $_->[0] } ? ($_->[1] => $connection->{ $_->[0] }) : () } @KNOWN);
     return if !defined $connection->{version};
-    my @known = (
-        [version => 'Client-SSL-Version'], [cipher => 'Client-SSL-Cipher'], [subject => 'Client-SSL-Cert-Subject'], [issuer => 'Client-SSL-Cert-Issuer'],
-    );
-    $response->header(map { defined $connection->{ $_->[0] } ? ($_->[1] => $connection->{ $_->[0] }) : () } @known);
     my %ssl = _ssl($ua);
     $response->push_header('Client-SSL-Warning' => 'Peer certificate not verified') if !$ssl{verify_hostname} && !$ssl{SSL_verify_mode};
     # Whose form the others have.

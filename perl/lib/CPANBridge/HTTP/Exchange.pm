@@ -16,7 +16,7 @@ our $VERSION = '0.100';
 # A body of up to this many bytes comes in one answer; a longer one in pieces, of which some are on their way at any time.
 use constant PIECE => 1 << 20;
 # The same as a text, which is packed in a fraction of the time that a number takes.
-use constant PIECE_TEXT => '1048576';
+use constant PIECE_TEXT => '' . PIECE;
 use constant AHEAD => 2;
 # What a script gets at once that wants less, as the original's reads have it.
 use constant LEAST_PIECE => 4096;

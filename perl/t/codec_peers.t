@@ -2,7 +2,6 @@
 use strict;
 use warnings;
 use lib 'perl/t/lib', 'perl/lib';
-use Storable ();
 use Test::More;
 use CPANBridge;
 use CPANBridge::MessagePack;
@@ -31,6 +30,15 @@ sub value {
     return { map { ("key $_" => value($depth + 1)) } 1 .. rand 20 };
 }
 
+# With integers for floating-point numbers that are integral for certain, as a value has that went as an image of Storable's.
+sub integral {
+    my ($value) = @_;
+    return [map { integral($_) } @$value] if ref $value eq 'ARRAY';
+    return { map { $_ => integral($value->{$_}) } keys %$value } if ref $value eq 'HASH';
+    my $is_float = defined $value && unpack('H2', CPANBridge::MessagePack->new->pack($value)) eq 'cb';
+    return $is_float && abs $value < 2**53 && $value == int $value ? 0 + sprintf '%d', $value : $value;
+}
+
 my @values = map { value(0) } 1 .. 400;
 
 # --- The broker's own (rmp-serde)
@@ -38,8 +46,7 @@ my @different = grep {
     my $sent = { value => $values[$_] };
     my $back = $bridge->call('test.echo', $sent);
     my ($came, $went) = map { CPANBridge::MessagePack->new(canonical => 1)->pack($_) } $back, $sent;
-    # What went as an image of Storable's has integers for integral floating-point numbers, as a clone has.
-    $came ne $went && $came ne CPANBridge::MessagePack->new(canonical => 1)->pack(Storable::dclone($sent));
+    $came ne $went && $came ne CPANBridge::MessagePack->new(canonical => 1)->pack(integral($sent));
 } 0 .. $#values;
 is_deeply(\@different, [], "the broker gives back what it got ($seed)");
 

@@ -20,9 +20,10 @@
 //! | `check` | what is wrong with settings, without starting |
 //! | `in_work` | the calls that run or wait at this moment |
 //! | `script` | which script a process runs |
+//! | `allocator` | how long memory that was freed is kept |
 //! | `reaper` | dropping what has ended where it holds up nobody |
 //! | `stopwatch` | how long calls take, with few looks at the clock |
-//! //! | `limits` | fitting the settings to what the process may have |
+//! | `limits` | fitting the settings to what the process may have |
 //! | `quota` | what each user has of the broker, and may have |
 //! | `place` | keeping the socket's file in its place |
 //! | `time` | what happens when a deadline comes |
@@ -33,6 +34,7 @@
 
 mod accept;
 mod access;
+mod allocator;
 mod check;
 mod connection;
 mod deadlines;
@@ -71,12 +73,11 @@ mod work;
 mod workers;
 
 pub use access::{AccessError, listening_process, listening_user, user_name, user_of};
+pub use allocator::fit as fit_allocator;
 pub use check::{Findings, check};
 pub use handover::{HandoverError, Inheritance, Orders, Origin, READY, rehearse};
 pub use listener::ListenError;
-pub use process::{
-    close_inherited, fit_allocator, harden as keep_secrets, own_program, survive_file_limits, take_name,
-};
+pub use process::{close_inherited, harden as keep_secrets, own_program, survive_file_limits, take_name};
 pub use signals::block as block_signals;
 
 use crate::config::Config;

@@ -166,24 +166,6 @@ fn group_limit(groups: &str, root: &Path) -> Option<u64> {
     limits.min()
 }
 
-/// Has the allocator keep to one arena where the address space is limited: it would reserve 64 MiB of it for each thread, and
-/// then nothing is left for messages. To be called before any thread is started.
-pub fn fit_allocator() {
-    #[cfg(target_env = "gnu")]
-    if getrlimit(Resource::RLIMIT_AS).is_ok_and(|(soft, _)| soft != libc::RLIM_INFINITY) {
-        // SAFETY: mallopt(3) takes two numbers and is safe while there is one thread, which the caller sees to. If it fails
-        // the allocator is as it was.
-        let _ = unsafe { libc::mallopt(libc::M_ARENA_MAX, 1) };
-    }
-}
-
-/// Gives memory that was freed, in every arena of the allocator, back to the system.
-pub fn trim_memory() {
-    #[cfg(target_env = "gnu")]
-    // SAFETY: malloc_trim(3) takes a number, may be called by any thread, and touches only what is free.
-    let _ = unsafe { libc::malloc_trim(0) };
-}
-
 /// A figure of `/proc/self/statm` (proc(5)) in bytes: 0 all, 1 resident, 5 data and stacks.
 fn statm(field: usize) -> u64 {
     let page = sysconf(SysconfVar::PAGE_SIZE).ok().flatten().and_then(|size| u64::try_from(size).ok()).unwrap_or(4096);

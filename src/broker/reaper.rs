@@ -4,10 +4,9 @@
 //! takes its time, and a destructor is code that can fail like any other. So the loop hands what is not light to a thread that
 //! does nothing else; a panic in a destructor is caught and counted, here as there.
 //!
-//! The same thread has the allocator give back what was freed. glibc gives each thread an arena of its own, and an arena keeps
-//! all that lies below its last small block that is in use: after a few answers of megabytes each worker's keeps some.
+//! The same thread has the allocator give back what was freed.
 
-use super::{panics, process};
+use super::{allocator, panics};
 use kit::store::Ended;
 use std::io;
 use std::sync::Arc;
@@ -48,8 +47,7 @@ impl Reaper {
         }
     }
 
-    /// Gives freed memory back to the system. A millisecond or so for each few thousand holes, in which the loop may have to
-    /// wait if it allocates just then.
+    /// Gives freed memory back to the system, as far as [`allocator::trim`] does.
     pub fn trim(&mut self) {
         // Without a thread the memory is kept for what comes.
         drop(self.send(Task::Trim));
@@ -78,7 +76,7 @@ impl Reaper {
             while let Ok(task) = inbox.recv() {
                 match task {
                     Task::Drop(ended) => drop_caught(ended, &panics),
-                    Task::Trim => process::trim_memory(),
+                    Task::Trim => allocator::trim(),
                 }
             }
         })?;

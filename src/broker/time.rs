@@ -1,7 +1,7 @@
 //! What happens when a deadline comes.
 
-use super::Broker;
 use super::deadlines::Timer;
+use super::{Broker, allocator};
 use crate::health::{self, Leak};
 use slog::{debug, info, warn};
 use std::time::Duration;
@@ -23,7 +23,7 @@ impl Broker {
                         self.deadlines.want(Timer::Handles, next);
                     }
                 }
-                Timer::Trim => self.work.reaper.trim(),
+                Timer::Trim => self.trim(),
                 Timer::Place => self.check_place(),
                 Timer::IdleExit => self.check_idle(),
                 Timer::AcceptAgain => self.lines.gate.try_again(),
@@ -78,8 +78,15 @@ impl Broker {
     /// Has what was freed given back to the system, once in a while as long as there is work that frees.
     pub(super) fn expect_to_trim(&mut self) {
         if self.deadlines.wanted(Timer::Trim).is_none() {
+            allocator::keep();
             self.deadlines.want(Timer::Trim, self.now + TRIM_AFTER);
         }
+    }
+
+    fn trim(&mut self) {
+        allocator::give_back();
+        self.work.workers.trim();
+        self.work.reaper.trim();
     }
 
     /// Has handles that nobody uses looked at, as soon as there are any.

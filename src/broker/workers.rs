@@ -3,6 +3,7 @@
 //! A worker takes a whole job and gives back a whole answer; nothing is shared while it works. Jobs are handed only to
 //! workers that are idle, so everything that waits, waits in the loop, where it can still be cancelled.
 
+use super::allocator;
 use super::jobs::JobId;
 use super::panics::{self, Panic};
 use kit::call::{Control, ProgressReport};
@@ -14,7 +15,7 @@ use kit::{Call, Caller, FunctionId, Registry};
 use mio::Waker;
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, SendError, Sender, channel};
 use std::thread;
 
 /// A job as a worker gets it: everything the call needs, and nothing of the loop's.
@@ -35,6 +36,12 @@ pub struct Task {
     pub progress: bool,
     /// How a long result is asked for.
     pub freeze: Option<Wish>,
+}
+
+/// What the loop tells a worker.
+enum Order {
+    Run(Box<Task>),
+    Trim,
 }
 
 /// What a worker tells the loop.
@@ -65,7 +72,7 @@ pub struct Done {
 pub struct Workers {
     registry: Arc<Registry>,
     waker: Arc<Waker>,
-    threads: Vec<Sender<Task>>,
+    threads: Vec<Sender<Order>>,
     idle: Vec<usize>,
     most: usize,
     reports: (Sender<Report>, Receiver<Report>),
@@ -104,7 +111,18 @@ impl Workers {
     /// Hands a job to an idle worker. Without one (see [`Workers::available`]) it comes back.
     pub fn start(&mut self, task: Task) -> Result<(), Box<Task>> {
         let Some(worker) = self.idle.pop() else { return Err(Box::new(task)) };
-        self.threads[worker].send(task).map_err(|unsent| Box::new(unsent.0))
+        match self.threads[worker].send(Order::Run(Box::new(task))) {
+            Err(SendError(Order::Run(task))) => Err(task),
+            _ => Ok(()),
+        }
+    }
+
+    /// Has those that are idle give back what their arenas keep.
+    pub fn trim(&self) {
+        for worker in &self.idle {
+            // One that is gone keeps nothing.
+            let _ = self.threads[*worker].send(Order::Trim);
+        }
     }
 
     /// The next thing a worker has to tell.
@@ -154,11 +172,15 @@ fn give_way() {
     let _ = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICENESS) };
 }
 
-fn work(worker: usize, registry: &Registry, inbox: &Receiver<Task>, reporter: &Reporter) {
+fn work(worker: usize, registry: &Registry, inbox: &Receiver<Order>, reporter: &Reporter) {
     give_way();
-    while let Ok(task) = inbox.recv() {
+    while let Ok(order) = inbox.recv() {
+        let Order::Run(task) = order else {
+            allocator::trim_own_arena();
+            continue;
+        };
         let (job, caller) = (task.job, task.caller);
-        let (result, lease, unreached) = run(registry, task, reporter);
+        let (result, lease, unreached) = run(registry, *task, reporter);
         reporter.send(Report::Done(Box::new(Done { job, caller, worker, result, lease, unreached })));
     }
 }

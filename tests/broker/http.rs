@@ -415,3 +415,34 @@ fn long_bodies_come_and_go_in_pieces() {
     assert_eq!(code(&result), "too_large");
     assert!(message(&result).contains("download"), "{}", message(&result));
 }
+
+#[test]
+fn headers_go_and_come_as_lines() {
+    let web =
+        Web::start(|_, stream| answer(stream, "200 OK", &[("X-One", "1"), ("X-Empty", ""), ("X-One", "2")], b"body"));
+    let broker = Broker::start(&[]);
+    let ask = |lines: &str| {
+        let params =
+            [("method", "GET".into()), ("url", web.url("/").into()), ("stream", 1000.into()), ("lines", lines.into())];
+        broker.call("http_helper.request", map(params))
+    };
+    let got = ask("X-A\n1\nX-B\n\nX-A\n2").unwrap();
+    let sent = &web.requests()[0];
+    let of = |wanted: &str| {
+        let named = sent.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case(wanted));
+        named.map(|(_, value)| value.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!((of("x-a"), of("x-b")), (vec!["1".to_owned(), "2".to_owned()], vec![String::new()]));
+    assert_eq!(got["status_code"], "200".into());
+    let lines: Vec<_> = got["headers"].as_str().unwrap().split('\n').collect();
+    let fields: Vec<_> = lines.chunks(2).map(|field| (field[0], field[1])).collect();
+    assert!([("X-One", "1"), ("X-Empty", ""), ("X-One", "2")].iter().all(|field| fields.contains(field)), "{fields:?}");
+    assert!(got["connection"].as_str().unwrap().contains("peer\n127.0.0.1:"), "{got}");
+    let nested = got.as_map().unwrap().iter().find(|(_, value)| value.is_map() || value.is_array() || value.is_f64());
+    assert_eq!(nested, None, "a flat map is what it is for");
+    for wrong in ["X-A", "X-A\n1\nX-B", "X A\n1", "X-A\n1\r"] {
+        assert_eq!(code(&ask(wrong)), "invalid_params", "{wrong:?}");
+    }
+    let both = map([("method", "GET".into()), ("url", web.url("/").into()), ("lines", "".into()), ("headers", none())]);
+    assert_eq!(code(&broker.call("http_helper.request", both)), "invalid_params");
+}

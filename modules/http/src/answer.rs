@@ -12,6 +12,7 @@ use net::tls::Peer;
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 /// Headers as scripts of the old daemon read them: repeated ones joined by `, `, except `Set-Cookie`, which is a list.
@@ -77,26 +78,18 @@ impl Serialize for Pairs<'_> {
 }
 
 /// What a script may want to know of a connection.
-impl Serialize for Connection {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let optional = |tls: &Peer| 2 + usize::from(tls.subject.is_some()) + usize::from(tls.issuer.is_some());
-        let length = 1 + usize::from(self.address.is_some()) + self.tls.as_deref().map_or(0, optional);
-        let mut map = serializer.serialize_map(Some(length))?;
-        map.serialize_entry("answers", &self.answers)?;
-        if let Some(address) = self.address {
-            map.serialize_entry("peer", &format!("{}:{}", address.ip(), address.port()))?;
-        }
-        if let Some(tls) = &self.tls {
-            map.serialize_entry("version", tls.version)?;
-            map.serialize_entry("cipher", tls.cipher)?;
-            for (name, value) in [("subject", &tls.subject), ("issuer", &tls.issuer)] {
-                if let Some(value) = value {
-                    map.serialize_entry(name, value)?;
-                }
-            }
-        }
-        map.end()
+fn told_of(connection: &Connection) -> Vec<(&'static str, Cow<'_, str>)> {
+    let mut told = vec![("answers", connection.answers.to_string().into())];
+    if let Some(address) = connection.address {
+        told.push(("peer", format!("{}:{}", address.ip(), address.port()).into()));
     }
+    if let Some(tls) = connection.tls.as_deref() {
+        let Peer { version, cipher, subject, issuer } = tls;
+        told.extend([("version", Cow::Borrowed(*version)), ("cipher", Cow::Borrowed(*cipher))]);
+        let names = [("subject", subject), ("issuer", issuer)];
+        told.extend(names.into_iter().filter_map(|(what, name)| Some((what, name.as_deref()?.into()))));
+    }
+    told
 }
 
 /// What a body becomes.
@@ -106,6 +99,25 @@ pub enum Shape {
     Friendly,
     /// Bytes as they came; headers as a list. What the stand-ins build on.
     Exact,
+    /// The same in a map without further ones within, which is what a client in Perl reads fastest.
+    Flat,
+}
+
+/// Names and values in turn, each on a line of its own; none if one has line ends.
+fn lines<'a>(fields: impl Iterator<Item = (&'a str, &'a [u8])>) -> Option<Vec<u8>> {
+    let mut lines = Vec::new();
+    for (name, value) in fields {
+        if name.contains('\n') || value.contains(&b'\n') {
+            return None;
+        }
+        for line in [name.as_bytes(), value] {
+            if !lines.is_empty() {
+                lines.push(b'\n');
+            }
+            lines.extend_from_slice(line);
+        }
+    }
+    Some(lines)
 }
 
 /// The answer to a call.
@@ -200,8 +212,10 @@ impl Serialize for Answer {
         let friendly = self.shape == Shape::Friendly;
         // What the stand-ins do not read is left out of what they get.
         let told = friendly || !self.redirects.is_empty();
+        let flat = self.shape == Shape::Flat;
         let connection = self.connection.as_ref().filter(|_| !friendly);
         let optional = 3 * usize::from(friendly)
+            + usize::from(!flat)
             + usize::from(connection.is_some())
             + usize::from(told)
             + usize::from(self.error.is_some())
@@ -209,8 +223,12 @@ impl Serialize for Answer {
             + usize::from(!self.trailers.is_empty())
             + usize::from(self.stream_id.is_some())
             + 2 * usize::from(self.file.is_some());
-        let mut map = serializer.serialize_map(Some(6 + optional))?;
-        map.serialize_entry("status_code", &self.head.status)?;
+        let mut map = serializer.serialize_map(Some(5 + optional))?;
+        if flat {
+            map.serialize_entry("status_code", &self.head.status.to_string())?;
+        } else {
+            map.serialize_entry("status_code", &self.head.status)?;
+        }
         map.serialize_entry("reason", &self.reason)?;
         if friendly {
             map.serialize_entry("success", &(200..300).contains(&self.head.status))?;
@@ -226,16 +244,26 @@ impl Serialize for Answer {
             map.serialize_entry("headers", &Joined(&self.head.headers))?;
         } else {
             map.serialize_entry("content", &TextOrBytes::Bytes(Cow::Borrowed(&self.content)))?;
-            map.serialize_entry("headers", &Pairs(&self.head.headers))?;
+            let fields = self.head.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice()));
+            match lines(fields).filter(|_| flat) {
+                Some(lines) => map.serialize_entry("headers", &as_said(&lines))?,
+                None => map.serialize_entry("headers", &Pairs(&self.head.headers))?,
+            }
         }
         if let Some(connection) = connection {
-            map.serialize_entry("connection", connection)?;
+            let told = told_of(connection);
+            match lines(told.iter().map(|(name, value)| (*name, value.as_bytes()))).filter(|_| flat) {
+                Some(lines) => map.serialize_entry("connection", &String::from_utf8_lossy(&lines))?,
+                None => map.serialize_entry("connection", &told.into_iter().collect::<BTreeMap<_, _>>())?,
+            }
         }
         map.serialize_entry("url", &self.url)?;
         if told {
             map.serialize_entry("redirects", &self.redirects)?;
         }
-        map.serialize_entry("elapsed", &self.begun.elapsed().as_secs_f64())?;
+        if !flat {
+            map.serialize_entry("elapsed", &self.begun.elapsed().as_secs_f64())?;
+        }
         if let Some(error) = &self.error {
             map.serialize_entry("error", error)?;
         }
@@ -245,7 +273,7 @@ impl Serialize for Answer {
         if !self.trailers.is_empty() {
             match self.shape {
                 Shape::Friendly => map.serialize_entry("trailers", &Joined(&self.trailers))?,
-                Shape::Exact => map.serialize_entry("trailers", &Pairs(&self.trailers))?,
+                Shape::Exact | Shape::Flat => map.serialize_entry("trailers", &Pairs(&self.trailers))?,
             }
         }
         if let Some(stream_id) = &self.stream_id {

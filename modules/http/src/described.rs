@@ -23,7 +23,7 @@ struct AnswerFields {
     content: TextOrBytes<'static>,
     /// The same as content.
     body: Option<TextOrBytes<'static>>,
-    /// The headers by name; values are bytes if they are not ASCII, repeated ones joined by a comma, Set-Cookie a list. For stand-ins, names and values in turn.
+    /// The headers by name; values are bytes if they are not ASCII, repeated ones joined by a comma, Set-Cookie a list. For stand-ins, names and values in turn: a list, or with `lines` one text.
     headers: BTreeMap<String, TextOrBytes<'static>>,
     /// The address that answered, after redirects.
     url: String,

@@ -32,6 +32,10 @@ pub struct ExactRequest<'a> {
     /// Headers; a list sends one more than once.
     #[serde(default)]
     headers: Option<Fields>,
+    /// Headers as one text instead: names and values in turn, each on a line of its own. Then the answer has its headers and what is
+    /// told of the connection in this form too (unless one has line ends), its status as text, and no `elapsed`.
+    #[serde(borrow, default)]
+    lines: Option<Bytes<'a>>,
     /// Names of headers that do not go to another server after a redirect, besides Authorization, Cookie and
     /// Proxy-Authorization.
     #[serde(default)]
@@ -78,6 +82,10 @@ pub struct BodySend<'a> {
     /// Headers; a list sends one more than once.
     #[serde(default)]
     headers: Option<Fields>,
+    /// Headers as one text instead: names and values in turn, each on a line of its own. Then the answer has its headers and what is
+    /// told of the connection in this form too (unless one has line ends), its status as text, and no `elapsed`.
+    #[serde(borrow, default)]
+    lines: Option<Bytes<'a>>,
     /// Names of headers that do not go to another server after a redirect, besides Authorization, Cookie and
     /// Proxy-Authorization.
     #[serde(default)]
@@ -118,6 +126,17 @@ fn stream_of(value: Option<Integer>, eager: Option<Flag>) -> Result<Option<Begin
     }
 }
 
+/// The headers of a request, and the form of its answer.
+fn fields_of(headers: Option<Fields>, lines: Option<&[u8]>) -> Result<(Option<Fields>, Shape), CallError> {
+    let Some(lines) = lines else { return Ok((headers, Shape::Exact)) };
+    if headers.is_some() {
+        return Err(CallError::invalid("lines", "parameter `lines` is given instead of `headers`, not beside it"));
+    }
+    let fields = Fields::of_lines(lines)
+        .ok_or_else(|| CallError::invalid("lines", "parameter `lines` has a name without a value"))?;
+    Ok((Some(fields), Shape::Flat))
+}
+
 /// `http_helper.request`.
 ///
 /// # Errors
@@ -128,14 +147,15 @@ pub fn request(call: &mut Call<'_>, params: ExactRequest<'_>) -> Result<Answer, 
         Wanted::find(call, params.session_id.as_deref(), params.verify_ssl, params.timeout, params.max_redirect)?;
     wanted.max_size = max_size(params.max_size)?.or(wanted.max_size);
     let stream = stream_of(params.stream, params.eager)?;
+    let (headers, shape) = fields_of(params.headers, params.lines.as_deref())?;
     let order = wanted.order(
         &params.method,
         &params.url,
-        params.headers,
+        headers,
         params.private_headers,
         payload(params.content.as_deref()),
     )?;
-    exactly(call, &wanted, order, stream, begun, &params.url)
+    exactly(call, &wanted, order, shape, stream, begun, &params.url)
 }
 
 /// `http_helper.body_send`. The body is freed, however it goes.
@@ -151,36 +171,33 @@ pub fn body_send(call: &mut Call<'_>, params: BodySend<'_>) -> Result<Answer, Ca
     BODY.free(call, &params.body_id)?;
     let mut wanted = Wanted::of(session, params.timeout, params.max_redirect)?;
     wanted.max_size = max_size(params.max_size)?.or(wanted.max_size);
-    let order = wanted.order(
-        &params.method,
-        &params.url,
-        params.headers,
-        params.private_headers,
-        Payload::Pieces(&pieces, length),
-    )?;
-    exactly(call, &wanted, order, stream, begun, &params.url)
+    let (headers, shape) = fields_of(params.headers, params.lines.as_deref())?;
+    let order =
+        wanted.order(&params.method, &params.url, headers, params.private_headers, Payload::Pieces(&pieces, length))?;
+    exactly(call, &wanted, order, shape, stream, begun, &params.url)
 }
 
 fn exactly(
     call: &mut Call<'_>,
     wanted: &Wanted,
     order: Order<'_>,
+    shape: Shape,
     stream: Option<Begin>,
     begun: Instant,
     url: &str,
 ) -> Result<Answer, CallError> {
-    let Some(begin) = stream else { return perform(call, wanted, order, Shape::Exact, begun, url) };
+    let Some(begin) = stream else { return perform(call, wanted, order, shape, begun, url) };
     let outcome = watched(Wait::of(call, Some(wanted.timeout)), || {
         let mut reply = sent(call, wanted, order)?;
         let begun_body = begin_body(&mut reply, begin)?;
         Ok((reply, begun_body))
     });
     let (reply, body) = match outcome {
-        Err(trouble) => return Answer::of_trouble(call, Shape::Exact, begun, url, trouble),
+        Err(trouble) => return Answer::of_trouble(call, shape, begun, url, trouble),
         Ok(both) => both,
     };
     let taken = body.content.len() as u64;
-    let mut answer = Answer::of(Shape::Exact, begun, &reply, body.content);
+    let mut answer = Answer::of(shape, begun, &reply, body.content);
     answer.aborted = body.aborted;
     if answer.aborted.is_some() {
         call.note_unreached(&server_of(url));

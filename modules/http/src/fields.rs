@@ -150,6 +150,16 @@ impl<'de> Deserialize<'de> for Fields {
 }
 
 impl Fields {
+    /// Those of names and values in turn, each on a line of its own; none where a name has no value.
+    pub fn of_lines(lines: &[u8]) -> Option<Self> {
+        let mut fields = Vec::new();
+        let mut rest = (!lines.is_empty()).then(|| lines.split(|byte| *byte == b'\n')).into_iter().flatten();
+        while let Some(name) = rest.next() {
+            fields.push((name.to_vec(), rest.next()?.to_vec()));
+        }
+        Some(Self(fields))
+    }
+
     /// As a form's body, `application/x-www-form-urlencoded`.
     pub fn encoded(&self) -> String {
         let escape = |bytes: &[u8]| url::form_urlencoded::byte_serialize(bytes).collect::<String>();
@@ -199,6 +209,21 @@ mod tests {
         let mut bytes = Vec::new();
         rmpv::encode::write_value(&mut bytes, &value).unwrap();
         rmp_serde::from_slice(&bytes).ok()
+    }
+
+    #[test]
+    fn lines_are_names_and_values_in_turn() {
+        let of = |lines: &[u8]| Fields::of_lines(lines).map(|fields| fields.0);
+        let field = |name: &[u8], value: &[u8]| (name.to_vec(), value.to_vec());
+        assert_eq!(of(b""), Some(vec![]));
+        assert_eq!(of(b"A\n1\nB\n"), Some(vec![field(b"A", b"1"), field(b"B", b"")]));
+        assert_eq!(of(b"A\n\xff"), Some(vec![field(b"A", b"\xff")]));
+        for odd in [&b"A"[..], b"A\n1\nB", b"A\n1\n"] {
+            assert_eq!(of(odd), None);
+        }
+        // A name or a value that is none is refused as ever.
+        assert!(Fields::of_lines(b"A\n1\r").unwrap().headers().is_err());
+        assert!(Fields::of_lines(b"A B\n1").unwrap().headers().is_err());
     }
 
     #[test]

@@ -17,6 +17,10 @@ my %FORM;
 for my $module (qw(http http_helper)) {
     $FORM{"$module.body_new"} = sub { defined $_[0]{body_id} && !ref $_[0]{body_id} ? '' : 'body_id' };
     $FORM{"$module.request"} = $FORM{"$module.body_send"} = sub {
+        for my $lines (grep { defined && !ref } @{ $_[0] }{qw(headers connection)}) {
+            $lines = [split /\n/, $lines, -1];
+        }
+        $_[0]{connection} = { @{ $_[0]{connection} } } if ref $_[0]{connection} eq 'ARRAY' && @{ $_[0]{connection} } % 2 == 0;
         my ($status, $reason, $headers) = @{ $_[0] }{qw(status_code reason headers)};
         return !defined $status || ref $status || $status !~ /\A[1-9][0-9]{2}\z/ ? 'status_code'
             : !defined $reason || ref $reason ? 'reason'

@@ -40,13 +40,15 @@ sub run {
     my %request = (
         method       => $order{method},
         url          => $order{url},
-        headers      => $order{headers} || {},
         timeout      => '' . ($order{timeout} || 180),
         stream       => _first_piece($order{max_size}),
         $order{on_data} ? (eager => 1) : (),
     );
     my $answer = eval {
-        $request{headers} = _bytes_of_headers($request{headers});
+        my $headers = _bytes_of_headers($order{headers} || {});
+        my $lines = _lines($headers);
+        # The words for what is wrong are the broker's.
+        $request{ defined $lines ? 'lines' : 'headers' } = defined $lines ? $lines : $headers;
         $self->_ask($bridge, \%request, _bytes_of_body($order{body}), $order{length});
     };
     return _failure($@) if !$answer;
@@ -90,6 +92,18 @@ sub _bytes_of_headers {
         my $what = "the value of the header '$_'";
         (_bytes($_, 'the name of a header') => ref $value eq 'ARRAY' ? [map { _bytes($_, $what) } @$value] : _bytes($value, $what));
     } keys %$headers };
+}
+
+# A map within the map takes as long to pack as all else.
+sub _lines {
+    my ($headers) = @_;
+    my @fields;
+    for my $name (keys %$headers) {
+        my $value = $headers->{$name};
+        push @fields, map { $name, $_ } grep { defined } ref $value eq 'ARRAY' ? @$value : $value;
+    }
+    my $lines = join "\n", @fields;
+    return $lines =~ tr/\n// == @fields - 1 || !@fields ? $lines : undef;
 }
 
 sub _bytes_of_body {

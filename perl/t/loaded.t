@@ -7,6 +7,8 @@ use lib "$FindBin::Bin/lib";
 use File::Copy qw(copy);
 use File::Path qw(make_path);
 use File::Temp qw(tempdir);
+use IO::Socket::INET ();
+use POSIX ();
 use Test::More;
 use TestBroker;
 
@@ -50,6 +52,30 @@ is_deeply(
     ['CPANBridge.pm', map { "CPANBridge/$_.pm" } qw(Clock Existing Lane Loader Parts Wire)],
     'one of the existing interface a little more'
 );
+
+# A script with one `get`: of the client no more than that, and nothing for TLS, forms or files.
+{
+    my $server = IO::Socket::INET->new(Listen => 5, LocalAddr => '127.0.0.1') or die $!;
+    my $port = $server->sockport;
+    my $child = fork // die $!;
+    if (!$child) {
+        my $client = $server->accept;
+        while (defined(my $line = readline $client)) { last if $line eq "\r\n" }
+        print {$client} "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\nbody";
+        close $client;
+        POSIX::_exit(0);
+    }
+    close $server;
+    my @loaded = split ' ', said_by(
+        "use strict; use warnings; use LWP::UserAgent; die if LWP::UserAgent->new->get('http://127.0.0.1:$port/')->content ne 'body';"
+            . 'print join " ", sort keys %INC',
+        "-I$lib", "-I$lib/../compat"
+    );
+    waitpid $child, 0;
+    ok((grep { $_ eq 'LWP/Protocol/http.pm' } @loaded), 'a script has got a page');
+    my %needless = map { $_ => 1 } qw(Batch Clock Connection Envelope File Launcher Loader Locator MessagePack Methods Places Session TLS Ticket);
+    is_deeply([grep { m{\ACPANBridge/(\w+)\.pm\z} && $needless{$1} || $_ eq 'HTTP/Request/Common.pm' } @loaded], [], 'and loaded nothing for it that it did not need');
+}
 
 SKIP: {
     skip 'valgrind is not installed', 1 if system 'command -v valgrind >/dev/null';

@@ -40,6 +40,17 @@ for my $n (1 .. 3) {
     is($@->code, 'timeout', 'no answer in time');
     is_deeply($client->call('test.echo', { n => $n }), { n => $n }, 'the next call gets its own answer');
 }
+# Each call's own, on one connection: what the kernel holds it to.
+my $limit = sub { (unpack 'l!l!', getsockopt $client->{ +CPANBridge::KEY }{connection}{handle}, Socket::SOL_SOCKET(), Socket::SO_RCVTIMEO())[0] };
+my @limits;
+for my $option ([], [timeout => 70], [timeout => 70], [], [timeout => 8], [timeout => '6.5'], [timeout => 9]) {
+    is_deeply($client->call('test.echo', { n => "@$option" }, @$option), { n => "@$option" }, "a call with the limit (@$option)");
+    push @limits, $limit->();
+}
+is_deeply(\@limits, [5, 70, 70, 5, 8, 6, 9], 'calls with limits of their own have these, and the next one its own');
+eval { $client->call('test.echo', { late => 5 }, timeout => 1) };
+is($@->code, 'timeout', 'no answer within the second');
+
 my $ticket = $client->send_call('test.echo', { late => 9 }, timeout => 0.05);
 eval { $client->wait_for($ticket) };
 is($@->code, 'timeout', 'a ticket');

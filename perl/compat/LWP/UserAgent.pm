@@ -7,7 +7,6 @@ use strict;
 use warnings;
 
 use Carp ();
-use CPANBridge::File::Part ();
 use HTTP::Config ();
 # Every response has a date; and scripts call its functions without loading it themselves, as the original has loaded it.
 use HTTP::Date ();
@@ -300,6 +299,8 @@ sub options { my ($self, @args) = @_; return $self->_short('OPTIONS', @args) }
 
 sub _short {
     my ($self, $method, $url, @parameters) = @_;
+    # As a request without parameters is made there; a script with one of these has nothing else to do with it.
+    return $self->request(HTTP::Request->new($method => $url)) if !@parameters && $method =~ /\A(?:GET|HEAD)\z/;
     require HTTP::Request::Common;
     my $first = $method =~ /\A(?:POST|PUT|PATCH|OPTIONS)\z/ && @parameters && ref $parameters[0] ? 1 : 0;
     my ($arg, $size) = $self->_process_colonic_headers(\@parameters, $first);
@@ -556,6 +557,7 @@ sub mirror {
         my $changed = (stat $file)[9];
         $request->header('If-Modified-Since' => HTTP::Date::time2str($changed)) if $changed;
     }
+    require CPANBridge::File::Part;
     my $part = CPANBridge::File::Part->beside($file) or die "Cannot write '$file': $!\n";
     my $got = 0;
     my $response = $self->request($request, sub {

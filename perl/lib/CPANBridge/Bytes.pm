@@ -3,7 +3,7 @@ package CPANBridge::Bytes;
 use strict;
 use warnings;
 
-use CPANBridge::Envelope ();
+use CPANBridge::Parts ();
 
 our $VERSION = '0.100';
 
@@ -18,9 +18,9 @@ sub of {
 sub in_answer {
     my ($name, $method, $result) = @_;
     my $bytes = ref $result eq 'HASH' ? $result->{$name} : undef;
-    die CPANBridge::Envelope::error('protocol', $method, "the broker's answer has no $name")
-        if !defined $bytes || ref $bytes || !utf8::downgrade($bytes, 1);
-    return $bytes;
+    return $bytes if defined $bytes && !ref $bytes && utf8::downgrade($bytes, 1);
+    CPANBridge::Parts::need();
+    die CPANBridge::Envelope::error('protocol', $method, "the broker's answer has no $name");
 }
 
 1;

@@ -4,9 +4,9 @@ use strict;
 use warnings;
 
 use Carp ();
-use CPANBridge::Envelope ();
 use CPANBridge::Lane ();
-use CPANBridge::MessagePack ();
+use CPANBridge::Parts ();
+use CPANBridge::Wire ();
 
 our $VERSION = '0.100';
 
@@ -25,8 +25,10 @@ sub make {
     my ($class, $bridge, $method, $params, %names) = @_;
     my $result = $bridge->call($method, $params);
     my $id = ref $result eq 'HASH' ? $result->{ $names{id} } : undef;
-    die CPANBridge::Envelope::error('protocol', $method, "the broker's answer has no $names{id}")
-        if !defined $id || ref $id || !length $id;
+    if (!defined $id || ref $id || !length $id) {
+        CPANBridge::Parts::need();
+        die CPANBridge::Envelope::error('protocol', $method, "the broker's answer has no $names{id}");
+    }
     my $self = bless { id => "$id", bridge => $bridge, made => time, process => $$ + $CPANBridge::Lane::THREAD, name => $names{id}, free => $names{free} },
         $class;
     _see_to_the_end($self->{process}) if $ends_well != $self->{process};
@@ -93,8 +95,9 @@ sub _tell {
     my $eval_error = $@;
     local ($!, $?);
     local $SIG{__DIE__} = 'DEFAULT';
-    # [2, method, parameters]: the 2 by hand, as packing a number loads what tells them from texts, at every script's end.
-    _send($session, "\x93\x02" . CPANBridge::MessagePack->pack($free) . CPANBridge::MessagePack->pack({ $name => $id }));
+    # [2, method, parameters], by hand: at a script's end nothing more is loaded. An id that is no plain text is none of ours.
+    my ($method, $params) = (CPANBridge::Wire::name($free), CPANBridge::Wire::pack_flat({ $name => $id }));
+    _send($session, "\x93\x02$method$params") if defined $method && defined $params;
     $@ = $eval_error;
     return;
 }

@@ -174,16 +174,30 @@ sub open_on {
     };
 }
 
+# The lane with another limit, on the same socket.
+sub _limited {
+    my ($session, $timeout) = @_;
+    my ($handle, $connection) = ($session->{lane}{handle}, $session->{connection});
+    # Without one, each call has its own limits.
+    if ($handle) {
+        return if !$connection || $connection->{handle} != $handle || !setsockopt $handle, $LEVEL, $READ_LIMIT, timeval($timeout);
+        $connection->{read_limit} = $timeout;
+    }
+    return open_on($session, $handle, $timeout);
+}
+
 # (error) or (undef, result) of a call of CPANBridge's, all in one function, because a call of a Perl function takes as long as ten simple
 # statements.
 sub call {
     my ($self, $method, $params) = @_;
     my $session = $self->{_cpanbridge};
-    return _slowly(@_) if @_ > 3 || $session->{user} || $session->{entered} || !defined $method
+    # A limit in whole seconds is the one option that is as usual as none.
+    my $limit = @_ == 5 && defined $_[3] && $_[3] eq 'timeout' && defined $_[4] && $_[4] =~ /\A[1-9][0-9]{0,8}\z/ ? $_[4] : undef;
+    return _slowly(@_) if @_ > 3 && !defined $limit || $session->{user} || $session->{entered} || !defined $method
         || defined $params && ref $params ne 'HASH' || $session->{long} && $session->{long}{$method};
     # As `_timeout`.
-    my $timeout = $self->{timeout};
-    $timeout = $CPANBridge::TIMEOUT if !defined $timeout || defined $session->{timeout} && $timeout == $session->{timeout};
+    my $timeout = defined $limit ? $limit : $self->{timeout};
+    $timeout = $CPANBridge::TIMEOUT if !defined $timeout || !defined $limit && defined $session->{timeout} && $timeout == $session->{timeout};
 
     local $!;
     # A second is worth something then, and the clock is not left out.
@@ -194,7 +208,8 @@ sub call {
         local $session->{user} = $self;
         my $lane = $session->{lane} || _open_first($session, $timeout, $begin) or last;
         my $name = $CPANBridge::Wire::NAME{$method} || CPANBridge::Wire::name($method);
-        last if !defined $name || $lane->{process} != $$ + $THREAD || $lane->{timeout} != $timeout || $session->{msgid} >= CPANBridge::Wire::LARGEST_UINT32;
+        last if !defined $name || $lane->{process} != $$ + $THREAD || $session->{msgid} >= CPANBridge::Wire::LARGEST_UINT32;
+        $lane = _limited($session, $timeout) or last if $lane->{timeout} != $timeout;
         my $bytes = $params && %$params ? CPANBridge::Wire::pack_flat($params) : CPANBridge::Wire::EMPTY_MAP;
         $bytes = _other('packed', $params) if !defined $bytes;
         last if !defined $bytes;

@@ -39,6 +39,12 @@ sub bridge {
     return $BRIDGE;
 }
 
+# The same for a call that may come from a signal's handler in the middle of another.
+sub available_bridge {
+    my $bridge = bridge();
+    return $bridge->{ CPANBridge::KEY() }{user} ? $bridge->available : $bridge;
+}
+
 1;
 
 __END__
@@ -54,5 +60,11 @@ CPANBridge::Shared - the client that the stand-ins of a process share
 =head2 bridge
 
     my $bridge = CPANBridge::Shared::bridge();
+
+=head2 available_bridge
+
+    my $bridge = CPANBridge::Shared::available_bridge();
+
+The same, or one beside it while a call is under way.
 
 =cut

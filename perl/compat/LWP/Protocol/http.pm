@@ -6,7 +6,6 @@ use strict;
 use warnings;
 
 use CPANBridge::HTTP::Exchange ();
-use CPANBridge::TLS ();
 use HTTP::Date ();
 use HTTP::Response ();
 use LWP::Protocol ();
@@ -120,6 +119,7 @@ sub _exchange {
     my ($ua, $proxy, $url) = @_;
     # Without TLS, what is said of it is not looked at.
     my $tls = $url =~ /\Ahttps:/i || defined $proxy && $proxy =~ /\Ahttps:/i;
+    require CPANBridge::TLS if $tls;
     my %ssl = $tls ? _ssl($ua) : ();
     my $key = join "\0", $tls ? 'tls' : 'plain', defined $proxy ? "proxy=$proxy" : '', map {
         my $value = $ssl{$_};
@@ -188,6 +188,7 @@ sub _complaint {
     my ($reply, $ua, $proxy) = @_;
     my $error = $reply->{error};
     if ($reply->{code} eq 'invalid_params') {
+        require CPANBridge::TLS;
         my $of_options = CPANBridge::TLS::in_words_of_options($error, _ssl($ua));
         return ($of_options eq $error ? '400' : '500') . " $of_options\n";
     }

@@ -4,7 +4,7 @@ use strict;
 use warnings;
 
 use CPANBridge ();
-use CPANBridge::Envelope ();
+use CPANBridge::Parts ();
 
 our $VERSION = '0.100';
 our @ISA = ('CPANBridge');
@@ -52,6 +52,7 @@ sub check {
 
 sub _complain {
     my ($method, $why) = @_;
+    CPANBridge::Parts::need();
     die CPANBridge::Envelope::error('protocol', $method, "the broker's answer $why");
 }
 

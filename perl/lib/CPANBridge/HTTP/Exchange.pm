@@ -36,7 +36,7 @@ sub new {
 # callback dies of is passed on.
 sub run {
     my ($self, %order) = @_;
-    my $bridge = CPANBridge::Shared::bridge()->available;
+    my $bridge = CPANBridge::Shared::available_bridge();
     my %request = (
         method       => $order{method},
         url          => $order{url},

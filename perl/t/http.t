@@ -94,6 +94,15 @@ for my $wrong ([proxy => 'nonsense'], [proxy => ''], [http_proxy => 'nonsense'],
 }
 ok(CPANBridge::HTTP->new(proxy => undef, http_proxy => 'http://u:p@h:1/', https_proxy => 'socks5://h:1', cookie_jar => undef), 'and what can is not');
 
+# What has no form as lines is refused in the same words as ever, and is not sent as Perl would print it.
+{
+    my $refused = sub { CPANBridge::HTTP->new->request(GET => $web->url('/status/200'), { headers => { 'X-A' => $_[0] } }) };
+    like($refused->($_->[0])->{content}, $_->[1], "a header's value that is none: $_->[2]")
+        for [{}, qr/can't be map/, 'a hash'], [[{}], qr/can't be map/, 'a hash in a list'], [\'x', qr/no MessagePack form/, 'a reference'],
+        ["a\nb", qr/line ends or other control/, 'two lines'], [['a', "b\nX-B: c"], qr/line ends or other control/, 'two lines in a list'];
+    is($refused->($_)->{status}, 200, 'one that may be') for undef, '', 5, [1, undef, 2], [['x']];
+}
+
 # A session that ended meanwhile is made anew.
 my $short = TestBroker->start('--handle-idle-timeout', '50ms');
 {

@@ -94,16 +94,19 @@ sub _bytes_of_headers {
     } keys %$headers };
 }
 
-# A map within the map takes as long to pack as all else.
+# A map within the map takes as long to pack as all else. Nothing for what has no such form, which is the broker's to refuse or to take.
 sub _lines {
     my ($headers) = @_;
     my @fields;
     for my $name (keys %$headers) {
         my $value = $headers->{$name};
-        push @fields, map { $name, $_ } grep { defined } ref $value eq 'ARRAY' ? @$value : $value;
+        for my $one (ref $value eq 'ARRAY' ? @$value : $value) {
+            return if ref $one;
+            push @fields, $name, $one if defined $one;
+        }
     }
     my $lines = join "\n", @fields;
-    return $lines =~ tr/\n// == @fields - 1 || !@fields ? $lines : undef;
+    return $lines =~ tr/\n// == @fields - 1 || !@fields ? $lines : ();
 }
 
 sub _bytes_of_body {

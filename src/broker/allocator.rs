@@ -8,6 +8,8 @@
 //!
 //! With another C library all of this does nothing.
 
+#![cfg_attr(not(target_env = "gnu"), allow(dead_code, unused_imports))]
+
 use nix::sys::resource::{Resource, getrlimit};
 
 /// Where glibc's own thresholds, which grow with the blocks that are freed, end (M_MMAP_THRESHOLD's greatest, and twice that).

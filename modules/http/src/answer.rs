@@ -105,19 +105,8 @@ pub enum Shape {
 
 /// Names and values in turn, each on a line of its own; none if one has line ends.
 fn lines<'a>(fields: impl Iterator<Item = (&'a str, &'a [u8])>) -> Option<Vec<u8>> {
-    let mut lines = Vec::new();
-    for (name, value) in fields {
-        if name.contains('\n') || value.contains(&b'\n') {
-            return None;
-        }
-        for line in [name.as_bytes(), value] {
-            if !lines.is_empty() {
-                lines.push(b'\n');
-            }
-            lines.extend_from_slice(line);
-        }
-    }
-    Some(lines)
+    let lines: Vec<&[u8]> = fields.flat_map(|(name, value)| [name.as_bytes(), value]).collect();
+    (!lines.iter().any(|line| line.contains(&b'\n'))).then(|| lines.join(&b'\n'))
 }
 
 /// The answer to a call.
@@ -245,14 +234,15 @@ impl Serialize for Answer {
         } else {
             map.serialize_entry("content", &TextOrBytes::Bytes(Cow::Borrowed(&self.content)))?;
             let fields = self.head.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice()));
-            match lines(fields).filter(|_| flat) {
+            match flat.then(|| lines(fields)).flatten() {
                 Some(lines) => map.serialize_entry("headers", &as_said(&lines))?,
                 None => map.serialize_entry("headers", &Pairs(&self.head.headers))?,
             }
         }
         if let Some(connection) = connection {
             let told = told_of(connection);
-            match lines(told.iter().map(|(name, value)| (*name, value.as_bytes()))).filter(|_| flat) {
+            let fields = told.iter().map(|(name, value)| (*name, value.as_bytes()));
+            match flat.then(|| lines(fields)).flatten() {
                 Some(lines) => map.serialize_entry("connection", &String::from_utf8_lossy(&lines))?,
                 None => map.serialize_entry("connection", &told.into_iter().collect::<BTreeMap<_, _>>())?,
             }
@@ -284,5 +274,21 @@ impl Serialize for Answer {
             map.serialize_entry("bytes", bytes)?;
         }
         map.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_have_a_place_for_every_name_and_value() {
+        let of = |fields: &[(&str, &str)]| {
+            let lines = lines(fields.iter().map(|(name, value)| (*name, value.as_bytes())));
+            lines.map(|lines| String::from_utf8(lines).unwrap())
+        };
+        assert_eq!(of(&[]).as_deref(), Some(""));
+        assert_eq!(of(&[("", "1"), ("B", "")]).as_deref(), Some("\n1\nB\n"));
+        assert_eq!((of(&[("A", "1\n2")]), of(&[("A\n", "1")])), (None, None));
     }
 }

@@ -299,7 +299,7 @@ sub options { my ($self, @args) = @_; return $self->_short('OPTIONS', @args) }
 
 sub _short {
     my ($self, $method, $url, @parameters) = @_;
-    # As a request without parameters is made there; a script with one of these has nothing else to do with it.
+    # What HTTP::Request::Common makes of it as well, without that module: a script with one `get` need not load it.
     return $self->request(HTTP::Request->new($method => $url)) if !@parameters && $method =~ /\A(?:GET|HEAD)\z/;
     require HTTP::Request::Common;
     my $first = $method =~ /\A(?:POST|PUT|PATCH|OPTIONS)\z/ && @parameters && ref $parameters[0] ? 1 : 0;

@@ -3,7 +3,7 @@ package CPANBridge::Bytes;
 use strict;
 use warnings;
 
-use CPANBridge::Parts ();
+use CPANBridge::Error ();
 
 our $VERSION = '0.100';
 
@@ -19,8 +19,7 @@ sub in_answer {
     my ($name, $method, $result) = @_;
     my $bytes = ref $result eq 'HASH' ? $result->{$name} : undef;
     return $bytes if defined $bytes && !ref $bytes && utf8::downgrade($bytes, 1);
-    CPANBridge::Parts::need();
-    die CPANBridge::Envelope::error('protocol', $method, "the broker's answer has no $name");
+    die CPANBridge::Error::bad_answer($method, "has no $name");
 }
 
 1;

@@ -6,7 +6,6 @@ use warnings;
 use Carp ();
 use CPANBridge::Ahead ();
 use CPANBridge::Bytes ();
-use CPANBridge::Envelope ();
 use CPANBridge::Error ();
 use CPANBridge::Handle ();
 use CPANBridge::Shared ();
@@ -134,7 +133,7 @@ sub pbkdf2 {
         iterations => $iterations,
         length     => $length,
     });
-    return complain(CPANBridge::Envelope::error('protocol', 'crypto.derive_key', "the broker's answer is no key of $length bytes"))
+    return complain(CPANBridge::Error::bad_answer('crypto.derive_key', "is no key of $length bytes"))
         if $hex !~ /\A[0-9a-f]*\z/i || length $hex != 2 * $length;
     return pack 'H*', $hex;
 }

@@ -128,10 +128,7 @@ sub exchange {
     if (length $self->{out} || length $self->{in}) {
         return $self->send_now($_[1]);
     }
-    if ($self->{read_limit} != $timeout) {
-        setsockopt $handle, $CPANBridge::Lane::LEVEL, $CPANBridge::Lane::READ_LIMIT, CPANBridge::Lane::timeval($timeout) or return $self->send_now($_[1]);
-        $self->{read_limit} = $timeout;
-    }
+    return $self->send_now($_[1]) if $self->{read_limit} != $timeout && !CPANBridge::Lane::limit_reads($self, $timeout);
     my $sent = send $handle, $_[1], CPANBridge::Lane::SEND_FLAGS;
     my ($count, $bytes);
     $count = sysread $handle, $bytes, CPANBridge::Lane::READ_SIZE if defined $sent && $sent == length $_[1];

@@ -48,6 +48,12 @@ sub as_string {
     return "$method$self->{message} ($self->{code}) at $self->{file} line $self->{line}.\n";
 }
 
+# Of an answer that is not what the protocol says.
+sub bad_answer {
+    my ($method, $why) = @_;
+    return __PACKAGE__->new(code => 'protocol', method => $method, message => "the broker's answer $why");
+}
+
 sub is_one { return ref $_[0] && UNIVERSAL::isa($_[0], __PACKAGE__) }
 
 # The place in the script: the nearest caller that is neither of ours nor of a stand-in.
@@ -91,6 +97,12 @@ of the script.
     CPANBridge::Error->new(code => 'failed', message => '...', data => undef, method => 'crypto.new');
 
 Makes one; the place is that of the nearest caller outside of CPANBridge and its stand-ins.
+
+=head2 bad_answer
+
+    die CPANBridge::Error::bad_answer('crypto.new', 'has no cipher_id');
+
+One of code C<protocol>, for a broker that answers something else than it should.
 
 =head2 code
 

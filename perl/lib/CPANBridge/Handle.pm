@@ -4,8 +4,8 @@ use strict;
 use warnings;
 
 use Carp ();
+use CPANBridge::Error ();
 use CPANBridge::Lane ();
-use CPANBridge::Parts ();
 use CPANBridge::Wire ();
 
 our $VERSION = '0.100';
@@ -25,10 +25,7 @@ sub make {
     my ($class, $bridge, $method, $params, %names) = @_;
     my $result = $bridge->call($method, $params);
     my $id = ref $result eq 'HASH' ? $result->{ $names{id} } : undef;
-    if (!defined $id || ref $id || !length $id) {
-        CPANBridge::Parts::need();
-        die CPANBridge::Envelope::error('protocol', $method, "the broker's answer has no $names{id}");
-    }
+    die CPANBridge::Error::bad_answer($method, "has no $names{id}") if !defined $id || ref $id || !length $id;
     my $self = bless { id => "$id", bridge => $bridge, made => time, process => $$ + $CPANBridge::Lane::THREAD, name => $names{id}, free => $names{free} },
         $class;
     _see_to_the_end($self->{process}) if $ends_well != $self->{process};

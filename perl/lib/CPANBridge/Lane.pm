@@ -174,15 +174,20 @@ sub open_on {
     };
 }
 
+# Whether a connection's reads now have this limit.
+sub limit_reads {
+    my ($connection, $timeout) = @_;
+    setsockopt $connection->{handle}, $LEVEL, $READ_LIMIT, timeval($timeout) or return;
+    $connection->{read_limit} = $timeout;
+    return 1;
+}
+
 # The lane with another limit, on the same socket.
 sub _limited {
     my ($session, $timeout) = @_;
     my ($handle, $connection) = ($session->{lane}{handle}, $session->{connection});
     # Without one, each call has its own limits.
-    if ($handle) {
-        return if !$connection || $connection->{handle} != $handle || !setsockopt $handle, $LEVEL, $READ_LIMIT, timeval($timeout);
-        $connection->{read_limit} = $timeout;
-    }
+    return if $handle && (!$connection || $connection->{handle} != $handle || !limit_reads($connection, $timeout));
     return open_on($session, $handle, $timeout);
 }
 
@@ -196,8 +201,11 @@ sub call {
     return _slowly(@_) if @_ > 3 && !defined $limit || $session->{user} || $session->{entered} || !defined $method
         || defined $params && ref $params ne 'HASH' || $session->{long} && $session->{long}{$method};
     # As `_timeout`.
-    my $timeout = defined $limit ? $limit : $self->{timeout};
-    $timeout = $CPANBridge::TIMEOUT if !defined $timeout || !defined $limit && defined $session->{timeout} && $timeout == $session->{timeout};
+    my $timeout = $limit;
+    if (!defined $timeout) {
+        $timeout = $self->{timeout};
+        $timeout = $CPANBridge::TIMEOUT if !defined $timeout || defined $session->{timeout} && $timeout == $session->{timeout};
+    }
 
     local $!;
     # A second is worth something then, and the clock is not left out.
@@ -336,6 +344,12 @@ The socket that somebody named, in a L<CPANBridge::Locator>, a package variable 
     my $seconds = CPANBridge::Lane::left($begin, $limit);
 
 A point of time, and what is left of a limit that began then: to a second as long as no clock is needed.
+
+=head2 limit_reads
+
+    CPANBridge::Lane::limit_reads($connection, $seconds) or ...;
+
+Has the kernel end a connection's reads after so long.
 
 =head2 timeval
 

@@ -4,7 +4,7 @@ use strict;
 use warnings;
 
 use CPANBridge ();
-use CPANBridge::Parts ();
+use CPANBridge::Error ();
 
 our $VERSION = '0.100';
 our @ISA = ('CPANBridge');
@@ -17,10 +17,6 @@ my %FORM;
 for my $module (qw(http http_helper)) {
     $FORM{"$module.body_new"} = sub { defined $_[0]{body_id} && !ref $_[0]{body_id} ? '' : 'body_id' };
     $FORM{"$module.request"} = $FORM{"$module.body_send"} = sub {
-        for my $lines (grep { defined && !ref } @{ $_[0] }{qw(headers connection)}) {
-            $lines = [split /\n/, $lines, -1];
-        }
-        $_[0]{connection} = { @{ $_[0]{connection} } } if ref $_[0]{connection} eq 'ARRAY' && @{ $_[0]{connection} } % 2 == 0;
         my ($status, $reason, $headers) = @{ $_[0] }{qw(status_code reason headers)};
         return !defined $status || ref $status || $status !~ /\A[1-9][0-9]{2}\z/ ? 'status_code'
             : !defined $reason || ref $reason ? 'reason'
@@ -34,6 +30,7 @@ sub check {
     my ($method, $answer) = @_;
     my $form = $FORM{$method} or return $answer;
     _complain($method, 'is no map') if ref $answer ne 'HASH';
+    _read_lines($answer);
     my $bad = $form->($answer);
     _complain($method, "has no good $bad") if $bad ne '';
     # What may be.
@@ -50,10 +47,20 @@ sub check {
     return $answer;
 }
 
+# Names and values come as lines where they were sent as such.
+sub _read_lines {
+    my ($answer) = @_;
+    for my $lines (grep { defined && !ref } @{$answer}{qw(headers connection)}) {
+        $lines = [split /\n/, $lines, -1];
+    }
+    my $connection = $answer->{connection};
+    $answer->{connection} = {@$connection} if ref $connection eq 'ARRAY' && @$connection % 2 == 0;
+    return;
+}
+
 sub _complain {
     my ($method, $why) = @_;
-    CPANBridge::Parts::need();
-    die CPANBridge::Envelope::error('protocol', $method, "the broker's answer $why");
+    die CPANBridge::Error::bad_answer($method, $why);
 }
 
 # A client that looks at all of them.

@@ -45,10 +45,8 @@ sub run {
         $order{on_data} ? (eager => 1) : (),
     );
     my $answer = eval {
-        my $headers = _bytes_of_headers($order{headers} || {});
-        my $lines = _lines($headers);
-        # The words for what is wrong are the broker's.
-        $request{ defined $lines ? 'lines' : 'headers' } = defined $lines ? $lines : $headers;
+        my ($form, $headers) = _form_of($order{headers} || {});
+        $request{$form} = $headers;
         $self->_ask($bridge, \%request, _bytes_of_body($order{body}), $order{length});
     };
     return _failure($@) if !$answer;
@@ -94,19 +92,29 @@ sub _bytes_of_headers {
     } keys %$headers };
 }
 
-# A map within the map takes as long to pack as all else. Nothing for what has no such form, which is the broker's to refuse or to take.
+# The parameter that headers are sent as, and its value. What has no form as lines is the broker's to take, or to refuse in its words.
+sub _form_of {
+    my ($headers) = @_;
+    my $lines = _lines($headers);
+    return (lines => $lines) if defined $lines && !utf8::is_utf8($lines);
+    $headers = _bytes_of_headers($headers);
+    return (headers => $headers) if !defined $lines;
+    return (lines => _lines($headers));
+}
+
+# A map within the map takes as long to pack as all else. Nothing for what has no such form.
 sub _lines {
     my ($headers) = @_;
     my @fields;
     for my $name (keys %$headers) {
         my $value = $headers->{$name};
         for my $one (ref $value eq 'ARRAY' ? @$value : $value) {
-            return if ref $one;
+            return undef if ref $one;    ## no critic (ProhibitExplicitReturnUndef)
             push @fields, $name, $one if defined $one;
         }
     }
     my $lines = join "\n", @fields;
-    return $lines =~ tr/\n// == @fields - 1 || !@fields ? $lines : ();
+    return $lines =~ tr/\n// == @fields - 1 || !@fields ? $lines : undef;
 }
 
 sub _bytes_of_body {
